@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * log.h - where a library that never prints sends what it has to say, and how it tells progress.
+ *
+ * Threads  The callbacks run on the thread that called into Hearth, one at a time per handle.
+ * Text     Borrowed for the length of the call.
+ */
+#ifndef HEARTH_LOG_H
+#define HEARTH_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum hearth_log_level {
+    HEARTH_LOG_ERROR = 0,
+    HEARTH_LOG_WARNING = 1, /* a fallback, or something in a file that a user should know */
+    HEARTH_LOG_INFO = 2,
+    HEARTH_LOG_DEBUG = 3
+} hearth_log_level;
+
+/* fn NULL: nothing is reported. Messages above `level` are not formatted. */
+typedef struct hearth_log {
+    void (*fn)(void *user, hearth_log_level level, const char *message);
+    void *user;
+    hearth_log_level level;
+} hearth_log;
+
+/* Progress of a long call: done of total, in the unit the function documents. Returning false
+ * cancels the call, which then gives HEARTH_ECANCELED and leaves nothing behind. */
+typedef struct hearth_progress {
+    bool (*fn)(void *user, uint64_t done, uint64_t total);
+    void *user;
+} hearth_progress;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

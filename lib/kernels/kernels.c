@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kernels.c - which tables this build has, and the layouts that all of them share.
+ */
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernels/tables.h"
+
+static const kernels tables[] = {
+    {"scalar", &weight_kernels_scalar, &float_kernels_scalar},
+#if defined(__x86_64__)
+    {"avx2", &weight_kernels_avx2, &float_kernels_avx2},
+    {"avx512", &weight_kernels_avx512, &float_kernels_avx512},
+#elif defined(__aarch64__)
+    {"neon", &weight_kernels_neon, &float_kernels_neon},
+#endif
+};
+
+const kernels *kernels_get(const char *isa)
+{
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        if (strcmp(tables[i].isa, isa) == 0)
+            return &tables[i];
+    }
+    return NULL;
+}
+
+act_kind act_kind_for(wtype type)
+{
+    switch (wtype_get(type)->class) {
+    case WTYPE_CLASS_B:
+        return ACT_Q32;
+    case WTYPE_CLASS_K:
+        return ACT_Q256;
+    default:
+        return ACT_F32;
+    }
+}
+
+size_t act_row_bytes(act_kind kind, size_t k)
+{
+    size_t n = kind == ACT_F32 ? k * sizeof(float)
+                               : k + k / act_block(kind) * sizeof(float) + k / 16 * sizeof(int16_t);
+    return (n + MEM_ALIGN - 1) & ~(size_t)(MEM_ALIGN - 1);
+}
+
+size_t cache_row_bytes(cache_type type, size_t head_dim)
+{
+    switch (type) {
+    case CACHE_F32:
+        return head_dim * sizeof(float);
+    case CACHE_F16:
+        return head_dim * sizeof(uint16_t);
+    default: /* scales first, values padded to an even number so that rows stay 2-aligned */
+        return (head_dim + 31) / 32 * sizeof(uint16_t) + (head_dim + 1) / 2 * 2;
+    }
+}
