@@ -61,8 +61,9 @@ static void sanitize(char *text)
     }
 }
 
-static void fill(hearth_error *err, hearth_status code, int sys_errno, const char *where,
-                 const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static void fill(hearth_error *err, hearth_status code,
+                                                       int sys_errno, const char *where,
+                                                       const char *format, va_list args)
 {
     err->code = code;
     err->sys_errno = sys_errno;
