@@ -47,8 +47,7 @@ const option *option_find(const option_set *set, const char *name, size_t n_name
                           const option_group **group)
 {
     for (size_t g = 0; g < set->n_groups; g++) {
-        for (size_t i = 0; i < set->groups[g].n_rows; i++) {
-            const option *row = &set->groups[g].rows[i];
+        for (const option *row = set->groups[g].rows; row->name; row++) {
             if (!same_name(row->name, name, n_name))
                 continue;
             if (row->type == OPTION_ALIAS)
@@ -70,8 +69,8 @@ static hearth_status unknown(const option_set *set, const char *name, size_t n, 
     nearest near;
     nearest_init(&near, name, n);
     for (size_t g = 0; g < set->n_groups; g++) {
-        for (size_t i = 0; i < set->groups[g].n_rows; i++)
-            nearest_offer(&near, set->groups[g].rows[i].name);
+        for (const option *row = set->groups[g].rows; row->name; row++)
+            nearest_offer(&near, row->name);
     }
     int shown = n > 64 ? 64 : (int)n;
     if (near.best)
@@ -79,6 +78,17 @@ static hearth_status unknown(const option_set *set, const char *name, size_t n, 
              near.best);
     FAIL(err, EINVAL, "option", "unknown option '%.*s'; text that starts with a dash goes after --",
          shown, name);
+}
+
+void option_set_deinit(const option_set *set, void *target)
+{
+    for (size_t g = 0; g < set->n_groups; g++) {
+        const option_group *group = &set->groups[g];
+        for (const option *row = group->rows; row->name; row++) {
+            if (row->type == OPTION_LIST)
+                option_list_deinit(option_field(group, row, target));
+        }
+    }
 }
 
 /* ---- values ---- */

@@ -45,9 +45,8 @@ typedef struct option {
 
 typedef struct option_group {
     const char *title;
-    const option *rows;
-    size_t n_rows;
-    size_t offset; /* of the group's struct in the target */
+    const option *rows; /* up to OPTION_ROW_END */
+    size_t offset;      /* of the group's struct in the target */
 } option_group;
 
 typedef struct option_set {
@@ -73,9 +72,12 @@ void *option_field(const option_group *group, const option *row, void *target);
 hearth_status option_assign(const option *row, void *field, const char *text, hearth_error *err);
 
 /* Reads argv[0..argc) into target; what is no option is appended to arguments. EINVAL for the first
- * mistake. Lists hold what was read so far, also after a failure: deinit them. */
+ * mistake. Lists hold what was read so far, also after a failure: deinit them all. */
 hearth_status option_parse(const option_set *set, void *target, int argc, const char *const *argv,
                            option_list *arguments, hearth_error *err);
+
+/* Frees the lists in target. */
+void option_set_deinit(const option_set *set, void *target);
 
 /* Text of the row's value in target ("0.8", "f16"), for "default" in help. "" for flags and lists.
  */
@@ -120,6 +122,11 @@ void option_format(const option *row, const void *field, char *out, size_t n_out
 #define OPTION_ROW_ALIAS(name_, of)                                                                \
     {                                                                                              \
         .name = name_, .type = OPTION_ALIAS, .help = of                                            \
+    }
+
+#define OPTION_ROW_END                                                                             \
+    {                                                                                              \
+        .name = NULL                                                                               \
     }
 
 #endif

@@ -40,6 +40,7 @@ static const option number_rows[] = {
     OPTION_ROW_U32("--small", numbers, small, 1, 10, "N", "one to ten"),
     OPTION_ROW_F32("--ratio", numbers, ratio, 0.1f, 1.0f, "X", "a share"),
     OPTION_ROW_ALIAS("-s", "--seed"),
+    OPTION_ROW_END,
 };
 
 static const option other_rows[] = {
@@ -48,11 +49,12 @@ static const option other_rows[] = {
     OPTION_ROW_TEXT("--text", target, text, "TEXT", "any text"),
     OPTION_ROW_LIST("--stop", target, stops, "TEXT", "many texts"),
     OPTION_ROW_ALIAS("-r", "--stop"),
+    OPTION_ROW_END,
 };
 
 static const option_group groups[] = {
-    {"Numbers", number_rows, OPTION_COUNT(number_rows), offsetof(target, n)},
-    {"Others", other_rows, OPTION_COUNT(other_rows), 0},
+    {"Numbers", number_rows, offsetof(target, n)},
+    {"Others", other_rows, 0},
 };
 static const option_set set = {groups, OPTION_COUNT(groups)};
 
@@ -77,7 +79,7 @@ static void parse_words(parsed *p, int argc, const char *const *argv)
 
 static void release(parsed *p)
 {
-    option_list_deinit(&p->t.stops);
+    option_set_deinit(&set, &p->t);
     option_list_deinit(&p->arguments);
 }
 
