@@ -25,6 +25,9 @@ hearth_status cpu_choose_isa(const char *name, cpu_isa *isa, hearth_error *err);
 /* Threads worth starting: physical cores in the affinity mask, within the cgroup's CPU quota. */
 int cpu_default_threads(void);
 
+/* Threads that can run at the same time: CPUs in the affinity mask, within the cgroup's quota. */
+int cpu_usable(void);
+
 /* The processor's own name for itself, for reports. */
 void cpu_name(char *out, size_t n);
 
