@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * weight_neon.c - the weight kernels for this instruction set, as the compiler vectorises them.
+ */
+#include "kernels/weight_generic.h"
+
+#define WEIGHT_TABLE weight_kernels_neon
+#define MATMUL(name) generic_matmul_##name
+#define DEQUANTIZE(name) generic_dequantize_##name
+#define QUANTIZE_ACT(kind) generic_quantize_act_##kind
+#include "kernels/weight_table.h"
