@@ -49,7 +49,7 @@ typedef struct gguf_string { /* not NUL-terminated, may hold any byte */
 typedef struct gguf_value {
     gguf_string key;
     gguf_type type;
-    gguf_type element_type; /* of an array */
+    gguf_type element_type; /* of an array; otherwise the same as type */
     size_t n;               /* elements of an array, 1 otherwise */
     const uint8_t *data;    /* raw little-endian scalars, unaligned; for a string its bytes */
     size_t n_bytes;         /* of data */
@@ -80,8 +80,10 @@ typedef struct gguf_options {
     const hearth_log *log;
 } gguf_options;
 
-/* options may be NULL. Errors: EFORMAT with the offending key, tensor or offset; EIO; ENOMEM;
- * EINVAL for a bad override; ENOTFOUND for a missing file or part. */
+/* options may be NULL. Errors: EFORMAT with the offending key, tensor or offset; EUNSUPPORTED for
+ * a big-endian file, another version or an unknown weight format; EIO; ENOMEM; EINVAL for a bad
+ * override or a part that is not named as one; ENOTFOUND for a missing file or part; EMISMATCH for
+ * a part of another set. */
 hearth_status gguf_open(gguf **out, const char *path, const gguf_options *options,
                         hearth_error *err);
 
@@ -115,7 +117,8 @@ hearth_status gguf_get_bool(const gguf *g, const char *key, bool *out, bool *fou
 hearth_status gguf_get_string(const gguf *g, const char *key, gguf_string *out, bool *found,
                               hearth_error *err);
 
-/* Element i of a numeric scalar (i = 0) or array, widened. False if not numeric or not integral. */
+/* Element i of a numeric or bool scalar (i = 0) or array, widened. False if i is out of range, or
+ * of another type, or (i64) a float or a value that an int64 cannot hold. */
 bool gguf_value_i64(const gguf_value *v, size_t i, int64_t *out);
 bool gguf_value_f64(const gguf_value *v, size_t i, double *out);
 
