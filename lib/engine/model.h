@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * model.h - the inside of a hearth_model, for the engine's own files.
+ */
+#ifndef HEARTH_ENGINE_MODEL_H
+#define HEARTH_ENGINE_MODEL_H
+
+#include <hearth/model.h>
+
+#include "model/forward.h"
+#include "token/tokenizer.h"
+
+struct hearth_model {
+    gguf *g;
+    hearth_model_scope scope;
+    hearth_log log;
+    hearth_model_info info;
+    const kernels *kernels; /* NULL below HEARTH_SCOPE_ALL */
+    const arch *arch;       /* NULL if the metadata describes no model we can run */
+    hparams h;
+    hearth_error unknown; /* why arch is NULL */
+    weights w;            /* empty below HEARTH_SCOPE_ALL */
+    tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
+    uint64_t fingerprint; /* of the weights and of what decides about keys and values */
+    char *strings[4];     /* NUL-terminated copies that info points to */
+};
+
+/* The plan for options as they will be in force; EINVAL for options that make no sense for the
+ * model. */
+hearth_status plan_session(const hearth_model *model, const hearth_session_options *options,
+                           hearth_plan *plan, hearth_error *err);
+
+/* What a session of this plan takes by itself: cache and compute. */
+forward_options plan_forward_options(const hearth_model *model,
+                                     const hearth_session_options *options,
+                                     const hearth_plan *plan);
+
+/* Bytes that an open model takes beside its tensor data, estimated from the header. */
+uint64_t plan_model_overhead(const hearth_model *model);
+
+#endif

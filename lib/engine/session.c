@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * session.c - opening, feeding, rewinding and forking a timeline. Saving and loading are in
+ * state.c.
+ *
+ * Invariants
+ *   S1  Keys and values of positions 0 .. n_tokens-1 are those of tokens[]; beyond, they are
+ * undefined. S2  A feed that fails changes neither n_tokens nor logits nor the pooled embedding.
+ */
+#include "engine/session.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/options.h"
+
+uint64_t session_bytes(const hparams *h, const hearth_plan *plan)
+{
+    uint64_t batch_row = 2 * sizeof(uint32_t) + sizeof(kv_sequence *);
+    return plan->n_ctx * sizeof(int32_t) + plan->n_batch * batch_row +
+           (h->causal ? h->n_vocab * sizeof(float) : 0) + 6 * h->n_embd * sizeof(float) +
+           kv_n_pages(plan->n_ctx) * sizeof(uint8_t *);
+}
+
+static hearth_status check_fit(const hearth_plan *plan, hearth_error *err)
+{
+    if (plan->n_ctx_max >= KV_PAGE)
+        FAIL(
+            err, ENOFIT, "n_ctx",
+            "a context of %u needs %.1f MiB in all and %.1f MiB are free; the largest that fits is "
+            "%u",
+            plan->n_ctx, (double)plan->total_bytes / 1048576.0,
+            (double)plan->available_bytes / 1048576.0, plan->n_ctx_max);
+    FAIL(err, ENOFIT, "n_ctx",
+         "%.1f MiB are needed and %.1f MiB are free; close other programs or use a smaller "
+         "quantization",
+         (double)plan->total_bytes / 1048576.0, (double)plan->available_bytes / 1048576.0);
+}
+
+static hearth_status allocate(hearth_session *s, hearth_error *err)
+{
+    const hparams *h = &s->model->h;
+    const hearth_plan *plan = &s->plan;
+    forward_options options = plan_forward_options(s->model, &s->options, plan);
+    TRY(forward_open(&s->f, &options, err));
+    TRY(kv_cache_init(&s->cache, forward_kv_layout(s->f), plan->n_ctx, err));
+    s->sequence.pages = s->cache.pages;
+    s->tokens = mem_alloc_array(plan->n_ctx, sizeof *s->tokens);
+    s->positions = mem_alloc_array(plan->n_batch, sizeof *s->positions);
+    s->visible = mem_alloc_array(plan->n_batch, sizeof *s->visible);
+    s->sequences = mem_alloc_array(plan->n_batch, sizeof *s->sequences);
+    /* Six rows: the pooled embedding, and its copy while a feed may still fail. */
+    s->pooled.sum = mem_calloc(6 * (size_t)h->n_embd, sizeof(float));
+    if (h->causal)
+        s->logits = mem_alloc_array(h->n_vocab, sizeof *s->logits);
+    if (!s->tokens || !s->positions || !s->visible || !s->sequences || !s->pooled.sum ||
+        (h->causal && !s->logits))
+        return error_no_memory(err, "a session", session_bytes(h, plan));
+    s->pooled.first = s->pooled.sum + h->n_embd;
+    s->pooled.last = s->pooled.first + h->n_embd;
+    s->pooled.valid = true;
+    return HEARTH_OK;
+}
+
+hearth_status hearth_session_open(hearth_session **out, const hearth_model *model,
+                                  const hearth_session_options *given, hearth_error *err)
+{
+    hearth_session_options options;
+    hearth_plan plan;
+    *out = NULL;
+    hearth_session_options_init(&options);
+    TRY(options_take(&options, sizeof options, given, "hearth_session_options", err));
+    if (model->scope != HEARTH_SCOPE_ALL)
+        FAIL(err, EINVAL, "scope", "the model was opened without its weights; open it whole");
+    TRY(plan_session(model, &options, &plan, err));
+    if (!plan.fits && !options.ignore_memory_limit)
+        return check_fit(&plan, err);
+    if (plan.n_ctx > model->h.n_ctx_train)
+        log_write(&model->log, HEARTH_LOG_WARNING,
+                  "the context is %u, but the model was trained with %u: answers may get worse "
+                  "beyond that",
+                  plan.n_ctx, model->h.n_ctx_train);
+    if (options.n_ctx == 0 && plan.n_ctx < model->h.n_ctx_train)
+        log_write(&model->log, HEARTH_LOG_WARNING,
+                  "the context is %u of the model's %u: more does not fit in %.1f MiB", plan.n_ctx,
+                  model->h.n_ctx_train, (double)plan.available_bytes / 1048576.0);
+    hearth_session *s = mem_calloc(1, sizeof *s);
+    if (s == NULL)
+        return error_no_memory(err, "a session", sizeof *s);
+    s->model = model;
+    s->options = options;
+    s->plan = plan;
+    hearth_status status = allocate(s, err);
+    if (status != HEARTH_OK) {
+        hearth_session_close(s);
+        return status;
+    }
+    *out = s;
+    return HEARTH_OK;
+}
+
+void hearth_session_close(hearth_session *s)
+{
+    if (s == NULL)
+        return;
+    forward_close(s->f);
+    kv_cache_deinit(&s->cache);
+    mem_free(s->tokens);
+    mem_free(s->positions);
+    mem_free(s->visible);
+    mem_free(s->sequences);
+    mem_free(s->pooled.sum);
+    mem_free(s->logits);
+    mem_free(s);
+}
+
+const hearth_model *hearth_session_model(const hearth_session *s)
+{
+    return s->model;
+}
+
+uint32_t hearth_session_n_ctx(const hearth_session *s)
+{
+    return s->plan.n_ctx;
+}
+
+int32_t hearth_session_n_threads(const hearth_session *s)
+{
+    return s->plan.n_threads;
+}
+
+size_t hearth_session_n_tokens(const hearth_session *s)
+{
+    return s->n_tokens;
+}
+
+const int32_t *hearth_session_tokens(const hearth_session *s)
+{
+    return s->tokens;
+}
+
+const float *hearth_session_logits(const hearth_session *s)
+{
+    return s->has_logits ? s->logits : NULL;
+}
+
+void hearth_session_cancel(hearth_session *s)
+{
+    atomic_store(&s->cancel, true);
+}
+
+uint64_t session_fingerprint(const hearth_session *s)
+{
+    const weights *w = &s->model->w;
+    /* Long and short RoPE factors give other keys; the context decides between them. */
+    bool long_factors =
+        w->rope_long && w->rope_short && s->plan.n_ctx > s->model->h.rope_n_ctx_orig;
+    uint64_t hash = hash_bytes(s->model->fingerprint, &long_factors, sizeof long_factors);
+    hash = hash_bytes(hash, &s->options.cache_type_k, sizeof s->options.cache_type_k);
+    return hash_bytes(hash, &s->options.cache_type_v, sizeof s->options.cache_type_v);
+}
+
+/* ---- feeding ---- */
+
+static hearth_status check_feed(const hearth_session *s, const int32_t *tokens, size_t n,
+                                hearth_error *err)
+{
+    const hparams *h = &s->model->h;
+    if (n > s->plan.n_ctx - s->n_tokens)
+        FAIL(
+            err, ECONTEXT, "tokens",
+            "%zu tokens do not fit: the context is %u, %zu are in use, and %zu too many were given",
+            n, s->plan.n_ctx, s->n_tokens, n - (s->plan.n_ctx - s->n_tokens));
+    if (!h->causal && s->n_tokens > 0)
+        FAIL(err, EINVAL, "tokens",
+             "an encoder reads its whole text in one feed, and %zu tokens were "
+             "already fed; rewind to 0 first",
+             s->n_tokens);
+    for (size_t i = 0; i < n; i++) {
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= h->n_vocab)
+            FAIL(err, EINVAL, "tokens", "token %d at index %zu is outside the vocabulary of %u",
+                 tokens[i], i, h->n_vocab);
+    }
+    return HEARTH_OK;
+}
+
+static hearth_status give_logits(hearth_session *s, size_t n, const hearth_feed_options *o,
+                                 hearth_error *err)
+{
+    size_t stride;
+    for (size_t row = 0; row < n; row += FORWARD_LOGITS_ROWS) {
+        size_t count = n - row < FORWARD_LOGITS_ROWS ? n - row : FORWARD_LOGITS_ROWS;
+        const float *logits = forward_logits(s->f, row, count, &stride);
+        for (size_t i = 0; i < count; i++) {
+            if (!o->on_logits(o->user, s->positions[row + i], logits + i * stride,
+                              s->model->h.n_vocab))
+                FAIL(err, ECANCELED, "on_logits", "canceled");
+        }
+    }
+    return HEARTH_OK;
+}
+
+static void pool(hearth_session *s, size_t n)
+{
+    size_t stride, width = s->model->h.n_embd;
+    const float *rows = forward_hidden(s->f, &stride);
+    const float_kernels *k = s->model->kernels->f;
+    pooled *p = &s->pooled;
+    if (p->n == 0)
+        memset(p->sum, 0, width * sizeof(float));
+    if (p->n == 0)
+        memcpy(p->first, rows, width * sizeof(float));
+    for (size_t i = 0; i < n; i++)
+        k->add(p->sum, rows + i * stride, width);
+    memcpy(p->last, rows + (n - 1) * stride, width * sizeof(float));
+    p->n += n;
+}
+
+/* Reads one piece, at most n_batch tokens, at positions from `first`. */
+static hearth_status feed_piece(hearth_session *s, const int32_t *tokens, size_t n, size_t first,
+                                const hearth_feed_options *o, hearth_error *err)
+{
+    batch b = {.n = n,
+               .tokens = tokens,
+               .positions = s->positions,
+               .sequences = s->sequences,
+               .n_visible = s->visible};
+    for (size_t i = 0; i < n; i++) {
+        s->positions[i] = (uint32_t)(first + i);
+        s->sequences[i] = &s->sequence;
+        s->visible[i] = (uint32_t)(first + n);
+    }
+    TRY(forward_run(s->f, &b, &s->cancel, err));
+    if (s->pooled.valid)
+        pool(s, n);
+    if (s->model->h.causal && o->on_logits && !o->no_logits)
+        return give_logits(s, n, o, err);
+    return HEARTH_OK;
+}
+
+static hearth_status feed_pieces(hearth_session *s, const int32_t *tokens, size_t n,
+                                 const hearth_feed_options *o, hearth_error *err)
+{
+    size_t piece = 0;
+    for (size_t done = 0; done < n; done += piece) {
+        piece = n - done < s->plan.n_batch ? n - done : s->plan.n_batch;
+        TRY(feed_piece(s, tokens + done, piece, s->n_tokens + done, o, err));
+        if (o->progress.fn && !o->progress.fn(o->progress.user, done + piece, n))
+            FAIL(err, ECANCELED, "feed", "canceled");
+    }
+    if (gguf_is_lost(s->model->g))
+        FAIL(err, EIO, s->model->info.path,
+             "the model file '%s' became shorter while it was in use; copy it again and reopen it",
+             s->model->info.path);
+    if (s->model->h.causal && !o->no_logits) {
+        size_t stride;
+        const float *last = forward_logits(s->f, piece - 1, 1, &stride);
+        memcpy(s->logits, last, s->model->h.n_vocab * sizeof *last);
+    }
+    return HEARTH_OK;
+}
+
+hearth_status hearth_session_feed(hearth_session *s, const int32_t *tokens, size_t n,
+                                  const hearth_feed_options *given, hearth_error *err)
+{
+    hearth_feed_options options;
+    size_t width = s->model->h.n_embd;
+    hearth_feed_options_init(&options);
+    TRY(options_take(&options, sizeof options, given, "hearth_feed_options", err));
+    TRY(check_feed(s, tokens, n, err));
+    if (n == 0)
+        return HEARTH_OK;
+    pooled before = s->pooled;
+    memcpy(s->pooled.sum + 3 * width, s->pooled.sum, 3 * width * sizeof(float));
+    hearth_status status = feed_pieces(s, tokens, n, &options, err);
+    if (status != HEARTH_OK) {
+        s->pooled = before;
+        memcpy(s->pooled.sum, s->pooled.sum + 3 * width, 3 * width * sizeof(float));
+        if (status == HEARTH_ECANCELED)
+            atomic_store(&s->cancel, false);
+        return status;
+    }
+    memcpy(s->tokens + s->n_tokens, tokens, n * sizeof *tokens);
+    s->n_tokens += n;
+    s->has_logits = s->model->h.causal && !options.no_logits;
+    return HEARTH_OK;
+}
+
+/* ---- embeddings ---- */
+
+hearth_status hearth_session_embedding(hearth_session *s, bool normalize, float *out,
+                                       hearth_error *err)
+{
+    const hparams *h = &s->model->h;
+    const float_kernels *f = s->model->kernels->f;
+    const pooled *p = &s->pooled;
+    if (!p->valid)
+        FAIL(err, EINVAL, "embedding",
+             "the session was rewound or loaded, and hidden states are not "
+             "kept; feed the text again from the start");
+    if (p->n == 0)
+        FAIL(err, EINVAL, "embedding", "nothing was fed yet; feed the text first");
+    const float *source = p->sum;
+    if (h->pooling == POOLING_CLS)
+        source = p->first;
+    else if (h->pooling == POOLING_LAST)
+        source = p->last;
+    memcpy(out, source, h->n_embd * sizeof *out);
+    if (source == p->sum)
+        f->scale(out, 1.0f / (float)p->n, h->n_embd);
+    if (normalize) {
+        float length = sqrtf(f->dot(out, out, h->n_embd));
+        f->scale(out, length > 0.0f ? 1.0f / length : 0.0f, h->n_embd);
+    }
+    return HEARTH_OK;
+}
+
+/* ---- going back and forking ---- */
+
+hearth_status hearth_session_rewind(hearth_session *s, size_t n, hearth_error *err)
+{
+    if (n > s->n_tokens)
+        FAIL(err, EINVAL, "n", "cannot rewind to %zu tokens; the session has %zu", n, s->n_tokens);
+    if (n == s->n_tokens)
+        return HEARTH_OK;
+    s->n_tokens = n;
+    s->has_logits = false;
+    s->pooled.valid = n == 0;
+    s->pooled.n = 0;
+    return HEARTH_OK;
+}
+
+hearth_status hearth_session_fork(hearth_session **out, const hearth_session *from,
+                                  hearth_error *err)
+{
+    hearth_session_options options = from->options;
+    options.n_ctx = from->plan.n_ctx;
+    options.n_batch = from->plan.n_batch;
+    options.n_threads = from->plan.n_threads;
+    TRY(hearth_session_open(out, from->model, &options, err));
+    hearth_session *s = *out;
+    size_t width = from->model->h.n_embd;
+    for (size_t i = 0; i < kv_n_pages(from->n_tokens); i++)
+        memcpy(s->cache.pages[i], from->cache.pages[i], from->cache.page_bytes);
+    memcpy(s->tokens, from->tokens, from->n_tokens * sizeof *s->tokens);
+    s->n_tokens = from->n_tokens;
+    s->has_logits = from->has_logits;
+    if (from->has_logits)
+        memcpy(s->logits, from->logits, from->model->h.n_vocab * sizeof *s->logits);
+    memcpy(s->pooled.sum, from->pooled.sum, 3 * width * sizeof(float));
+    s->pooled.valid = from->pooled.valid;
+    s->pooled.n = from->pooled.n;
+    return HEARTH_OK;
+}

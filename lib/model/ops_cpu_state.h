@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ops_cpu_state.h - what the files ops_cpu*.c share: the scratch memory and how work is spread.
+ */
+#ifndef HEARTH_MODEL_OPS_CPU_STATE_H
+#define HEARTH_MODEL_OPS_CPU_STATE_H
+
+#include "model/ops_cpu.h"
+#include "os/thread_pool.h"
+
+/* Scratch of the experts: a pair is one token with one of its chosen experts. */
+typedef struct expert_scratch {
+    float *scores;           /* [n_batch][n_expert], router output */
+    float *weights;          /* [pair] */
+    uint32_t *chosen;        /* [pair] expert */
+    uint32_t *order;         /* [pair] pairs sorted by expert, then by token */
+    uint32_t *first;         /* [n_expert + 1] where an expert's pairs begin in order */
+    float *gate;             /* [pair][n_ff_expert] */
+    float *up;               /* [pair][n_ff_expert] */
+    float *down;             /* [pair][n_embd] */
+    uint8_t *act[ACT_COUNT]; /* [pair] activation rows of n_ff_expert elements */
+} expert_scratch;
+
+typedef struct ops_cpu {
+    ops base;
+    const kernels *k;
+    thread_pool *pool;
+    size_t n_batch;
+    void *memory; /* everything below, one mapping */
+    size_t memory_bytes;
+    uint8_t *act[ACT_COUNT]; /* [n_batch] activation rows of the widest input; none for ACT_F32 */
+    float *cos[ROPE_SETS];   /* [n_batch][n_rot / 2] */
+    float *sin[ROPE_SETS];
+    float *worker; /* [n_threads][worker_floats], attention's accumulators */
+    size_t worker_floats;
+    expert_scratch experts;
+} ops_cpu;
+
+/* Runs fn over the chunks: on the pool, or here if all of it is less work than waking threads. work
+ * is in multiply-adds or the like. */
+void ops_cpu_run(ops_cpu *o, thread_pool_fn fn, void *arg, size_t n_chunks, uint64_t work);
+
+/* Quantizes n rows of k floats into act (rows of act_row_bytes) as `kind` wants. Not for ACT_F32.
+ */
+void ops_cpu_quantize(ops_cpu *o, act_kind kind, const float *x, size_t n, size_t k, uint8_t *act);
+
+/* Rows of a matrix that make a chunk worth handing out. */
+size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows);
+
+void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t n_linears,
+                     const float *x, size_t n);
+void ops_cpu_attention(ops *base, const attention_job *job);
+void ops_cpu_experts(ops *base, const hparams *h, const layer_weights *l, const float *x, size_t n,
+                     float *y);
+
+/* Floats of one worker's accumulators in ops_cpu_attention. */
+size_t ops_cpu_attention_floats(const hparams *h);
+
+#endif
