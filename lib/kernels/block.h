@@ -28,6 +28,9 @@
 #include "base/half.h"
 #include "base/wtype.h"
 
+/* For what must be folded into its caller, whatever it costs in code. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 typedef struct float_block {
     int8_t q[32];
     float d[2]; /* equal but for NVFP4 */

@@ -1,11 +1,428 @@
 /* SPDX-License-Identifier: MIT
  *
- * weight_avx2.c - the weight kernels for this instruction set, as the compiler vectorises them.
+ * weight_avx2.c - the weight kernels for AVX2, FMA, F16C and BMI2.
+ *
+ * A tile is 8 outputs, the 8 lanes of the accumulator y: 8 rows by 1 column, 4 by 2, 2 by 4 or 1 by
+ * 8, lane row * n_columns + column. Block by block a tile unpacks each row once, multiplies it
+ * with each column, and turns the 8 vectors of partial sums into one vector of 8 sums; from there
+ * on all lanes run their own chain of fma, exactly the one of weight_generic.h. Integer sums are
+ * exact, so the order inside a block is free. Rows and columns that are missing at an edge are
+ * doubles of the last, and are not stored.
+ *
+ * The functions of a class are inlined into one function per format, with everything that
+ * depends on the format folded.
  */
+#include <immintrin.h>
+
+#include "kernels/unpack_avx2.h"
 #include "kernels/weight_generic.h"
 
+enum { LANES = 8 };
+
+/* The columns of a job, doubled up to a tile's. */
+typedef struct columns {
+    int n, n_real; /* of the tile, and of those the job has */
+    const int8_t *q[LANES];
+    const float *d[LANES];
+    const int16_t *sums[LANES];
+    float *y[LANES];
+} columns;
+
+typedef struct tile {
+    int n_rows, n_real;
+    const uint8_t *w[LANES];
+    size_t row; /* of the first */
+} tile;
+
+ALWAYS_INLINE columns columns_of(const matmul_job *job, act_kind kind, int n)
+{
+    columns cols = {.n = n, .n_real = job->n_columns};
+    for (int c = 0; c < n; c++) {
+        int real = c < job->n_columns ? c : job->n_columns - 1;
+        cols.q[c] = job->x[real];
+        cols.d[c] = act_scales(job->x[real], job->k);
+        cols.sums[c] = act_sums(kind, job->x[real], job->k);
+        cols.y[c] = job->y[real];
+    }
+    return cols;
+}
+
+ALWAYS_INLINE tile tile_at(const matmul_job *job, size_t row, int n_rows)
+{
+    size_t left = job->n_rows - row;
+    tile t = {.n_rows = n_rows, .row = row};
+    t.n_real = left < (size_t)n_rows ? (int)left : n_rows;
+    for (int r = 0; r < n_rows; r++)
+        t.w[r] = job->w + (row + (size_t)(r < t.n_real ? r : t.n_real - 1)) * job->row_bytes;
+    return t;
+}
+
+ALWAYS_INLINE void store_tile(const tile *t, const columns *cols, __m256 y)
+{
+    float lanes[LANES];
+    _mm256_storeu_ps(lanes, y);
+    for (int r = 0; r < t->n_real; r++) {
+        for (int c = 0; c < cols->n_real; c++)
+            cols->y[c][t->row + (size_t)r] = lanes[r * cols->n + c];
+    }
+}
+
+/* ---- sums over lanes ---- */
+
+/* Halves of a lane pair: x[i] holds 8 partial sums of lane i; the low four of each are added up
+ * into *low, the high four into *high. */
+ALWAYS_INLINE void sum_halves(const __m256i x[LANES], __m256i *low, __m256i *high)
+{
+    __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(x[0], x[1]), _mm256_hadd_epi32(x[2], x[3]));
+    __m256i b = _mm256_hadd_epi32(_mm256_hadd_epi32(x[4], x[5]), _mm256_hadd_epi32(x[6], x[7]));
+    *low = _mm256_permute2x128_si256(a, b, 0x20);
+    *high = _mm256_permute2x128_si256(a, b, 0x31);
+}
+
+ALWAYS_INLINE __m256i sum_lanes(const __m256i x[LANES])
+{
+    __m256i low, high;
+    sum_halves(x, &low, &high);
+    return _mm256_add_epi32(low, high);
+}
+
+/* ---- scales of 8 lanes ---- */
+
+/* The u16 at an offset in each lane's row. */
+ALWAYS_INLINE __m128i lanes_u16(const tile *t, size_t at)
+{
+    const int n = t->n_rows;
+#define LANE(i) (short)load_u16(t->w[(i)*n / LANES] + at)
+    return _mm_setr_epi16(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6), LANE(7));
+#undef LANE
+}
+
+ALWAYS_INLINE __m256i lanes_u8(const tile *t, size_t at)
+{
+    const int n = t->n_rows;
+#define LANE(i) (t->w[(i)*n / LANES][at])
+    return _mm256_setr_epi32(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6),
+                             LANE(7));
+#undef LANE
+}
+
+/* half_e8m0 of block.h. */
+ALWAYS_INLINE __m256 lanes_e8m0(__m256i e)
+{
+    __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+    __m256i small = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+    __m256i is_small = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e);
+    return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, small, is_small));
+}
+
+/* half_ue4m3 of block.h. */
+ALWAYS_INLINE __m256 lanes_ue4m3(__m256i e)
+{
+    __m256i magnitude = _mm256_and_si256(e, _mm256_set1_epi32(0x7f));
+    __m256 normal = _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_slli_epi32(magnitude, 20), _mm256_set1_epi32((127 - 7 - 1) << 23)));
+    __m256 small = _mm256_mul_ps(_mm256_cvtepi32_ps(magnitude), _mm256_set1_ps(0x1p-10f));
+    __m256i is_small = _mm256_cmpgt_epi32(_mm256_set1_epi32(8), magnitude);
+    __m256 d = _mm256_blendv_ps(normal, small, _mm256_castsi256_ps(is_small));
+    __m256i is_nan = _mm256_cmpeq_epi32(e, _mm256_set1_epi32(0x7f));
+    return _mm256_andnot_ps(_mm256_castsi256_ps(is_nan), d);
+}
+
+/* Number i of the columns' scales in each lane. */
+ALWAYS_INLINE __m256 lanes_act_scale(const columns *cols, size_t i)
+{
+    const int n = cols->n;
+    if (n == 1)
+        return _mm256_set1_ps(cols->d[0][i]);
+    return _mm256_setr_ps(cols->d[0][i], cols->d[1][i], cols->d[2 % n][i], cols->d[3 % n][i],
+                          cols->d[4 % n][i], cols->d[5 % n][i], cols->d[6 % n][i],
+                          cols->d[7 % n][i]);
+}
+
+/* The sum of 32 activations in each lane. */
+ALWAYS_INLINE __m256i lanes_act_sum(const columns *cols, size_t i)
+{
+    const int n = cols->n;
+#define LANE(c) (int)load_u32((const uint8_t *)(cols->sums[(c) % n] + 2 * i))
+    __m256i pairs = n == 1 ? _mm256_set1_epi32(LANE(0))
+                           : _mm256_setr_epi32(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5),
+                                               LANE(6), LANE(7));
+#undef LANE
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
+/* ---- class B ---- */
+
+/* 16 sums of two products each. */
+ALWAYS_INLINE __m256i products(quants w, const int8_t *a, bool with_sign)
+{
+    __m256i x = load_256(a);
+    if (with_sign)
+        x = _mm256_sign_epi8(x, w.sign);
+    return _mm256_maddubs_epi16(w.q, x);
+}
+
+/* 32 weights of each row, number j of the file's block at byte `at`, on the chains y. */
+ALWAYS_INLINE __m256 add_quants(__m256 y, const tile *t, const columns *cols, format f,
+                                unpack_quants_fn *unpack, size_t at, int j, size_t index)
+{
+    __m256i sums[LANES];
+    for (int r = 0; r < t->n_rows; r++) {
+        quants w = unpack(t->w[r] + at, j);
+        for (int c = 0; c < cols->n; c++)
+            sums[r * cols->n + c] = _mm256_madd_epi16(
+                products(w, cols->q[c] + 32 * index, is_signed(f.type)), _mm256_set1_epi16(1));
+    }
+    __m256 da = lanes_act_scale(cols, index);
+    if (has_scale_per_16(f.type)) {
+        __m256i low, high;
+        sum_halves(sums, &low, &high);
+        __m256 d = lanes_ue4m3(lanes_u8(t, at + 2 * (size_t)j));
+        y = _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(low), y);
+        d = lanes_ue4m3(lanes_u8(t, at + 2 * (size_t)j + 1));
+        return _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(high), y);
+    }
+    __m256i total = sum_lanes(sums);
+    if (quant_offset(f.type))
+        total =
+            _mm256_sub_epi32(total, _mm256_mullo_epi32(lanes_act_sum(cols, index),
+                                                       _mm256_set1_epi32(quant_offset(f.type))));
+    __m256 d =
+        f.type == WTYPE_MXFP4 ? lanes_e8m0(lanes_u8(t, at)) : _mm256_cvtph_ps(lanes_u16(t, at));
+    y = _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(total), y);
+    if (has_minimum(f.type)) {
+        __m256 m = _mm256_cvtph_ps(lanes_u16(t, at + 2));
+        __m256 sum = _mm256_cvtepi32_ps(lanes_act_sum(cols, index));
+        y = _mm256_fmadd_ps(m, _mm256_mul_ps(da, sum), y);
+    }
+    return y;
+}
+
+ALWAYS_INLINE void tiles_b(const matmul_job *job, format f, unpack_quants_fn *unpack, int n_rows)
+{
+    const columns cols = columns_of(job, ACT_Q32, LANES / n_rows);
+    const size_t n_blocks = job->k / f.elements;
+    const int parts = (int)(f.elements / 32);
+    for (size_t row = 0; row < job->n_rows; row += (size_t)n_rows) {
+        const tile t = tile_at(job, row, n_rows);
+        __m256 y = _mm256_setzero_ps();
+        for (size_t b = 0; b < n_blocks; b++) {
+            for (int j = 0; j < parts; j++)
+                y = add_quants(y, &t, &cols, f, unpack, b * f.bytes, j,
+                               b * (size_t)parts + (size_t)j);
+        }
+        store_tile(&t, &cols, y);
+    }
+}
+
+/* ---- class K ---- */
+
+/* Where the f16 scale is; a minimum's follows it. */
+static inline size_t scale_at(wtype type)
+{
+    switch (type) {
+    case WTYPE_Q2_K:
+        return 80;
+    case WTYPE_Q3_K:
+        return 108;
+    case WTYPE_Q6_K:
+        return 208;
+    case WTYPE_TQ1_0:
+        return 52;
+    case WTYPE_TQ2_0:
+        return 64;
+    default:
+        return 0;
+    }
+}
+
+/* What unpack_iq.h moves into d. */
+static inline float scale_factor(wtype type)
+{
+    switch (type) {
+    case WTYPE_IQ1_S:
+    case WTYPE_IQ1_M:
+    case WTYPE_IQ2_XXS:
+    case WTYPE_IQ2_XS:
+    case WTYPE_IQ2_S:
+        return 0.125f;
+    case WTYPE_IQ3_XXS:
+        return 0.25f;
+    default:
+        return 1.0f;
+    }
+}
+
+/* The scale of IQ1_M is the top nibbles of its last four u16. */
+ALWAYS_INLINE __m128i lanes_IQ1_M_scale(const tile *t, size_t at)
+{
+    const int n = t->n_rows;
+#define LANE(i) (short)_pext_u64(load_u64(t->w[(i)*n / LANES] + at + 48), 0xf000f000f000f000)
+    return _mm_setr_epi16(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6), LANE(7));
+#undef LANE
+}
+
+ALWAYS_INLINE __m256 lanes_super_scale(const tile *t, wtype type, size_t at)
+{
+    __m128i bits =
+        type == WTYPE_IQ1_M ? lanes_IQ1_M_scale(t, at) : lanes_u16(t, at + scale_at(type));
+    __m256 d = _mm256_cvtph_ps(bits);
+    return scale_factor(type) == 1.0f ? d : _mm256_mul_ps(d, _mm256_set1_ps(scale_factor(type)));
+}
+
+/* A super-block of one row times n columns: 8 partial sums each. */
+ALWAYS_INLINE void dot_super(const super_quants *w, const columns *cols, size_t index, wtype type,
+                             __m256i *totals, __m256i *minimums)
+{
+    const int n = cols->n;
+    for (int c = 0; c < n; c++) {
+        __m256i sums = _mm256_setzero_si256();
+        if (!is_signed(type))
+            sums = _mm256_madd_epi16(w->sum, load_256(cols->sums[c] + 16 * index));
+        if (has_minimum(type))
+            minimums[c] = sums;
+        totals[c] = has_minimum(type) ? _mm256_setzero_si256()
+                                      : _mm256_sub_epi32(_mm256_setzero_si256(), sums);
+    }
+    for (int j = 0; j < 8; j++) {
+        __m256i nth = _mm256_set1_epi16((short)(j * 0x0202 + 0x0100));
+        __m256i s = _mm256_shuffle_epi8(w->s, nth);
+        for (int c = 0; c < n; c++) {
+            __m256i pairs = products(w->w[j], cols->q[c] + 256 * index + 32 * j, is_signed(type));
+            totals[c] = _mm256_add_epi32(totals[c], _mm256_madd_epi16(s, pairs));
+        }
+    }
+}
+
+ALWAYS_INLINE void tiles_k(const matmul_job *job, format f, unpack_super_fn *unpack, int n_rows)
+{
+    const columns cols = columns_of(job, ACT_Q256, LANES / n_rows);
+    const size_t n_blocks = job->k / 256;
+    for (size_t row = 0; row < job->n_rows; row += (size_t)n_rows) {
+        const tile t = tile_at(job, row, n_rows);
+        __m256 y = _mm256_setzero_ps();
+        for (size_t b = 0; b < n_blocks; b++) {
+            size_t at = b * f.bytes;
+            __m256i totals[LANES], minimums[LANES];
+            for (int r = 0; r < n_rows; r++) {
+                super_quants w;
+                unpack(t.w[r] + at, &w);
+                dot_super(&w, &cols, b, f.type, totals + r * cols.n, minimums + r * cols.n);
+            }
+            __m256 da = lanes_act_scale(&cols, b), d = lanes_super_scale(&t, f.type, at);
+            y = _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(sum_lanes(totals)), y);
+            if (has_minimum(f.type)) {
+                __m256 dmin = _mm256_cvtph_ps(lanes_u16(&t, at + scale_at(f.type) + 2));
+                __m256 sum = _mm256_cvtepi32_ps(sum_lanes(minimums));
+                y = _mm256_fnmadd_ps(_mm256_mul_ps(dmin, da), sum, y);
+            }
+        }
+        store_tile(&t, &cols, y);
+    }
+}
+
+/* ---- class F ---- */
+
+/* Elements 0-7 and 8-15 of the 16 partial sums. */
+typedef struct sums_16 {
+    __m256 low, high;
+} sums_16;
+
+typedef __m256 load_8_fn(const uint8_t *p);
+
+ALWAYS_INLINE __m256 load_8_F32(const uint8_t *p)
+{
+    return _mm256_castsi256_ps(load_256(p));
+}
+
+ALWAYS_INLINE __m256 load_8_F16(const uint8_t *p)
+{
+    return _mm256_cvtph_ps(load_128(p));
+}
+
+ALWAYS_INLINE __m256 load_8_BF16(const uint8_t *p)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_128(p)), 16));
+}
+
+/* The row's last k mod 16 elements, one fma each, and the fixed tree. */
+ALWAYS_INLINE float finish_sums(sums_16 s, const uint8_t *w, const float *x, size_t k, format f,
+                                element_fn *element)
+{
+    float sums[16];
+    _mm256_storeu_ps(sums, s.low);
+    _mm256_storeu_ps(sums + 8, s.high);
+    for (size_t i = k / 16 * 16; i < k; i++)
+        sums[i % 16] = fmaf(element(w + i * f.bytes), x[i], sums[i % 16]);
+    return reduce_16(sums);
+}
+
+ALWAYS_INLINE void tile_f(const matmul_job *job, format f, load_8_fn *load, element_fn *element,
+                          size_t row, int n_rows, int column, int n_columns)
+{
+    const tile t = tile_at(job, row, n_rows);
+    sums_16 s[LANES];
+    for (int i = 0; i < n_rows * n_columns; i++)
+        s[i].low = s[i].high = _mm256_setzero_ps();
+    for (size_t i = 0; i + 16 <= job->k; i += 16) {
+        for (int r = 0; r < n_rows; r++) {
+            __m256 low = load(t.w[r] + i * f.bytes), high = load(t.w[r] + (i + 8) * f.bytes);
+            for (int c = 0; c < n_columns; c++) {
+                const float *x = (const float *)job->x[column + c] + i;
+                sums_16 *sum = &s[r * n_columns + c];
+                sum->low = _mm256_fmadd_ps(low, _mm256_loadu_ps(x), sum->low);
+                sum->high = _mm256_fmadd_ps(high, _mm256_loadu_ps(x + 8), sum->high);
+            }
+        }
+    }
+    for (int r = 0; r < t.n_real; r++) {
+        for (int c = 0; c < n_columns; c++)
+            job->y[column + c][row + (size_t)r] =
+                finish_sums(s[r * n_columns + c], t.w[r], job->x[column + c], job->k, f, element);
+    }
+}
+
+ALWAYS_INLINE void matmul_f(const matmul_job *job, format f, load_8_fn *load, element_fn *element)
+{
+    int column = 0;
+    for (; column + 2 <= job->n_columns; column += 2) {
+        for (size_t row = 0; row < job->n_rows; row += 3)
+            tile_f(job, f, load, element, row, 3, column, 2);
+    }
+    for (size_t row = 0; column < job->n_columns && row < job->n_rows; row += 4)
+        tile_f(job, f, load, element, row, 4, column, 1);
+}
+
+/* ---- every format ---- */
+
+#define TILES(class, name, elements, bytes, unpack)                                                \
+    static void avx2_matmul_##name(const matmul_job *job)                                          \
+    {                                                                                              \
+        const format f = {WTYPE_##name, elements, bytes};                                          \
+        if (job->n_columns == 1)                                                                   \
+            tiles_##class(job, f, unpack, 8);                                                      \
+        else if (job->n_columns == 2)                                                              \
+            tiles_##class(job, f, unpack, 4);                                                      \
+        else if (job->n_columns <= 4)                                                              \
+            tiles_##class(job, f, unpack, 2);                                                      \
+        else                                                                                       \
+            tiles_##class(job, f, unpack, 1);                                                      \
+    }
+#define AVX2_F(name, elements, bytes)                                                              \
+    static void avx2_matmul_##name(const matmul_job *job)                                          \
+    {                                                                                              \
+        matmul_f(job, (format){WTYPE_##name, elements, bytes}, load_8_##name, element_##name);     \
+    }
+#define AVX2_B(name, elements, bytes) TILES(b, name, elements, bytes, quants_##name)
+#define AVX2_K(name, elements, bytes) TILES(k, name, elements, bytes, super_##name)
+#define AVX2_N(name, elements, bytes)
+
+#define X(name, id, text, elements, bytes, class) AVX2_##class(name, elements, bytes)
+#include "base/wtype.def"
+#undef X
+
 #define WEIGHT_TABLE weight_kernels_avx2
-#define MATMUL(name) generic_matmul_##name
+#define MATMUL(name) avx2_matmul_##name
 #define DEQUANTIZE(name) generic_dequantize_##name
 #define QUANTIZE_ACT(kind) generic_quantize_act_##kind
 #include "kernels/weight_table.h"

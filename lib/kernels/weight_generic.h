@@ -20,8 +20,6 @@
 #include "kernels/unpack_iq.h"
 #include "kernels/unpack_k.h"
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 typedef float element_fn(const uint8_t *p);
 typedef void unpack_b_fn(const uint8_t *block, float_block *out);
 typedef void unpack_k_fn(const uint8_t *block, super_block *out);
