@@ -21,8 +21,10 @@ test: setup-test
 check: setup-check
 	tools/check
 
-bench: all
-	bench/run $(BUILD)/hearth
+bench: setup-test
+	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=ON
+	cmake --build $(BUILD) -j $(JOBS) --target kernels_test_weight bench_throughput
+	MODELS="$(MODELS)" bench/run $(BUILD)
 
 install: all
 	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
