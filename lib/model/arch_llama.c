@@ -6,21 +6,14 @@
  */
 #include "model/arch_families.h"
 
-static hearth_status read_llama(hparams *h, const gguf *g, const arch *a, hearth_error *err)
-{
-    return hparams_get_f32(g, a, "attention.scale", &h->attn_scale, NULL, err);
-}
-
 /* Granite multiplies where Llama only adds; a factor of 0 means that there is none. */
 static hearth_status read_granite(hparams *h, const gguf *g, const arch *a, hearth_error *err)
 {
     float attn_scale = 0.0f, divisor = 0.0f;
-    bool rotated = true;
     TRY(hparams_get_f32(g, a, "attention.scale", &attn_scale, NULL, err));
     TRY(hparams_get_f32(g, a, "embedding_scale", &h->embedding_scale, NULL, err));
     TRY(hparams_get_f32(g, a, "residual_scale", &h->residual_scale, NULL, err));
     TRY(hparams_get_f32(g, a, "logit_scale", &divisor, NULL, err));
-    TRY(hparams_get_bool(g, a, "rope.scaling.finetuned", &rotated, err));
     if (attn_scale != 0.0f)
         h->attn_scale = attn_scale;
     if (h->embedding_scale == 0.0f)
@@ -29,7 +22,16 @@ static hearth_status read_granite(hparams *h, const gguf *g, const arch *a, hear
         h->residual_scale = 1.0f;
     if (divisor != 0.0f)
         h->logit_scale = 1.0f / divisor;
-    for (uint32_t il = 0; il < h->n_layer && h->n_expert == 0 && !rotated; il++)
+    return HEARTH_OK;
+}
+
+/* A dense Granite whose RoPE was never tuned has none. */
+static hearth_status read_granite_dense(hparams *h, const gguf *g, const arch *a, hearth_error *err)
+{
+    bool rotated = true;
+    TRY(read_granite(h, g, a, err));
+    TRY(hparams_get_bool(g, a, "rope.scaling.finetuned", &rotated, err));
+    for (uint32_t il = 0; il < h->n_layer && !rotated; il++)
         h->layers[il].rope = false;
     return HEARTH_OK;
 }
@@ -50,6 +52,7 @@ static hearth_status read_olmo2(hparams *h, const gguf *g, const arch *a, hearth
 {
     TRY(hparams_get_u32(g, a, "attention.sliding_window", 0, MAX_CONTEXT, &h->n_window, NULL, err));
     h->rope_scaling_local = false;
+    h->rope_attn_factor_local = 1.0f;
     h->rope_freq_base_local = h->rope_freq_base;
     return hparams_read_sliding_pattern(h, g, a, 4, err);
 }
@@ -68,7 +71,6 @@ const arch arch_llama = {
     .norm = NORM_RMS,
     .rope = ROPE_NORMAL,
     .expert_weights_norm = true,
-    .read = read_llama,
 };
 
 const arch arch_granite = {
@@ -76,7 +78,7 @@ const arch arch_granite = {
     .norm = NORM_RMS,
     .rope = ROPE_NORMAL,
     .expert_weights_norm = true,
-    .read = read_granite,
+    .read = read_granite_dense,
 };
 
 const arch arch_granitemoe = {

@@ -9,13 +9,12 @@
 
 static hearth_status read_qwen_moe(hparams *h, const gguf *g, const arch *a, hearth_error *err)
 {
-    bool found;
+    uint32_t told = 0;
     if (h->n_expert == 0)
         FAIL(err, EFORMAT, a->name, "%s needs %s.expert_count; the file is incomplete", a->name,
              a->name);
-    TRY(hparams_get_u32(g, a, "expert_feed_forward_length", 1, MAX_WIDTH, &h->n_ff_expert, &found,
-                        err));
-    if (!found)
+    TRY(hparams_get_u32(g, a, "expert_feed_forward_length", 0, MAX_WIDTH, &told, NULL, err));
+    if (told == 0)
         h->n_ff_expert = h->n_ff_max / h->n_expert_used;
     if (h->n_ff_shared == 0)
         h->n_ff_shared = h->n_ff_max;

@@ -74,6 +74,17 @@ static hearth_status require_u32(const gguf *g, const arch *a, const char *suffi
     return HEARTH_OK;
 }
 
+/* A length of which 0 means the same as its absence. */
+static hearth_status get_unless_zero(const gguf *g, const arch *a, const char *suffix,
+                                     uint32_t high, uint32_t *out, hearth_error *err)
+{
+    uint32_t value = 0;
+    TRY(hparams_get_u32(g, a, suffix, 0, high, &value, NULL, err));
+    if (value != 0)
+        *out = value;
+    return HEARTH_OK;
+}
+
 /* A number for all layers, or an array with one for each. Absent: `fallback` for all. */
 static hearth_status read_per_layer(const hparams *h, const gguf *g, const arch *a,
                                     const char *suffix, uint32_t low, uint32_t high,
@@ -178,10 +189,12 @@ static hearth_status read_rope_scaling(hparams *h, const gguf *g, const arch *a,
         FAIL(err, EFORMAT, key, "rope.scaling.factor is %g, but must be above 0",
              (double)h->rope_scaling_factor);
     h->rope_n_ctx_orig = h->n_ctx_train;
-    TRY(hparams_get_u32(g, a, "rope.scaling.original_context_length", 1, MAX_CONTEXT,
-                        &h->rope_n_ctx_orig, NULL, err));
+    TRY(get_unless_zero(g, a, "rope.scaling.original_context_length", MAX_CONTEXT,
+                        &h->rope_n_ctx_orig, err));
     h->rope_attn_factor = 1.0f;
-    return hparams_get_f32(g, a, "rope.scaling.attn_factor", &h->rope_attn_factor, NULL, err);
+    TRY(hparams_get_f32(g, a, "rope.scaling.attn_factor", &h->rope_attn_factor, NULL, err));
+    h->rope_attn_factor_local = h->rope_attn_factor;
+    return HEARTH_OK;
 }
 
 static hearth_status read_rope(hparams *h, const gguf *g, const arch *a, hearth_error *err)
@@ -205,17 +218,14 @@ static hearth_status read_experts(hparams *h, const gguf *g, const arch *a, hear
 {
     h->gating = a->gating;
     h->expert_weights_norm = a->expert_weights_norm;
-    h->expert_weights_scale = 1.0f;
     TRY(hparams_get_u32(g, a, "expert_count", 0, MAX_EXPERTS, &h->n_expert, NULL, err));
     if (h->n_expert == 0)
         return HEARTH_OK;
     TRY(require_u32(g, a, "expert_used_count", 1, h->n_expert, &h->n_expert_used, err));
     h->n_ff_expert = h->n_ff_max;
-    TRY(hparams_get_u32(g, a, "expert_feed_forward_length", 1, MAX_WIDTH, &h->n_ff_expert, NULL,
-                        err));
-    TRY(hparams_get_u32(g, a, "expert_shared_feed_forward_length", 1, MAX_WIDTH, &h->n_ff_shared,
-                        NULL, err));
-    return hparams_get_f32(g, a, "expert_weights_scale", &h->expert_weights_scale, NULL, err);
+    TRY(get_unless_zero(g, a, "expert_feed_forward_length", MAX_WIDTH, &h->n_ff_expert, err));
+    return get_unless_zero(g, a, "expert_shared_feed_forward_length", MAX_WIDTH, &h->n_ff_shared,
+                           err);
 }
 
 static hearth_status read_vocab_size(hparams *h, const gguf *g, const arch *a, hearth_error *err)

@@ -94,6 +94,7 @@ typedef struct hparams {
     float rope_scaling_factor;
     uint32_t rope_n_ctx_orig;
     float rope_attn_factor; /* on the magnitude of the rotation */
+    float rope_attn_factor_local;
 
     float attn_scale;   /* on q . k */
     float attn_softcap; /* 0: none, as for all that follow */
@@ -110,7 +111,6 @@ typedef struct hparams {
     uint32_t n_ff_shared;
     gating_kind gating;
     bool expert_weights_norm; /* divide the weights of the chosen by their sum */
-    float expert_weights_scale;
 } hparams;
 
 typedef struct arch arch;

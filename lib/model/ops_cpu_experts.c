@@ -78,8 +78,6 @@ static void route_token(void *arg, size_t token, int worker)
         /* The smallest normal F16, as the models were trained with: no division by nothing. */
         f->scale(w, 1.0f / fmaxf(total, 0x1p-14f), h->n_expert_used);
     }
-    if (h->expert_weights_scale != 1.0f && h->expert_weights_scale != 0.0f)
-        f->scale(w, h->expert_weights_scale, h->n_expert_used);
 }
 
 /* Counting sort of the pairs by expert. */

@@ -20,7 +20,7 @@ static double pair_of_turns(const hparams *h, double base, double turns)
 }
 
 static void fill_set(rope_table *r, int set, const hparams *h, double base, bool scaled,
-                     const float *factors)
+                     float magnitude, const float *factors)
 {
     double scale = scaled && h->rope_scaling != ROPE_SCALING_NONE ? h->rope_scaling_factor : 1.0;
     bool yarn = scaled && h->rope_scaling == ROPE_SCALING_YARN;
@@ -40,7 +40,7 @@ static void fill_set(rope_table *r, int set, const hparams *h, double base, bool
             turn /= factors[i];
         r->frequency[set][i] = turn * ((1.0 - mix) / scale + mix);
     }
-    r->magnitude[set] = scaled ? h->rope_attn_factor : 1.0f;
+    r->magnitude[set] = magnitude;
     if (yarn && scale > 1.0)
         r->magnitude[set] *= (float)(1.0 + 0.1 * fmath_log(scale));
 }
@@ -64,8 +64,9 @@ hearth_status rope_init(rope_table *r, const hparams *h, const weights *w, uint3
     r->frequency[1] = r->frequency[0] + r->n_pairs;
     if (w->rope_long && w->rope_short)
         factors = n_ctx > h->rope_n_ctx_orig ? w->rope_long : w->rope_short;
-    fill_set(r, 0, h, h->rope_freq_base, true, factors);
-    fill_set(r, 1, h, h->rope_freq_base_local, h->rope_scaling_local, factors);
+    fill_set(r, 0, h, h->rope_freq_base, true, h->rope_attn_factor, factors);
+    fill_set(r, 1, h, h->rope_freq_base_local, h->rope_scaling_local, h->rope_attn_factor_local,
+             factors);
     return HEARTH_OK;
 }
 
