@@ -174,41 +174,31 @@ static bool is_number(uint32_t code_point)
     }
 }
 
-static bool is_ascii_word(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-/* Bytes of the digit at text, or 0. AFMoE counts every kind of number, the others only ASCII. */
+/* Bytes of the digit at text, or 0. SuperBPE counts only ASCII, the other way every kind of number.
+ */
 static size_t digit(pretokenizer_action way, const char *text, size_t n)
 {
     uint32_t code_point;
     if (text[0] >= '0' && text[0] <= '9')
         return 1;
-    if (way != SPLIT_DIGITS_AFMOE || (unsigned char)text[0] < 0x80)
+    if (way == SPLIT_DIGITS_SUPERBPE || (unsigned char)text[0] < 0x80)
         return 0;
     size_t length = utf8_decode(text, n, &code_point);
     return is_number(code_point) ? length : 0;
 }
 
-/* Cuts before every third digit from the right. The ways differ at the edges of a run of digits:
- *             its start                          its end
- *   superbpe  cut if the count is a multiple     no cut
- *   tiny_aya  cut                                cut; no cut in runs that a letter or _ follows
- *   afmoe     no cut                             cut */
+/* Cuts before every third digit from the right: also before the first one and never after the last
+ * in SuperBPE; never before the first one and always after the last in the other way. */
 static bool cut_run(pretokenizer_run *run, pretokenizer_action way, const char *text, size_t start,
                     size_t at, size_t n_digits, size_t end)
 {
-    size_t left = n_digits;
-    bool begins = way == SPLIT_DIGITS_TINY_AYA || (way == SPLIT_DIGITS_SUPERBPE && left % 3 == 0);
-    if (begins && !add_end(run, start, at))
-        return false;
-    for (; left > 0; left--) {
-        if (left % 3 == 0 && left < n_digits && !add_end(run, start, at))
+    bool is_superbpe = way == SPLIT_DIGITS_SUPERBPE;
+    for (size_t left = n_digits; left > 0; left--) {
+        if (left % 3 == 0 && (is_superbpe || left < n_digits) && !add_end(run, start, at))
             return false;
         at += digit(way, text + at, end - at);
     }
-    return way == SPLIT_DIGITS_SUPERBPE || add_end(run, start, at);
+    return is_superbpe || add_end(run, start, at);
 }
 
 static bool cut_by_digits(pretokenizer_run *run, pretokenizer_action way, const char *text,
@@ -225,8 +215,7 @@ static bool cut_by_digits(pretokenizer_run *run, pretokenizer_action way, const 
             at += utf8_valid_prefix(text + at, end - at);
             continue;
         }
-        bool is_word = way == SPLIT_DIGITS_TINY_AYA && after < end && is_ascii_word(text[after]);
-        if (!is_word && !cut_run(run, way, text, start, at, n_digits, end))
+        if (!cut_run(run, way, text, start, at, n_digits, end))
             return false;
         at = after;
     }

@@ -34,9 +34,8 @@ enum { PRETOKENIZER_MAX_STEPS = 6 };
 typedef enum pretokenizer_action {
     SPLIT_NONE, /* ends the list */
     SPLIT_REGEX,
-    SPLIT_DIGITS_SUPERBPE,
-    SPLIT_DIGITS_TINY_AYA,
-    SPLIT_DIGITS_AFMOE
+    SPLIT_DIGITS_BY_THREE,
+    SPLIT_DIGITS_SUPERBPE
 } pretokenizer_action;
 
 typedef struct pretokenizer_step {

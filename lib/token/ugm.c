@@ -151,12 +151,13 @@ static hearth_status encode_piece(encoding *e, const char *text, size_t n, size_
     size_t first = e->n;
     for (size_t place = n; place > 0; place = paths[place].start) { /* told from the end */
         int32_t id = paths[place].id;
-        bool after_unknown = e->n > first && e->ids[e->n - 1] == unk;
-        bool before_unknown =
-            paths[place].start == 0 && first > n_before && e->ids[first - 1] == unk;
-        if (id >= 0 && (id != unk || (!after_unknown && !before_unknown)))
+        bool again = id == unk && e->n > first && e->ids[e->n - 1] == unk;
+        if (id >= 0 && !again)
             TRY(encoding_push(e, id));
     }
+    bool begins_unknown = e->n > first && e->ids[e->n - 1] == unk;
+    if (begins_unknown && first > n_before && e->ids[first - 1] == unk)
+        e->n--; /* so did the piece before end */
     for (size_t i = first, j = e->n; i + 1 < j; i++) {
         int32_t id = e->ids[--j];
         e->ids[j] = e->ids[i];
