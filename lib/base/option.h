@@ -112,7 +112,7 @@ void option_format(const option *row, const void *field, char *out, size_t n_out
 #define OPTION_ROW_CHOICE(enum_, name_, struct_, field, choices_, help_)                           \
     {                                                                                              \
         .name = name_, .type = OPTION_CHOICE, .offset = OPTION_OFFSET(enum_, struct_, field),      \
-        .choices = choices_, .value = "TYPE", .help = help_                                        \
+        .choices = choices_, .value = choices_, .help = help_                                      \
     }
 #define OPTION_ROW_LIST(name_, struct_, field, value_, help_)                                      \
     {                                                                                              \

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cmd_run.c - hearth run: a prompt continued, or a conversation.
+ *
+ * The prompt is the argument, --file, or standard input where that is not a terminal; at a terminal
+ * without a prompt a conversation begins. Standard output carries the answer and nothing else.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "cli/answer.h"
+#include "cli/cli.h"
+#include "cli/conversation.h"
+#include "cli/input.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
+
+typedef struct run_options {
+    cli_general general;
+    cli_model model;
+    cli_sampling sampling;
+    hearth_session_options session;
+    hearth_generate_options generate;
+    const char *file;
+    option_list stop;
+    bool escape;
+    bool no_special;
+} run_options;
+
+static const option rows[] = {
+    OPTION_ROW_I32("--n-predict", run_options, generate.max_tokens, -1, INT32_MAX, "N",
+                   "write at most N tokens; -1 goes on until the model ends its answer or the "
+                   "context is full"),
+    OPTION_ROW_ALIAS("-n", "--n-predict"),
+    OPTION_ROW_ALIAS("--predict", "--n-predict"),
+    OPTION_ROW_TEXT("--file", run_options, file, "FILE",
+                    "read the prompt from a file; - is standard input. One newline at its end is "
+                    "dropped"),
+    OPTION_ROW_ALIAS("-f", "--file"),
+    OPTION_ROW_FLAG("--escape", run_options, escape,
+                    "read \\n, \\t, \\\\, \\\" and \\xHH in the prompt, in stop strings and in DRY "
+                    "breakers as what they stand for"),
+    OPTION_ROW_ALIAS("-e", "--escape"),
+    OPTION_ROW_LIST("--stop", run_options, stop, "TEXT",
+                    "end the answer before this text. May be repeated"),
+    OPTION_ROW_ALIAS("-r", "--stop"),
+    OPTION_ROW_ALIAS("--reverse-prompt", "--stop"),
+    OPTION_ROW_FLAG("--ignore-eos", run_options, generate.ignore_eos,
+                    "forbid the tokens by which the model ends its answer"),
+    OPTION_ROW_FLAG("--special", run_options, generate.special, "write control tokens as text"),
+    OPTION_ROW_FLAG("--no-special", run_options, no_special,
+                    "add no beginning token, and read control tokens in the prompt as text"),
+    OPTION_ROW_END,
+};
+static const option_group groups[] = {
+    {"Prompt and answer", rows, 0},
+    {"Sampling", cli_sampling_rows, offsetof(run_options, sampling)},
+    {"Session", cli_session_rows, offsetof(run_options, session)},
+    {"Model", cli_model_rows, offsetof(run_options, model)},
+    {"General", cli_general_rows, offsetof(run_options, general)},
+};
+static const cli_argument arguments_help[] = {
+    {"MODEL", "a GGUF file, any part of a split set", true},
+    {"PROMPT", "the text to go on from, put after -- if it starts with a dash; - is standard input",
+     false},
+};
+
+static void init(void *options)
+{
+    run_options *o = options;
+    cli_general_init(&o->general);
+    hearth_sampler_options_init(&o->sampling.sampler);
+    hearth_session_options_init(&o->session);
+    hearth_generate_options_init(&o->generate);
+    o->generate.max_tokens = -1;
+}
+
+/* ---- the prompt ---- */
+
+/* *found is false where the prompt is to be typed. */
+static hearth_status read_prompt(const run_options *o, const option_list *arguments, size_t next,
+                                 buf *prompt, bool *found, hearth_error *err)
+{
+    const char *argument = next < arguments->n ? arguments->items[next++] : NULL;
+    const char *file = o->file;
+    TRY(cli_no_more_arguments(arguments, next, err));
+    if (argument && file)
+        FAIL(err, EINVAL, "--file", "the prompt comes from an argument or from --file, not both");
+    if (argument && strcmp(argument, "-") == 0)
+        file = "-";
+    else if (!argument && !file && !terminal_is_tty(stdin))
+        file = "-";
+    *found = argument || file;
+    if (file) {
+        TRY(input_read(file, prompt, err));
+        if (prompt->n > 0 && prompt->data[prompt->n - 1] == '\n')
+            prompt->data[--prompt->n] = '\0';
+    } else if (argument && !buf_append_text(prompt, argument)) {
+        return error_no_memory(err, "the prompt", strlen(argument));
+    }
+    if (o->escape && prompt->n > 0)
+        input_unescape(prompt->data, &prompt->n);
+    return HEARTH_OK;
+}
+
+/* ---- one answer ---- */
+
+static json_t *generated_tokens(const hearth_session *session, const answer *a)
+{
+    const int32_t *tokens = hearth_session_tokens(session);
+    json_t *list = json_array();
+    for (size_t i = a->at + a->n_prompt; i < hearth_session_n_tokens(session); i++)
+        json_array_append_new(list, json_integer(tokens[i]));
+    return list;
+}
+
+static hearth_status print_json(const answer_request *request, const answer *a, hearth_error *err)
+{
+    json_t *usage = json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)a->n_prompt,
+                              "completion_tokens", (json_int_t)a->n_generated, "total_tokens",
+                              (json_int_t)(a->n_prompt + a->n_generated));
+    json_t *timings =
+        json_pack("{s:f, s:f}", "prompt_ms", a->prompt_ms, "generate_ms", a->generate_ms);
+    return output_json(json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:o}", "text",
+                                 output_json_text(a->text.data ? a->text.data : "", a->text.n),
+                                 "tokens", generated_tokens(request->session, a), "finish_reason",
+                                 answer_reason_name(a->reason), "stop_word",
+                                 output_json_string(a->stop_word), "seed",
+                                 (json_int_t)hearth_sampler_seed(request->sampler), "usage", usage,
+                                 "timings", timings),
+                       err);
+}
+
+static hearth_status finish(const run_options *o, const answer_request *request, const answer *a,
+                            hearth_error *err)
+{
+    if (o->general.json)
+        TRY(print_json(request, a, err));
+    else if (terminal_is_tty(stdout))
+        putchar('\n'); /* the shell's prompt belongs on a line of its own */
+    if (a->reason == HEARTH_FINISH_CONTEXT)
+        cli_note("the context of %u tokens is full", hearth_session_n_ctx(request->session));
+    if (o->general.verbose)
+        answer_note_timings(a);
+    if (a->reason == HEARTH_FINISH_CANCELED)
+        FAIL(err, ECANCELED, "answer", "stopped after %zu tokens", a->n_generated);
+    return HEARTH_OK;
+}
+
+static hearth_status answer_prompt(const run_options *o, const answer_request *request,
+                                   const buf *prompt, hearth_error *err)
+{
+    const hearth_model *model = hearth_session_model(request->session);
+    unsigned flags =
+        o->no_special ? 0 : HEARTH_TOKENIZE_ADD_SPECIAL | HEARTH_TOKENIZE_PARSE_SPECIAL;
+    hearth_status status = HEARTH_OK;
+    int32_t *tokens = NULL;
+    size_t n = 0;
+    answer a = {0};
+    TRY_OUT(hearth_tokenize(model, prompt->data ? prompt->data : "", prompt->n, flags, &tokens, &n,
+                            err));
+    if (n == 0)
+        FAIL_OUT(err, EINVAL, "PROMPT",
+                 "the prompt is empty, and this model adds no token to begin with");
+    TRY_OUT(answer_run(request, tokens, n, &a, err));
+    status = finish(o, request, &a, err);
+out:
+    answer_deinit(&a);
+    hearth_free(tokens);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static hearth_status prepare(run_options *o, hearth_error *err)
+{
+    o->session.ignore_memory_limit = o->model.ignore_memory_limit;
+    if (o->escape)
+        TRY(input_unescape_list(&o->stop, err));
+    for (size_t i = 0; i < o->stop.n; i++) {
+        if (o->stop.items[i][0] == '\0')
+            FAIL(err, EINVAL, "--stop", "--stop: an empty text would end every answer at once");
+    }
+    o->generate.stop = o->stop.items;
+    o->generate.n_stop = o->stop.n;
+    return HEARTH_OK;
+}
+
+static hearth_status check_model(const hearth_model *model, hearth_error *err)
+{
+    const hearth_model_info *info = hearth_model_get_info(model);
+    if (!info->causal)
+        FAIL(err, EINVAL, "MODEL",
+             "%s is an encoder and writes no text; hearth eval --embedding gives its vectors",
+             info->architecture);
+    return HEARTH_OK;
+}
+
+static hearth_status run(void *options, const option_list *arguments, hearth_error *err)
+{
+    run_options *o = options;
+    hearth_status status = HEARTH_OK;
+    hearth_model *model = NULL;
+    answer_request request = {.silent = o->general.json};
+    const char *path;
+    size_t next;
+    bool found = false;
+    buf prompt;
+    buf_init(&prompt, INPUT_MAX);
+    TRY_OUT(cli_take_model(&o->model, arguments, &next, &path, err));
+    TRY_OUT(prepare(o, err));
+    TRY_OUT(read_prompt(o, arguments, next, &prompt, &found, err));
+    if (!found && o->general.json)
+        FAIL_OUT(err, EINVAL, "--json", "--json needs a prompt; a conversation is not JSON");
+    TRY_OUT(cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_ALL, true, err));
+    TRY_OUT(check_model(model, err));
+    TRY_OUT(hearth_session_open(&request.session, model, &o->session, err));
+    TRY_OUT(cli_sampler_new(&request.sampler, model, hearth_session_n_ctx(request.session),
+                            &o->sampling, o->escape, err));
+    request.generate = o->generate;
+    status = found ? answer_prompt(o, &request, &prompt, err)
+                   : conversation_run(&request, !o->no_special, o->general.verbose, err);
+out:
+    hearth_sampler_free(request.sampler);
+    hearth_session_close(request.session);
+    hearth_model_close(model);
+    buf_deinit(&prompt);
+    return status;
+}
+
+const cli_command cmd_run = {
+    .name = "run",
+    .summary = "continue a prompt, or hold a conversation",
+    .description =
+        "Writes what the model makes of a prompt. The prompt is the argument, --file, or standard "
+        "input where that is not a terminal. At a terminal and without a prompt a conversation "
+        "begins, with line editing and history. Ctrl-C stops the answer.\nStandard output is the "
+        "answer and nothing else.",
+    .examples = "  hearth run model.gguf \"Once upon a time\" -n 100\n"
+                "  hearth run model.gguf --temp 0 < prompt.txt > answer.txt\n"
+                "  hearth run model.gguf \"Name a color.\" --json --seed 7\n"
+                "  hearth run model.gguf\n",
+    .arguments = arguments_help,
+    .n_arguments = OPTION_COUNT(arguments_help),
+    .groups = groups,
+    .n_groups = OPTION_COUNT(groups),
+    .options_size = sizeof(run_options),
+    .init = init,
+    .run = run,
+};

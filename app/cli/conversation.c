@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * conversation.c - see conversation.h.
+ *
+ * Each turn feeds only what is new. A model whose chat template is ChatML gets its turns wrapped:
+ *     <|im_start|>user\n TEXT <|im_end|>\n <|im_start|>assistant\n
+ * where the frame is read with its control tokens and the text is not, so that a person cannot
+ * forge a turn. Every other model gets the text as it is, as a plain continuation; the program says
+ * which at the start.
+ */
+#include "cli/conversation.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/status.h"
+#include "cli/cli.h"
+#include "cli/interrupt.h"
+#include "cli/line_editor.h"
+#include "cli/terminal.h"
+
+static const char turn_start[] = "<|im_start|>";
+static const char turn_end[] = "<|im_end|>";
+
+typedef struct conversation {
+    const answer_request *request;
+    const hearth_model *model;
+    bool chatml;
+    bool special;
+    bool verbose;
+    answer last;
+} conversation;
+
+/* ---- tokens of a turn ---- */
+
+static hearth_status append_tokens(const hearth_model *model, const char *text, size_t n,
+                                   unsigned flags, buf *out, hearth_error *err)
+{
+    int32_t *tokens = NULL;
+    size_t n_tokens = 0;
+    TRY(hearth_tokenize(model, text, n, flags, &tokens, &n_tokens, err));
+    bool ok = buf_append(out, tokens, n_tokens * sizeof *tokens);
+    hearth_free(tokens);
+    return ok ? HEARTH_OK : error_no_memory(err, "the prompt", n_tokens * sizeof *tokens);
+}
+
+static hearth_status append_frame(const hearth_model *model, const char *frame, bool first,
+                                  buf *out, hearth_error *err)
+{
+    unsigned flags = HEARTH_TOKENIZE_PARSE_SPECIAL | (first ? HEARTH_TOKENIZE_ADD_SPECIAL : 0u);
+    return append_tokens(model, frame, strlen(frame), flags, out, err);
+}
+
+/* Whether the model itself closed its last turn; otherwise (a limit, Ctrl-C) we do it. */
+static bool turn_is_closed(const hearth_session *session, const hearth_model *model)
+{
+    size_t n = hearth_session_n_tokens(session);
+    return hearth_token_ends_answer(model, hearth_session_tokens(session)[n - 1]);
+}
+
+static hearth_status chatml_turn(const conversation *c, const buf *text, buf *out,
+                                 hearth_error *err)
+{
+    bool first = hearth_session_n_tokens(c->request->session) == 0;
+    if (!first && turn_is_closed(c->request->session, c->model))
+        TRY(append_frame(c->model, "\n<|im_start|>user\n", false, out, err));
+    else if (!first)
+        TRY(append_frame(c->model, "<|im_end|>\n<|im_start|>user\n", false, out, err));
+    else
+        TRY(append_frame(c->model, "<|im_start|>user\n", true, out, err));
+    TRY(append_tokens(c->model, text->data, text->n, 0, out, err));
+    return append_frame(c->model, "<|im_end|>\n<|im_start|>assistant\n", false, out, err);
+}
+
+static hearth_status raw_turn(const conversation *c, const buf *text, buf *out, hearth_error *err)
+{
+    bool first = hearth_session_n_tokens(c->request->session) == 0;
+    unsigned flags = c->special ? HEARTH_TOKENIZE_PARSE_SPECIAL : 0;
+    if (first && c->special)
+        flags |= HEARTH_TOKENIZE_ADD_SPECIAL;
+    return append_tokens(c->model, text->data, text->n, flags, out, err);
+}
+
+/* ---- which kind of turns ---- */
+
+static bool is_one_token(const hearth_model *model, const char *text)
+{
+    int32_t *tokens = NULL;
+    size_t n = 0;
+    if (hearth_tokenize(model, text, strlen(text), HEARTH_TOKENIZE_PARSE_SPECIAL, &tokens, &n,
+                        NULL) != HEARTH_OK)
+        return false;
+    bool one = n == 1 && hearth_token_is_control(model, tokens[0]);
+    hearth_free(tokens);
+    return one;
+}
+
+static bool speaks_chatml(const hearth_model *model)
+{
+    const char *template = hearth_model_get_info(model)->chat_template;
+    return template && strstr(template, turn_start) && is_one_token(model, turn_start) &&
+           is_one_token(model, turn_end);
+}
+
+static void greet(const conversation *c)
+{
+    const hearth_model_info *info = hearth_model_get_info(c->model);
+    cli_note("%s, context of %u tokens. /help tells what can be typed; Ctrl-D leaves.",
+             *info->name ? info->name : info->architecture,
+             hearth_session_n_ctx(c->request->session));
+    if (c->chatml)
+        cli_note("Turns are wrapped in ChatML, as the model's chat template does.");
+    else if (info->chat_template)
+        cli_note("The model has a chat template that this version does not apply: what you type is "
+                 "continued as plain text.");
+    else
+        cli_note("The model has no chat template: what you type is continued as plain text.");
+}
+
+/* ---- turns ---- */
+
+static void note_end(const conversation *c)
+{
+    const answer *a = &c->last;
+    if (a->text.n == 0 || a->text.data[a->text.n - 1] != '\n')
+        fputc('\n', stdout);
+    fflush(stdout);
+    if (a->reason == HEARTH_FINISH_CONTEXT)
+        cli_note("The context is full (%u tokens); /clear begins anew.",
+                 hearth_session_n_ctx(c->request->session));
+    if (a->reason == HEARTH_FINISH_CANCELED)
+        cli_note("Stopped; what was written so far stays in the conversation.");
+    if (c->verbose)
+        answer_note_timings(a);
+}
+
+static hearth_status take_turn(conversation *c, const buf *text, hearth_error *err)
+{
+    buf tokens;
+    buf_init(&tokens, 0);
+    hearth_status status =
+        c->chatml ? chatml_turn(c, text, &tokens, err) : raw_turn(c, text, &tokens, err);
+    if (status == HEARTH_OK)
+        status = answer_run(c->request, (const int32_t *)(const void *)tokens.data,
+                            tokens.n / sizeof(int32_t), &c->last, err);
+    if (status == HEARTH_OK)
+        note_end(c);
+    buf_deinit(&tokens);
+    return status;
+}
+
+typedef enum command_result { COMMAND_NONE, COMMAND_DONE, COMMAND_LEAVE } command_result;
+
+/* Words that are for the program: a slash and letters alone on the line. */
+static command_result obey(conversation *c, const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    if (text[0] != '/' || text[1] == '\0' || text[1 + strspn(text + 1, letters)] != '\0')
+        return COMMAND_NONE;
+    if (strcmp(text, "/exit") == 0 || strcmp(text, "/quit") == 0 || strcmp(text, "/bye") == 0)
+        return COMMAND_LEAVE;
+    if (strcmp(text, "/clear") == 0) {
+        hearth_sampler_reset(c->request->sampler);
+        if (hearth_session_rewind(c->request->session, 0, NULL) == HEARTH_OK)
+            cli_note("The conversation begins anew.");
+    } else if (strcmp(text, "/help") == 0) {
+        cli_note("/clear    begin anew: the model forgets what was said\n"
+                 "/exit     leave, as Ctrl-D does\n"
+                 "A backslash at the end of a line goes on in the next. Ctrl-C stops an answer; "
+                 "twice at the prompt it leaves. A blank before a slash makes it text.");
+    } else {
+        cli_note("%s is not a command; /help lists them.", text);
+    }
+    return COMMAND_DONE;
+}
+
+/* A failed turn is told and the conversation goes on; only lost output ends it. */
+static hearth_status handle_entry(conversation *c, const buf *text, bool *leave, hearth_error *err)
+{
+    if (text->n == 0)
+        return HEARTH_OK;
+    command_result command = obey(c, text->data);
+    *leave = command == COMMAND_LEAVE;
+    if (command != COMMAND_NONE)
+        return HEARTH_OK;
+    hearth_error failed = {0};
+    hearth_status status = take_turn(c, text, &failed);
+    if (status == HEARTH_EIO && err) {
+        *err = failed;
+        return status;
+    }
+    if (status != HEARTH_OK)
+        cli_report(&failed);
+    if (status == HEARTH_ECONTEXT)
+        cli_note("/clear begins anew.");
+    return HEARTH_OK;
+}
+
+static hearth_status converse(conversation *c, line_editor *editor, buf *text, hearth_error *err)
+{
+    bool leave = false, warned = false;
+    while (!leave && !interrupt_must_exit()) {
+        interrupt_clear();
+        line_result result = line_editor_read(editor, text);
+        if (result == LINE_END || (result == LINE_INTERRUPTED && warned))
+            break;
+        warned = result == LINE_INTERRUPTED;
+        if (warned && !interrupt_must_exit())
+            cli_note("(Ctrl-C again or Ctrl-D leaves)");
+        else if (!warned)
+            TRY(handle_entry(c, text, &leave, err));
+    }
+    /* A second Ctrl-C is the way out, not a failure; SIGTERM and SIGHUP are told in the exit code.
+     */
+    if (interrupt_must_exit())
+        FAIL(err, ECANCELED, "conversation", "the conversation was ended by a signal");
+    interrupt_clear();
+    return HEARTH_OK;
+}
+
+hearth_status conversation_run(const answer_request *request, bool special, bool verbose,
+                               hearth_error *err)
+{
+    conversation c = {.request = request,
+                      .model = hearth_session_model(request->session),
+                      .special = special,
+                      .verbose = verbose};
+    line_editor *editor = NULL;
+    buf text;
+    TRY(line_editor_open(&editor, err));
+    buf_init(&text, 0);
+    c.chatml = speaks_chatml(c.model);
+    greet(&c);
+    hearth_status status = converse(&c, editor, &text, err);
+    line_editor_close(editor);
+    answer_deinit(&c.last);
+    buf_deinit(&text);
+    return status;
+}
