@@ -24,8 +24,6 @@
 #include "base/mem.h"
 
 enum {
-    KEY_MAX_BYTES = 65535, /* the specification's own limit */
-    NAME_MAX_BYTES = 127,  /* ggml itself stops at 63 */
     VALUES_MAX = 1 << 20,  /* real models have less than a hundred */
     TENSORS_MAX = 1 << 20, /* and some ten thousand */
     VALUE_MIN_BYTES = 14,  /* string of 1, type, a byte */
@@ -173,11 +171,11 @@ static hearth_status parse_value(cursor *c, gguf_value *value, gguf_string *own,
 {
     uint32_t type;
     TRY(take_string(c, "a metadata key", &value->key, err));
-    if (value->key.n == 0 || value->key.n > KEY_MAX_BYTES)
+    if (value->key.n == 0 || value->key.n > GGUF_KEY_MAX_BYTES)
         FAIL(err, EFORMAT, "key",
              "a metadata key of %zu bytes before offset %llu; 1 to %d are "
              "accepted",
-             value->key.n, (ull)c->at, KEY_MAX_BYTES);
+             value->key.n, (ull)c->at, GGUF_KEY_MAX_BYTES);
     TRY(take_u32(c, "a metadata type", &type, err));
     if (type >= GGUF_TYPE_COUNT)
         FAIL(err, EFORMAT, "type", "key " NAME_FORMAT ": unknown value type %u",
@@ -275,11 +273,11 @@ static hearth_status parse_format(cursor *c, gguf_tensor *tensor, hearth_error *
 static hearth_status parse_tensor(cursor *c, gguf_tensor *tensor, hearth_error *err)
 {
     TRY(take_string(c, "a tensor's name", &tensor->name, err));
-    if (tensor->name.n == 0 || tensor->name.n > NAME_MAX_BYTES)
+    if (tensor->name.n == 0 || tensor->name.n > GGUF_NAME_MAX_BYTES)
         FAIL(err, EFORMAT, "tensor",
              "a tensor name of %zu bytes before offset %llu; 1 to %d are "
              "accepted",
-             tensor->name.n, (ull)c->at, NAME_MAX_BYTES);
+             tensor->name.n, (ull)c->at, GGUF_NAME_MAX_BYTES);
     TRY(parse_shape(c, tensor, err));
     TRY(parse_format(c, tensor, err));
     return take_u64(c, "a tensor's offset", &tensor->offset, err);

@@ -14,6 +14,9 @@
 #define NAME_FORMAT "'%.*s'"
 #define NAME_ARGS(s) (int)((s).n < 100 ? (s).n : 100), (s).data
 
+/* Limits on names: the specification's own for keys; for tensors ggml itself stops at 63. */
+enum { GGUF_KEY_MAX_BYTES = 65535, GGUF_NAME_MAX_BYTES = 127 };
+
 typedef struct gguf_part {
     const uint8_t *data;
     uint64_t n_bytes;
