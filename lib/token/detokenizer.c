@@ -75,15 +75,25 @@ static hearth_status no_memory(const detokenizer *d, hearth_error *err)
     return error_no_memory(err, "the text of tokens", d->pending.n + 1);
 }
 
+/* How many bytes at the start of text, which is no character, one U+FFFD stands for: as many as
+ * began a character that did not go on, or one (Unicode 15, section 3.9). */
+static size_t broken_prefix(const char *text, size_t n)
+{
+    size_t length = n < 3 ? n : 3;
+    while (length > 1 && utf8_incomplete_suffix(text, length) != length)
+        length--;
+    return length;
+}
+
 /* Gives out the first n pending bytes, those that are no character as U+FFFD. */
 static bool give_out(detokenizer *d, size_t n, buf *out)
 {
     for (size_t i = 0; i < n;) {
-        size_t length = utf8_valid_prefix(d->pending.data + i, n - i);
-        if (length > 0 ? !buf_append(out, d->pending.data + i, length)
-                       : !buf_append(out, "\xef\xbf\xbd", 3))
+        const char *text = d->pending.data + i;
+        size_t length = utf8_valid_prefix(text, n - i);
+        if (length > 0 ? !buf_append(out, text, length) : !buf_append(out, "\xef\xbf\xbd", 3))
             return false;
-        i += length ? length : 1;
+        i += length ? length : broken_prefix(text, n - i);
     }
     buf_remove_front(&d->pending, n);
     return true;
