@@ -8,6 +8,7 @@
  */
 #include "kernels/quantize.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -39,14 +40,20 @@ void quantize_load(const float *x, int n, float *out)
     }
 }
 
-bool quantize_row_is_finite(const float *x, size_t k)
+/* Bits of magnitudes order as the magnitudes do, and what is not finite is above all others. */
+float quantize_max_magnitude(const float *x, size_t k)
 {
-    uint32_t worst = 0;
+    uint32_t max = 0;
     for (size_t i = 0; i < k; i++) {
         uint32_t bits = float_to_bits(x[i]) & 0x7fffffff;
-        worst = bits > worst ? bits : worst;
+        max = bits > max ? bits : max;
     }
-    return worst < 0x7f800000;
+    return max < 0x7f800000 ? float_from_bits(max) : INFINITY;
+}
+
+float quantize_safe_magnitude(wtype type)
+{
+    return type == WTYPE_F32 || type == WTYPE_BF16 || type == WTYPE_MXFP4 ? FLT_MAX : F16_MAX;
 }
 
 /* ---- floats ---- */

@@ -295,7 +295,7 @@ static void test_extremes_stay_finite(void **state)
                     x[i] = extremes[random_u32() % N];
             }
             round_trip(formats[f].type, x, row, y);
-            assert_true(quantize_row_is_finite(y, ROW));
+            assert_true(isfinite(quantize_max_magnitude(y, ROW)));
         }
     }
 }
@@ -333,17 +333,19 @@ static void test_floats_round_and_saturate(void **state)
     assert_true(y[3] == -0x1.fep127f);
 }
 
-static void test_finite_rows_are_told_from_others(void **state)
+static void test_largest_magnitude(void **state)
 {
     (void)state;
     random_state = 17;
     fill_normal(x, 1.0f);
-    assert_true(quantize_row_is_finite(x, ROW));
+    x[77] = -100.0f;
+    assert_true(quantize_max_magnitude(x, ROW) == 100.0f);
     x[ROW - 1] = NAN;
-    assert_false(quantize_row_is_finite(x, ROW));
+    assert_true(isinf(quantize_max_magnitude(x, ROW)));
     x[ROW - 1] = -INFINITY;
-    assert_false(quantize_row_is_finite(x, ROW));
-    assert_true(quantize_row_is_finite(x, ROW - 1));
+    assert_true(isinf(quantize_max_magnitude(x, ROW)));
+    assert_true(quantize_max_magnitude(x, ROW - 1) == 100.0f);
+    assert_true(quantize_max_magnitude(x, 0) == 0.0f);
 }
 
 static void test_formats_that_are_not_written(void **state)
@@ -368,7 +370,7 @@ int main(void)
         cmocka_unit_test(test_extremes_stay_finite),
         cmocka_unit_test(test_tiny_weights_use_what_the_format_has),
         cmocka_unit_test(test_floats_round_and_saturate),
-        cmocka_unit_test(test_finite_rows_are_told_from_others),
+        cmocka_unit_test(test_largest_magnitude),
         cmocka_unit_test(test_formats_that_are_not_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
