@@ -116,6 +116,8 @@ hearth_log cli_log(const cli_general *general);
 
 /* "hearth: MESSAGE" on standard error; nothing for an empty message. */
 void cli_report(const hearth_error *err);
+/* Puts the file's name before the message, if it is not in it. */
+void cli_name_file(hearth_error *err, const char *path);
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 cli_exit cli_exit_code(hearth_status status);

@@ -102,6 +102,8 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     progress_start(&bar, "quantizing");
     hearth_status status = hearth_quantize(in, out, type, &q, &result, err);
     progress_end(&bar);
+    if (status == HEARTH_EFORMAT || status == HEARTH_EUNSUPPORTED)
+        cli_name_file(err, in);
     TRY(status);
     return report(o, out, type, &result, (double)(clock_now_ns() - started) / 1e9, err);
 }

@@ -102,19 +102,24 @@ __attribute__((format(printf, 2, 3))) static void line(const char *label, const 
 
 static void print_sizes(const hearth_model_info *i)
 {
-    if (i->n_params == i->n_active_params || i->n_active_params == 0)
+    if (i->n_params == 0)
+        line("parameters", "none: there are no weights in the file");
+    else if (i->n_params == i->n_active_params || i->n_active_params == 0)
         line("parameters", "%s", human_count(i->n_params).text);
     else
         line("parameters", "%s, of which %s work on a token", human_count(i->n_params).text,
              human_count(i->n_active_params).text);
-    line("layers", "%u of width %u, feed-forward %u", i->n_layer, i->n_embd, i->n_ff);
-    line("attention", "%u heads over %u keys and values, %u wide%s", i->n_head, i->n_head_kv,
-         i->head_dim, i->causal ? "" : "; looks both ways");
+    if (i->n_layer)
+        line("layers", "%u of width %u, feed-forward %u", i->n_layer, i->n_embd, i->n_ff);
+    if (i->n_head)
+        line("attention", "%u heads over %u keys and values, %u wide%s", i->n_head, i->n_head_kv,
+             i->head_dim, i->causal ? "" : "; looks both ways");
     if (i->sliding_window)
         line("sliding window", "%u tokens", i->sliding_window);
     if (i->n_expert)
         line("experts", "%u, %u used per token", i->n_expert, i->n_expert_used);
-    line("context", "%u tokens in training", i->n_ctx_train);
+    if (i->n_ctx_train)
+        line("context", "%u tokens in training", i->n_ctx_train);
     if (!i->causal)
         line("pooling", "%s", i->pooling);
 }
@@ -403,6 +408,20 @@ static hearth_status print_key(const show_options *o, const hearth_model *model,
     return status;
 }
 
+/* A file whose tokenizer is unknown or broken can be shown all the same. */
+static hearth_status open_any(hearth_model **model, const char *path, const show_options *o,
+                              hearth_error *err)
+{
+    hearth_error why;
+    hearth_status status =
+        cli_open_model(model, path, &o->model, &o->general, HEARTH_SCOPE_TOKENIZER, false, &why);
+    if (status == HEARTH_OK)
+        return status;
+    TRY(cli_open_model(model, path, &o->model, &o->general, HEARTH_SCOPE_METADATA, false, err));
+    cli_note("without its tokenizer: %s", why.message);
+    return HEARTH_OK;
+}
+
 static hearth_status run(void *options, const option_list *arguments, hearth_error *err)
 {
     show_options *o = options;
@@ -412,8 +431,7 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     size_t next;
     TRY_OUT(cli_take_model(&o->model, arguments, &next, &path, err));
     TRY_OUT(cli_no_more_arguments(arguments, next, err));
-    TRY_OUT(
-        cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_METADATA, false, err));
+    TRY_OUT(open_any(&model, path, o, err));
     if (o->key)
         status = print_key(o, model, err);
     else if (o->general.json)

@@ -134,6 +134,8 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
     progress_start(&bar, "reading the model");
     hearth_status status = hearth_model_open(out, path, &options, err);
     progress_end(&bar);
+    if (status != HEARTH_OK)
+        cli_name_file(err, path);
     return status;
 }
 

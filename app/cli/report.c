@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "cli/cli.h"
 #include "cli/terminal.h"
 
@@ -23,6 +24,14 @@ void cli_report(const hearth_error *err)
 {
     if (err->message[0] != '\0')
         write_line("\033[1;31m", "hearth: ", err->message);
+}
+
+void cli_name_file(hearth_error *err, const char *path)
+{
+    hearth_error bare = *err;
+    if (strstr(bare.message, path) == NULL)
+        error_set(err, bare.code, bare.where, "%.160s: %s", path, bare.message);
+    err->sys_errno = bare.sys_errno;
 }
 
 void cli_note(const char *format, ...)
