@@ -86,12 +86,15 @@ static hearth_status split_path(char out[PATH_MAX], const char *path, int no, in
 static hearth_status check_split(const split_info *split, const split_info *first, int no,
                                  const char *path, hearth_error *err)
 {
-    if (split->no != (uint64_t)no || split->count != first->count ||
-        split->n_tensors != first->n_tensors)
+    if (split->no != (uint64_t)no || split->count != first->count)
         FAIL(err, EMISMATCH, "split.no",
-             "'%s' says it is part %llu of %llu; part %d of %llu of the same model is wanted", path,
+             "'%s' says it is part %llu of %llu, but part %d of %llu is wanted", path,
              (unsigned long long)split->no + 1, (unsigned long long)split->count, no + 1,
              (unsigned long long)first->count);
+    if (split->n_tensors != first->n_tensors)
+        FAIL(err, EMISMATCH, "split.tensors.count",
+             "'%s' is of another model than the first part: its set has %llu tensors, not %llu",
+             path, (unsigned long long)split->n_tensors, (unsigned long long)first->n_tensors);
     return HEARTH_OK;
 }
 

@@ -257,12 +257,13 @@ static hearth_status parse_format(cursor *c, gguf_tensor *tensor, hearth_error *
              "which is not known; convert the model to another",
              NAME_ARGS(tensor->name), id);
     const wtype_info *info = wtype_get(tensor->type);
-    if (!wtype_row_bytes(tensor->type, tensor->ne[0], &row_bytes))
+    if (tensor->ne[0] % info->block_elements != 0)
         FAIL(err, EFORMAT, "shape",
              "tensor " NAME_FORMAT ": a row of %llu elements does not divide "
              "into blocks of %u, as %s has them",
              NAME_ARGS(tensor->name), (ull)tensor->ne[0], info->block_elements, info->name);
-    if (!checked_mul(row_bytes, tensor->n_elements / tensor->ne[0], &tensor->n_bytes))
+    if (!wtype_row_bytes(tensor->type, tensor->ne[0], &row_bytes) ||
+        !checked_mul(row_bytes, tensor->n_elements / tensor->ne[0], &tensor->n_bytes))
         FAIL(err, EFORMAT, "shape",
              "tensor " NAME_FORMAT ": %llu elements of %s are more bytes "
              "than can be counted",
