@@ -175,6 +175,11 @@ uint32_t hearth_sampler_seed(const hearth_sampler *sampler)
     return sampler->seed;
 }
 
+size_t sampler_n_vocab(const hearth_sampler *sampler)
+{
+    return sampler->n_vocab;
+}
+
 /* ---- sample ---- */
 
 /* Also makes the invariant of candidates true: no NaN, no +infinity, something allowed. */

@@ -15,4 +15,6 @@
 hearth_status sampler_open(hearth_sampler **out, const sampler_vocab *vocab, uint32_t n_ctx,
                            const hearth_sampler_options *options, hearth_error *err);
 
+size_t sampler_n_vocab(const hearth_sampler *sampler);
+
 #endif
