@@ -152,15 +152,20 @@ static inline void unpack_IQ3_S(const uint8_t *block, super_block *out)
     }
 }
 
+/* Scales are 6 bits less 32, the high pairs of bits apart from the low nibbles. */
+static inline void unpack_scales_iq4(uint32_t high, const uint8_t *nibbles, int16_t *s)
+{
+    for (int g = 0; g < 16; g++) {
+        int low = nibbles[g / 4] >> g / 2 % 2 * 4 & 15;
+        s[g] = (int16_t)((low | (int)(high >> g / 2 * 2 & 3) << 4) - 32);
+    }
+}
+
 static inline void unpack_IQ4_XS(const uint8_t *block, super_block *out)
 {
-    const uint8_t *scales = block + 4, *qs = block + 8;
-    uint32_t high = load_u16(block + 2);
+    const uint8_t *qs = block + 8;
     out->d = load_f16(block);
-    for (int g = 0; g < 16; g++) {
-        int low = scales[g / 4] >> g / 2 % 2 * 4 & 15;
-        out->s[g] = (int16_t)((low | (int)(high >> g / 2 * 2 & 3) << 4) - 32);
-    }
+    unpack_scales_iq4(load_u16(block + 2), block + 4, out->s);
     for (int i = 0; i < 256; i++)
         out->q[i] = codebook_iq4_nl[qs[i / 32 * 16 + i % 16] >> i % 32 / 16 * 4 & 15];
 }

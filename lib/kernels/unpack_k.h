@@ -59,17 +59,22 @@ static inline void unpack_Q2_K(const uint8_t *block, super_block *out)
 }
 
 /* Scales are 6 bits less 32: low nibbles in bytes 0-7 (low halves first), high pairs of bits in
- * bytes 8-11, byte g mod 4. A third bit of the quant is set in hmask where nothing is subtracted.
- */
+ * bytes 8-11, byte g mod 4. */
+static inline void unpack_scales_q3(const uint8_t *packed, int16_t *s)
+{
+    for (int g = 0; g < 16; g++) {
+        int low = packed[g % 8] >> g / 8 * 4 & 15;
+        int high = packed[8 + g % 4] >> g / 4 * 2 & 3;
+        s[g] = (int16_t)((low | high << 4) - 32);
+    }
+}
+
+/* A third bit of the quant is set in hmask where nothing is subtracted. */
 static inline void unpack_Q3_K(const uint8_t *block, super_block *out)
 {
-    const uint8_t *hmask = block, *qs = block + 32, *scales = block + 96;
+    const uint8_t *hmask = block, *qs = block + 32;
     out->d = load_f16(block + 108);
-    for (int g = 0; g < 16; g++) {
-        int low = scales[g % 8] >> g / 8 * 4 & 15;
-        int high = scales[8 + g % 4] >> g / 4 * 2 & 3;
-        out->s[g] = (int16_t)((low | high << 4) - 32);
-    }
+    unpack_scales_q3(block + 96, out->s);
     for (int i = 0; i < 256; i++)
         out->q[i] = (int8_t)(bit_pair(qs, i) - (hmask[i % 32] >> i / 32 & 1 ? 0 : 4));
 }

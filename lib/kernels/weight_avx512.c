@@ -35,7 +35,7 @@ typedef struct tile {
     const int16_t *sums[N_PAIRS];
 } tile;
 
-typedef __m256 tile_fn(const tile *t, size_t k, const void *info);
+typedef __m256 tile_fn(const tile *t, size_t k, const void *format);
 
 static inline void tile_rows(tile *t, const matmul_job *job, size_t row)
 {
@@ -56,7 +56,7 @@ static inline void store_tile(const tile *t, const matmul_job *job, size_t row, 
 }
 
 ALWAYS_INLINE void matmul_columns(const matmul_job *job, int columns, act_kind kind,
-                                  tile_fn *multiply, const void *info)
+                                  tile_fn *multiply, const void *format)
 {
     tile t = {.columns = columns};
     for (int c = 0; c < columns; c++) {
@@ -69,20 +69,21 @@ ALWAYS_INLINE void matmul_columns(const matmul_job *job, int columns, act_kind k
     }
     for (size_t row = 0; row < job->n_rows; row += (size_t)(N_PAIRS / columns)) {
         tile_rows(&t, job, row);
-        store_tile(&t, job, row, multiply(&t, job->k, info));
+        store_tile(&t, job, row, multiply(&t, job->k, format));
     }
 }
 
-ALWAYS_INLINE void matmul(const matmul_job *job, act_kind kind, tile_fn *multiply, const void *info)
+ALWAYS_INLINE void matmul(const matmul_job *job, act_kind kind, tile_fn *multiply,
+                          const void *format)
 {
     if (job->n_columns == 1)
-        matmul_columns(job, 1, kind, multiply, info);
+        matmul_columns(job, 1, kind, multiply, format);
     else if (job->n_columns == 2)
-        matmul_columns(job, 2, kind, multiply, info);
+        matmul_columns(job, 2, kind, multiply, format);
     else if (job->n_columns <= 4)
-        matmul_columns(job, 4, kind, multiply, info);
+        matmul_columns(job, 4, kind, multiply, format);
     else
-        matmul_columns(job, 8, kind, multiply, info);
+        matmul_columns(job, 8, kind, multiply, format);
 }
 
 /* ---- class F ---- */
@@ -134,9 +135,9 @@ ALWAYS_INLINE void add_elements(const tile *t, size_t i, __mmask16 mask, load_f_
     }
 }
 
-ALWAYS_INLINE __m256 multiply_f(const tile *t, size_t k, const void *info)
+ALWAYS_INLINE __m256 multiply_f(const tile *t, size_t k, const void *format)
 {
-    load_f_fn *load = ((const format_f *)info)->load;
+    load_f_fn *load = ((const format_f *)format)->load;
     __m512 sums[N_PAIRS];
     for (int p = 0; p < N_PAIRS; p++)
         sums[p] = _mm512_setzero_ps();
@@ -212,9 +213,9 @@ ALWAYS_INLINE __m256 chain_quarters(__m256 y, const tile *t, const format_b *f, 
 
 /* A row with an odd number of blocks reads, at its end, past the quants and sums of activations
  * into what follows in their row, and does not use it. */
-ALWAYS_INLINE __m256 multiply_b(const tile *t, size_t k, const void *info)
+ALWAYS_INLINE __m256 multiply_b(const tile *t, size_t k, const void *format)
 {
-    const format_b *f = info;
+    const format_b *f = format;
     const size_t n = k / 32;
     __m256 y = _mm256_setzero_ps();
     for (size_t b = 0; b < n; b += 2) {
@@ -301,9 +302,9 @@ ALWAYS_INLINE void multiply_super_blocks(const tile *t, const format_k *f, size_
     }
 }
 
-ALWAYS_INLINE __m256 multiply_k(const tile *t, size_t k, const void *info)
+ALWAYS_INLINE __m256 multiply_k(const tile *t, size_t k, const void *format)
 {
-    const format_k *f = info;
+    const format_k *f = format;
     __m256 y = _mm256_setzero_ps();
     for (size_t i = 0; i < k / 256; i++) {
         __m512i sums[N_PAIRS];
