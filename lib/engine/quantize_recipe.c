@@ -5,6 +5,7 @@
 #include "engine/quantize_recipe.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -178,8 +179,7 @@ static hearth_status get_first(const gguf *g, gguf_string architecture, const ch
     char key[160];
     if (architecture.n > sizeof key - 64)
         return HEARTH_OK;
-    memcpy(key, architecture.data, architecture.n);
-    strcpy(key + architecture.n, suffix);
+    snprintf(key, sizeof key, "%.*s%s", (int)architecture.n, architecture.data, suffix);
     const gguf_value *v = gguf_find(g, key);
     int64_t value;
     if (v == NULL || (v->type == GGUF_ARRAY && v->n == 0))
