@@ -149,7 +149,9 @@ hearth_status dry_open(dry *d, const sampler_vocab *vocab, const char *const *br
     d->recent = mem_alloc_array(d->window, sizeof *d->recent);
     d->matches = mem_alloc_array(d->window, sizeof *d->matches);
     d->longest = mem_calloc(vocab->n, sizeof *d->longest);
-    if (!b.breakers || !d->recent || !d->matches || !d->longest) {
+    d->sequences = mem_alloc_array(0, sizeof *d->sequences);
+    d->tails = mem_alloc_array(0, sizeof *d->tails);
+    if (!b.breakers || !d->recent || !d->matches || !d->longest || !d->sequences || !d->tails) {
         status = error_no_memory(err, "DRY sampling", (2 * d->window + vocab->n) * sizeof(int32_t));
         goto out;
     }
