@@ -5,6 +5,7 @@
 #include "support/test_reference.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "base/half.h"
 #include "base/mem.h"
 #include "os/file.h"
+#include "os/file_map.h"
 
 enum { FILE_MAX_BYTES = 256 << 20 };
 
@@ -116,4 +118,19 @@ bool test_write_file(const char *path, const void *bytes, size_t n)
         return false;
     bool good = n == 0 || fwrite(bytes, 1, n, file) == n;
     return fclose(file) == 0 && good;
+}
+
+static struct sigaction bus_handler;
+
+void test_bus_handler_prepare(void)
+{
+    file_map *map;
+    if (file_map_open(&map, "/proc/self/exe", NULL) == HEARTH_OK)
+        file_map_close(map);
+    sigaction(SIGBUS, NULL, &bus_handler);
+}
+
+void test_bus_handler_use(void)
+{
+    sigaction(SIGBUS, &bus_handler, NULL);
 }

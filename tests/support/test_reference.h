@@ -43,4 +43,9 @@ void test_folder_path(const test_folder *folder, const char *name, char out[PATH
 /* Writes a whole file; false on failure. */
 bool test_write_file(const char *path, const void *bytes, size_t n);
 
+/* cmocka puts its own handlers over the library's for the length of each test. A test that lets a
+ * mapped file shrink calls _prepare in main(), before cmocka runs, and _use first thing itself. */
+void test_bus_handler_prepare(void);
+void test_bus_handler_use(void);
+
 #endif
