@@ -266,10 +266,11 @@ affine fit_affine(float n_max, float max_m, const float *x, int n)
     for (int i = 0; i < 3; i++)
         try_affine(&search, affine_start(n_max, hi, n_max + fewer[i], 0.0f));
     float unit = n_max < 8.0f ? 0.7f * n_max : n_max < 20.0f ? 0.35f * n_max : 0.22f * n_max;
-    for (int i = 0; i < 5; i++) {
-        for (int share = 0; share <= 2; share++)
-            try_affine(&search,
-                       affine_start(n_max, hi, n_max + more[i] * unit, 0.5f * (float)share));
+    for (int i = 0; i < 15; i++) {
+        /* Where the minimum is at its bound, all is cut off above, in finer steps. */
+        float steps = search.max_m > 0.0f ? more[i / 3] : more[4] * (float)(i + 1) / 15.0f;
+        float share = search.max_m > 0.0f ? 0.5f * (float)(i % 3) : 0.0f;
+        try_affine(&search, affine_start(n_max, hi, n_max + steps * unit, share));
     }
     for (int round = 0; round < POLISH_ROUNDS; round++) {
         if (!try_affine(&search, search.best))

@@ -58,7 +58,8 @@ static int round_clamped(float x, int lo, int hi)
 
 /* ---- without a minimum ---- */
 
-static void choose_scales(const group_format *f, const float *x, const float *ideal, choice *c)
+static void choose_scales(const group_format *f, const float *x, const float *ideal, int reach,
+                          choice *c)
 {
     float q[SUPER];
     c->error = 0.0f;
@@ -66,7 +67,7 @@ static void choose_scales(const group_format *f, const float *x, const float *id
         const float *w = x + g * f->group;
         int middle = c->d != 0.0f ? round_clamped(ideal[g] / c->d, f->s_min, f->s_max) : 0;
         float best = FLT_MAX;
-        for (int s = middle - f->reach; s <= middle + f->reach; s++) {
+        for (int s = middle - reach; s <= middle + reach; s++) {
             if (s < f->s_min || s > f->s_max)
                 continue;
             float scale = c->d * (float)s;
@@ -104,7 +105,7 @@ static void polish_scales(const group_format *f, const float *x, const float *id
         next.dmin = 0.0f;
         if (next.d == c->d)
             return;
-        choose_scales(f, x, ideal, &next);
+        choose_scales(f, x, ideal, f->reach, &next);
         if (next.error >= c->error)
             return;
         *c = next;
@@ -128,11 +129,13 @@ static void quantize_scales(const group_format *f, const float *x, choice *best)
     for (int end = 0; end < 2; end++) {
         for (size_t i = 0; i < sizeof stretch / sizeof stretch[0]; i++) {
             c.d = round_f16(largest * stretch[i] / (float)(end ? f->s_max : f->s_min));
-            choose_scales(f, w, ideal, &c);
+            choose_scales(f, w, ideal, 0, &c);
             if (c.error < best->error)
                 *best = c;
         }
     }
+    if (f->reach > 0)
+        choose_scales(f, w, ideal, f->reach, best);
     polish_scales(f, w, ideal, best);
 }
 
@@ -143,7 +146,8 @@ typedef struct group_fit {
     float mean_q; /* how much the minimum moves when the scale does */
 } group_fit;
 
-static void choose_pairs(const group_format *f, const float *x, const group_fit *fits, choice *c)
+static void choose_pairs(const group_format *f, const float *x, const group_fit *fits, int reach,
+                         choice *c)
 {
     float q[SUPER];
     c->error = 0.0f;
@@ -152,7 +156,7 @@ static void choose_pairs(const group_format *f, const float *x, const group_fit 
         affine ideal = fits[g].ideal;
         int middle = c->d > 0.0f ? round_clamped(ideal.d / c->d, 0, f->s_max) : 0;
         float best = FLT_MAX;
-        for (int s = middle - f->reach; s <= middle + f->reach; s++) {
+        for (int s = middle - reach; s <= middle + reach; s++) {
             if (s < 0 || s > f->s_max)
                 continue;
             float scale = c->d * (float)s;
@@ -210,7 +214,7 @@ static void polish_pairs(const group_format *f, const float *x, const group_fit 
         next.dmin = round_f16(next.dmin);
         if (next.d == c->d && next.dmin == c->dmin)
             return;
-        choose_pairs(f, x, fits, &next);
+        choose_pairs(f, x, fits, f->reach, &next);
         if (next.error >= c->error)
             return;
         *c = next;
@@ -237,11 +241,12 @@ static void quantize_pairs(const group_format *f, const float *x, choice *best)
         for (int j = 0; j < 2; j++) {
             c.d = round_f16(largest * stretch[i] / (float)f->s_max);
             c.dmin = round_f16(-lowest * stretch[j] / (float)f->m_max);
-            choose_pairs(f, w, fits, &c);
+            choose_pairs(f, w, fits, 0, &c);
             if (c.error < best->error)
                 *best = c;
         }
     }
+    choose_pairs(f, w, fits, f->reach, best);
     polish_pairs(f, w, fits, best);
 }
 
