@@ -93,6 +93,11 @@ ALWAYS_INLINE __m128i load_128(const void *p)
     return _mm_loadu_si128(p);
 }
 
+ALWAYS_INLINE void store_256(void *p, __m256i x)
+{
+    _mm256_storeu_si256(p, x);
+}
+
 ALWAYS_INLINE uint64_t load_u64(const uint8_t *p)
 {
     uint64_t v;

@@ -14,10 +14,15 @@
  */
 #include <immintrin.h>
 
-#include "kernels/unpack_avx2.h"
-#include "kernels/weight_generic.h"
+#include "kernels/columns_avx2.h"
 
 enum { LANES = 8 };
+
+#if defined(__clang__)
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
 
 /* The columns of a job, doubled up to a tile's. */
 typedef struct columns {
@@ -31,7 +36,8 @@ typedef struct columns {
 typedef struct tile {
     int n_rows, n_real;
     const uint8_t *w[LANES];
-    size_t row; /* of the first */
+    size_t row;          /* of the first */
+    const uint8_t *next; /* the next tile's first row, or this one's */
 } tile;
 
 ALWAYS_INLINE columns columns_of(const matmul_job *job, act_kind kind, int n)
@@ -47,14 +53,29 @@ ALWAYS_INLINE columns columns_of(const matmul_job *job, act_kind kind, int n)
     return cols;
 }
 
+/* Rows missing at the edge are doubles of the last. */
+ALWAYS_INLINE size_t row_of(const tile *t, int r)
+{
+    return t->row + (size_t)(r < t->n_real ? r : t->n_real - 1);
+}
+
 ALWAYS_INLINE tile tile_at(const matmul_job *job, size_t row, int n_rows)
 {
     size_t left = job->n_rows - row;
     tile t = {.n_rows = n_rows, .row = row};
     t.n_real = left < (size_t)n_rows ? (int)left : n_rows;
     for (int r = 0; r < n_rows; r++)
-        t.w[r] = job->w + (row + (size_t)(r < t.n_real ? r : t.n_real - 1)) * job->row_bytes;
+        t.w[r] = job->w + row_of(&t, r) * job->row_bytes;
+    t.next = t.w[0] + (left >= 2 * (size_t)n_rows ? (size_t)n_rows * job->row_bytes : 0);
     return t;
+}
+
+/* Rows of a tile are as many streams, which the hardware follows badly. So while it works on one
+ * tile, it fetches the next, whose rows lie one after the other, from end to end. */
+ALWAYS_INLINE void prefetch_next(const tile *t, size_t at, size_t n)
+{
+    for (size_t i = 0; i < n; i += 64)
+        _mm_prefetch((const char *)t->next + at * (size_t)t->n_rows + i, _MM_HINT_T1);
 }
 
 ALWAYS_INLINE void store_tile(const tile *t, const columns *cols, __m256 y)
@@ -88,22 +109,27 @@ ALWAYS_INLINE __m256i sum_lanes(const __m256i x[LANES])
 
 /* ---- scales of 8 lanes ---- */
 
-/* The u16 at an offset in each lane's row. */
-ALWAYS_INLINE __m128i lanes_u16(const tile *t, size_t at)
-{
-    const int n = t->n_rows;
-#define LANE(i) (short)load_u16(t->w[(i)*n / LANES] + at)
-    return _mm_setr_epi16(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6), LANE(7));
-#undef LANE
-}
+typedef struct u16_pairs {
+    __m128i first, second;
+} u16_pairs;
 
-ALWAYS_INLINE __m256i lanes_u8(const tile *t, size_t at)
+/* The two u16 at an offset in each lane's row. Whole vectors are read and zipped, from the offset
+ * on or, where the block would end too early, up to there. */
+ALWAYS_INLINE u16_pairs lanes_pair(const tile *t, size_t block, size_t at, size_t block_bytes)
 {
     const int n = t->n_rows;
-#define LANE(i) (t->w[(i)*n / LANES][at])
-    return _mm256_setr_epi32(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6),
-                             LANE(7));
-#undef LANE
+    const bool low = at + 16 <= block_bytes;
+    const size_t from = block + (low ? at : at - 12);
+    __m128i pair[4], quad[2];
+    for (int i = 0; i < 4; i++) {
+        __m128i a = load_128(t->w[2 * i * n / LANES] + from);
+        __m128i b = load_128(t->w[(2 * i + 1) * n / LANES] + from);
+        pair[i] = low ? _mm_unpacklo_epi16(a, b) : _mm_unpackhi_epi16(a, b);
+    }
+    for (int i = 0; i < 2; i++)
+        quad[i] = low ? _mm_unpacklo_epi32(pair[2 * i], pair[2 * i + 1])
+                      : _mm_unpackhi_epi32(pair[2 * i], pair[2 * i + 1]);
+    return (u16_pairs){_mm_unpacklo_epi64(quad[0], quad[1]), _mm_unpackhi_epi64(quad[0], quad[1])};
 }
 
 /* half_e8m0 of block.h. */
@@ -139,66 +165,85 @@ ALWAYS_INLINE __m256 lanes_act_scale(const columns *cols, size_t i)
                           cols->d[7 % n][i]);
 }
 
-/* The sum of 32 activations in each lane. */
-ALWAYS_INLINE __m256i lanes_act_sum(const columns *cols, size_t i)
+/* Sums number i and i + 1 of the columns, as int16 in each lane. */
+ALWAYS_INLINE __m256i lanes_act_sums(const columns *cols, size_t i)
 {
     const int n = cols->n;
-#define LANE(c) (int)load_u32((const uint8_t *)(cols->sums[(c) % n] + 2 * i))
-    __m256i pairs = n == 1 ? _mm256_set1_epi32(LANE(0))
-                           : _mm256_setr_epi32(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5),
-                                               LANE(6), LANE(7));
+#define LANE(c) (int)load_u32((const uint8_t *)(cols->sums[(c) % n] + i))
+    return n == 1 ? _mm256_set1_epi32(LANE(0))
+                  : _mm256_setr_epi32(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6),
+                                      LANE(7));
 #undef LANE
-    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
 
 /* ---- class B ---- */
 
-/* 16 sums of two products each. */
-ALWAYS_INLINE __m256i products(quants w, const int8_t *a, bool with_sign)
+typedef struct lane_scales {
+    __m256 d, m;
+} lane_scales;
+
+ALWAYS_INLINE lane_scales block_scales(const tile *t, size_t at, block_format f)
 {
-    __m256i x = load_256(a);
-    if (with_sign)
-        x = _mm256_sign_epi8(x, w.sign);
-    return _mm256_maddubs_epi16(w.q, x);
+    u16_pairs x = lanes_pair(t, at, 0, f.bytes);
+    if (f.type == WTYPE_MXFP4) {
+        __m256i e = _mm256_cvtepu16_epi32(_mm_and_si128(x.first, _mm_set1_epi16(0xff)));
+        return (lane_scales){lanes_e8m0(e), _mm256_setzero_ps()};
+    }
+    return (lane_scales){_mm256_cvtph_ps(x.first), _mm256_cvtph_ps(x.second)};
 }
 
-/* 32 weights of each row, number j of the file's block at byte `at`, on the chains y. */
-ALWAYS_INLINE __m256 add_quants(__m256 y, const tile *t, const columns *cols, format f,
+/* One block of NVFP4: a scale for each half of 32 weights. */
+ALWAYS_INLINE __m256 add_halves(__m256 y, __m128i scales, const __m256i sums[LANES], __m256 da)
+{
+    __m256i low, high, e = _mm256_cvtepu16_epi32(scales);
+    sum_halves(sums, &low, &high);
+    __m256 d = lanes_ue4m3(_mm256_and_si256(e, _mm256_set1_epi32(0xff)));
+    y = _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(low), y);
+    d = lanes_ue4m3(_mm256_srli_epi32(e, 8));
+    return _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(high), y);
+}
+
+/* 16 sums of two products each. */
+ALWAYS_INLINE __m256i products(quants w, __m256i a, bool with_sign)
+{
+    return _mm256_maddubs_epi16(w.q, with_sign ? _mm256_sign_epi8(a, w.sign) : a);
+}
+
+/* Adds 32 weights of each row, number j of the block at byte `at` and number `index` of the row, to
+ * the chains y. */
+ALWAYS_INLINE __m256 add_quants(__m256 y, const tile *t, const columns *cols, block_format f,
                                 unpack_quants_fn *unpack, size_t at, int j, size_t index)
 {
+    const __m256i one = _mm256_set1_epi16(1);
     __m256i sums[LANES];
     for (int r = 0; r < t->n_rows; r++) {
         quants w = unpack(t->w[r] + at, j);
-        for (int c = 0; c < cols->n; c++)
-            sums[r * cols->n + c] = _mm256_madd_epi16(
-                products(w, cols->q[c] + 32 * index, is_signed(f.type)), _mm256_set1_epi16(1));
+        for (int c = 0; c < cols->n; c++) {
+            __m256i x = products(w, load_256(cols->q[c] + 32 * index), is_signed(f.type));
+            sums[r * cols->n + c] = _mm256_madd_epi16(x, one);
+        }
     }
     __m256 da = lanes_act_scale(cols, index);
     if (has_scale_per_16(f.type)) {
-        __m256i low, high;
-        sum_halves(sums, &low, &high);
-        __m256 d = lanes_ue4m3(lanes_u8(t, at + 2 * (size_t)j));
-        y = _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(low), y);
-        d = lanes_ue4m3(lanes_u8(t, at + 2 * (size_t)j + 1));
-        return _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(high), y);
+        u16_pairs scales = lanes_pair(t, at, 0, f.bytes);
+        return add_halves(y, j == 0 ? scales.first : scales.second, sums, da);
     }
-    __m256i total = sum_lanes(sums);
-    if (quant_offset(f.type))
-        total =
-            _mm256_sub_epi32(total, _mm256_mullo_epi32(lanes_act_sum(cols, index),
-                                                       _mm256_set1_epi32(quant_offset(f.type))));
-    __m256 d =
-        f.type == WTYPE_MXFP4 ? lanes_e8m0(lanes_u8(t, at)) : _mm256_cvtph_ps(lanes_u16(t, at));
-    y = _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(total), y);
+    lane_scales w = block_scales(t, at, f);
+    __m256i total = sum_lanes(sums), act_sums = lanes_act_sums(cols, 2 * index);
+    if (quant_offset(f.type)) {
+        const __m256i offset = _mm256_set1_epi16((short)quant_offset(f.type));
+        total = _mm256_sub_epi32(total, _mm256_madd_epi16(act_sums, offset));
+    }
+    y = _mm256_fmadd_ps(_mm256_mul_ps(w.d, da), _mm256_cvtepi32_ps(total), y);
     if (has_minimum(f.type)) {
-        __m256 m = _mm256_cvtph_ps(lanes_u16(t, at + 2));
-        __m256 sum = _mm256_cvtepi32_ps(lanes_act_sum(cols, index));
-        y = _mm256_fmadd_ps(m, _mm256_mul_ps(da, sum), y);
+        __m256 sum = _mm256_cvtepi32_ps(_mm256_madd_epi16(act_sums, one));
+        y = _mm256_fmadd_ps(w.m, _mm256_mul_ps(da, sum), y);
     }
     return y;
 }
 
-ALWAYS_INLINE void tiles_b(const matmul_job *job, format f, unpack_quants_fn *unpack, int n_rows)
+ALWAYS_INLINE void tiles_b(const matmul_job *job, block_format f, unpack_quants_fn *unpack,
+                           int n_rows)
 {
     const columns cols = columns_of(job, ACT_Q32, LANES / n_rows);
     const size_t n_blocks = job->k / f.elements;
@@ -207,11 +252,51 @@ ALWAYS_INLINE void tiles_b(const matmul_job *job, format f, unpack_quants_fn *un
         const tile t = tile_at(job, row, n_rows);
         __m256 y = _mm256_setzero_ps();
         for (size_t b = 0; b < n_blocks; b++) {
+            prefetch_next(&t, b * f.bytes, f.bytes);
             for (int j = 0; j < parts; j++)
                 y = add_quants(y, &t, &cols, f, unpack, b * f.bytes, j,
                                b * (size_t)parts + (size_t)j);
         }
         store_tile(&t, &cols, y);
+    }
+}
+
+/* Part of k, from element `first` on. */
+ALWAYS_INLINE void many_columns(const matmul_job *job, const act_part *part, size_t first, size_t n,
+                                block_format f, unpack_quants_fn *unpack)
+{
+    for (size_t row = 0; row < job->n_rows; row += ROWS) {
+        const tile t = tile_at(job, row, ROWS);
+        __m256 y[ROWS];
+        for (int r = 0; r < ROWS; r++)
+            y[r] = load_sums(job, row_of(&t, r), first);
+        for (size_t i = 0; i < n; i += RUN) {
+            staged_row rows[ROWS];
+            size_t blocks = (n - i < RUN ? n - i : RUN) / 32;
+            for (int r = 0; r < ROWS; r++)
+                stage_blocks(t.w[r], (first + i) / 32, blocks, f, unpack, &rows[r]);
+            add_staged_blocks(rows, part, i / 32, blocks, f.type, y);
+        }
+        for (int r = 0; r < ROWS; r++)
+            store_sums(job, row_of(&t, r), y[r]);
+    }
+}
+
+ALWAYS_INLINE void matmul_b(const matmul_job *job, block_format f, unpack_quants_fn *unpack)
+{
+    if (job->n_columns == 1) {
+        tiles_b(job, f, unpack, 8);
+    } else if (job->n_columns == 2) {
+        tiles_b(job, f, unpack, 4);
+    } else if (job->n_columns <= 4) {
+        tiles_b(job, f, unpack, 2);
+    } else {
+        for (size_t first = 0; first < job->k; first += PART) {
+            act_part part;
+            size_t n = job->k - first < PART ? job->k - first : PART;
+            load_part(&part, job, first, n);
+            many_columns(job, &part, first, n, f, unpack);
+        }
     }
 }
 
@@ -254,20 +339,48 @@ static inline float scale_factor(wtype type)
 }
 
 /* The scale of IQ1_M is the top nibbles of its last four u16. */
-ALWAYS_INLINE __m128i lanes_IQ1_M_scale(const tile *t, size_t at)
+static inline uint16_t scale_of_IQ1_M(const uint8_t *block)
+{
+    return (uint16_t)_pext_u64(load_u64(block + 48), 0xf000f000f000f000);
+}
+
+ALWAYS_INLINE __m128i lanes_IQ1_M(const tile *t, size_t at)
 {
     const int n = t->n_rows;
-#define LANE(i) (short)_pext_u64(load_u64(t->w[(i)*n / LANES] + at + 48), 0xf000f000f000f000)
+#define LANE(i) (short)scale_of_IQ1_M(t->w[(i)*n / LANES] + at)
     return _mm_setr_epi16(LANE(0), LANE(1), LANE(2), LANE(3), LANE(4), LANE(5), LANE(6), LANE(7));
 #undef LANE
 }
 
-ALWAYS_INLINE __m256 lanes_super_scale(const tile *t, wtype type, size_t at)
+ALWAYS_INLINE lane_scales super_scales(const tile *t, size_t block, block_format f)
 {
-    __m128i bits =
-        type == WTYPE_IQ1_M ? lanes_IQ1_M_scale(t, at) : lanes_u16(t, at + scale_at(type));
-    __m256 d = _mm256_cvtph_ps(bits);
-    return scale_factor(type) == 1.0f ? d : _mm256_mul_ps(d, _mm256_set1_ps(scale_factor(type)));
+    const __m256 factor = _mm256_set1_ps(scale_factor(f.type));
+    size_t at = scale_at(f.type);
+    u16_pairs x;
+    if (f.type == WTYPE_IQ1_M) {
+        x.first = x.second = lanes_IQ1_M(t, block);
+    } else if (at + 2 == f.bytes) { /* nothing follows: it is the second of a pair */
+        x = lanes_pair(t, block, at - 2, f.bytes);
+        x.first = x.second;
+    } else {
+        x = lanes_pair(t, block, at, f.bytes);
+    }
+    __m256 d = _mm256_cvtph_ps(x.first);
+    return (lane_scales){scale_factor(f.type) == 1.0f ? d : _mm256_mul_ps(d, factor),
+                         _mm256_cvtph_ps(x.second)};
+}
+
+/* Quants and scales of weights 32j..32j+31 times each column. */
+ALWAYS_INLINE void add_dot_32(const super_quants *w, const columns *cols, size_t index, int j,
+                              wtype type, __m256i *totals)
+{
+    const __m256i nth = _mm256_set1_epi16((short)(j * 0x0202 + 0x0100));
+    const __m256i s = _mm256_shuffle_epi8(w->s, nth);
+    for (int c = 0; c < cols->n; c++) {
+        __m256i a = load_256(cols->q[c] + 256 * index + 32 * j);
+        __m256i x = _mm256_madd_epi16(s, products(w->w[j], a, is_signed(type)));
+        totals[c] = _mm256_add_epi32(totals[c], x);
+    }
 }
 
 /* A super-block of one row times n columns: 8 partial sums each. */
@@ -275,26 +388,25 @@ ALWAYS_INLINE void dot_super(const super_quants *w, const columns *cols, size_t 
                              __m256i *totals, __m256i *minimums)
 {
     const int n = cols->n;
-    for (int c = 0; c < n; c++) {
-        __m256i sums = _mm256_setzero_si256();
-        if (!is_signed(type))
-            sums = _mm256_madd_epi16(w->sum, load_256(cols->sums[c] + 16 * index));
-        if (has_minimum(type))
-            minimums[c] = sums;
-        totals[c] = has_minimum(type) ? _mm256_setzero_si256()
-                                      : _mm256_sub_epi32(_mm256_setzero_si256(), sums);
+    for (int c = 0; c < n; c++)
+        totals[c] = _mm256_setzero_si256();
+    if (n < 4) {
+        for (int j = 0; j < 8; j++)
+            add_dot_32(w, cols, index, j, type, totals);
+    } else { /* with as many accumulators, compilers unroll this into a mess of spills */
+        ROLLED
+        for (int j = 0; j < 8; j++)
+            add_dot_32(w, cols, index, j, type, totals);
     }
-    for (int j = 0; j < 8; j++) {
-        __m256i nth = _mm256_set1_epi16((short)(j * 0x0202 + 0x0100));
-        __m256i s = _mm256_shuffle_epi8(w->s, nth);
-        for (int c = 0; c < n; c++) {
-            __m256i pairs = products(w->w[j], cols->q[c] + 256 * index + 32 * j, is_signed(type));
-            totals[c] = _mm256_add_epi32(totals[c], _mm256_madd_epi16(s, pairs));
-        }
+    for (int c = 0; c < n && !is_signed(type); c++) {
+        minimums[c] = _mm256_madd_epi16(w->sum, load_256(cols->sums[c] + 16 * index));
+        if (!has_minimum(type))
+            totals[c] = _mm256_sub_epi32(totals[c], minimums[c]);
     }
 }
 
-ALWAYS_INLINE void tiles_k(const matmul_job *job, format f, unpack_super_fn *unpack, int n_rows)
+ALWAYS_INLINE void tiles_k(const matmul_job *job, block_format f, unpack_super_fn *unpack,
+                           int n_rows)
 {
     const columns cols = columns_of(job, ACT_Q256, LANES / n_rows);
     const size_t n_blocks = job->k / 256;
@@ -304,21 +416,35 @@ ALWAYS_INLINE void tiles_k(const matmul_job *job, format f, unpack_super_fn *unp
         for (size_t b = 0; b < n_blocks; b++) {
             size_t at = b * f.bytes;
             __m256i totals[LANES], minimums[LANES];
+            prefetch_next(&t, at, f.bytes);
             for (int r = 0; r < n_rows; r++) {
                 super_quants w;
                 unpack(t.w[r] + at, &w);
                 dot_super(&w, &cols, b, f.type, totals + r * cols.n, minimums + r * cols.n);
             }
-            __m256 da = lanes_act_scale(&cols, b), d = lanes_super_scale(&t, f.type, at);
-            y = _mm256_fmadd_ps(_mm256_mul_ps(d, da), _mm256_cvtepi32_ps(sum_lanes(totals)), y);
+            __m256 da = lanes_act_scale(&cols, b);
+            lane_scales scales = super_scales(&t, at, f);
+            __m256 total = _mm256_cvtepi32_ps(sum_lanes(totals));
+            y = _mm256_fmadd_ps(_mm256_mul_ps(scales.d, da), total, y);
             if (has_minimum(f.type)) {
-                __m256 dmin = _mm256_cvtph_ps(lanes_u16(&t, at + scale_at(f.type) + 2));
-                __m256 sum = _mm256_cvtepi32_ps(sum_lanes(minimums));
-                y = _mm256_fnmadd_ps(_mm256_mul_ps(dmin, da), sum, y);
+                __m256 minimum = _mm256_cvtepi32_ps(sum_lanes(minimums));
+                y = _mm256_fnmadd_ps(_mm256_mul_ps(scales.m, da), minimum, y);
             }
         }
         store_tile(&t, &cols, y);
     }
+}
+
+ALWAYS_INLINE void matmul_k(const matmul_job *job, block_format f, unpack_super_fn *unpack)
+{
+    if (job->n_columns == 1)
+        tiles_k(job, f, unpack, 8);
+    else if (job->n_columns == 2)
+        tiles_k(job, f, unpack, 4);
+    else if (job->n_columns <= 4)
+        tiles_k(job, f, unpack, 2);
+    else
+        tiles_k(job, f, unpack, 1);
 }
 
 /* ---- class F ---- */
@@ -346,8 +472,8 @@ ALWAYS_INLINE __m256 load_8_BF16(const uint8_t *p)
 }
 
 /* The row's last k mod 16 elements, one fma each, and the fixed tree. */
-ALWAYS_INLINE float finish_sums(sums_16 s, const uint8_t *w, const float *x, size_t k, format f,
-                                element_fn *element)
+ALWAYS_INLINE float finish_sums(sums_16 s, const uint8_t *w, const float *x, size_t k,
+                                block_format f, element_fn *element)
 {
     float sums[16];
     _mm256_storeu_ps(sums, s.low);
@@ -357,8 +483,8 @@ ALWAYS_INLINE float finish_sums(sums_16 s, const uint8_t *w, const float *x, siz
     return reduce_16(sums);
 }
 
-ALWAYS_INLINE void tile_f(const matmul_job *job, format f, load_8_fn *load, element_fn *element,
-                          size_t row, int n_rows, int column, int n_columns)
+ALWAYS_INLINE void tile_f(const matmul_job *job, block_format f, load_8_fn *load,
+                          element_fn *element, size_t row, int n_rows, int column, int n_columns)
 {
     const tile t = tile_at(job, row, n_rows);
     sums_16 s[LANES];
@@ -382,7 +508,8 @@ ALWAYS_INLINE void tile_f(const matmul_job *job, format f, load_8_fn *load, elem
     }
 }
 
-ALWAYS_INLINE void matmul_f(const matmul_job *job, format f, load_8_fn *load, element_fn *element)
+ALWAYS_INLINE void matmul_f(const matmul_job *job, block_format f, load_8_fn *load,
+                            element_fn *element)
 {
     int column = 0;
     for (; column + 2 <= job->n_columns; column += 2) {
@@ -395,26 +522,22 @@ ALWAYS_INLINE void matmul_f(const matmul_job *job, format f, load_8_fn *load, el
 
 /* ---- every format ---- */
 
-#define TILES(class, name, elements, bytes, unpack)                                                \
+#define AVX2_B(name, elements, bytes)                                                              \
     static void avx2_matmul_##name(const matmul_job *job)                                          \
     {                                                                                              \
-        const format f = {WTYPE_##name, elements, bytes};                                          \
-        if (job->n_columns == 1)                                                                   \
-            tiles_##class(job, f, unpack, 8);                                                      \
-        else if (job->n_columns == 2)                                                              \
-            tiles_##class(job, f, unpack, 4);                                                      \
-        else if (job->n_columns <= 4)                                                              \
-            tiles_##class(job, f, unpack, 2);                                                      \
-        else                                                                                       \
-            tiles_##class(job, f, unpack, 1);                                                      \
+        matmul_b(job, (block_format){WTYPE_##name, elements, bytes}, quants_##name);               \
+    }
+#define AVX2_K(name, elements, bytes)                                                              \
+    static void avx2_matmul_##name(const matmul_job *job)                                          \
+    {                                                                                              \
+        matmul_k(job, (block_format){WTYPE_##name, elements, bytes}, super_##name);                \
     }
 #define AVX2_F(name, elements, bytes)                                                              \
     static void avx2_matmul_##name(const matmul_job *job)                                          \
     {                                                                                              \
-        matmul_f(job, (format){WTYPE_##name, elements, bytes}, load_8_##name, element_##name);     \
+        matmul_f(job, (block_format){WTYPE_##name, elements, bytes}, load_8_##name,                \
+                 element_##name);                                                                  \
     }
-#define AVX2_B(name, elements, bytes) TILES(b, name, elements, bytes, quants_##name)
-#define AVX2_K(name, elements, bytes) TILES(k, name, elements, bytes, super_##name)
 #define AVX2_N(name, elements, bytes)
 
 #define X(name, id, text, elements, bytes, class) AVX2_##class(name, elements, bytes)

@@ -25,10 +25,10 @@ typedef void unpack_b_fn(const uint8_t *block, float_block *out);
 typedef void unpack_k_fn(const uint8_t *block, super_block *out);
 
 /* A format's part of wtype.def, for the bodies below. */
-typedef struct format {
+typedef struct block_format {
     wtype type;
     size_t elements, bytes; /* of one block */
-} format;
+} block_format;
 
 ALWAYS_INLINE int32_t dot_q(const int8_t *w, const int8_t *a, int n)
 {
@@ -64,7 +64,7 @@ ALWAYS_INLINE float reduce_16(float *s)
     return s[0];
 }
 
-ALWAYS_INLINE void generic_matmul_f(const matmul_job *job, format f, element_fn *element)
+ALWAYS_INLINE void generic_matmul_f(const matmul_job *job, block_format f, element_fn *element)
 {
     for (size_t row = 0; row < job->n_rows; row++) {
         const uint8_t *w = job->w + row * job->row_bytes;
@@ -78,7 +78,7 @@ ALWAYS_INLINE void generic_matmul_f(const matmul_job *job, format f, element_fn 
     }
 }
 
-ALWAYS_INLINE void generic_dequantize_f(const uint8_t *row, size_t k, float *x, format f,
+ALWAYS_INLINE void generic_dequantize_f(const uint8_t *row, size_t k, float *x, block_format f,
                                         element_fn *element)
 {
     for (size_t i = 0; i < k; i++)
@@ -102,7 +102,7 @@ ALWAYS_INLINE float add_float_block(float y, const float_block *w, wtype type, c
     return y;
 }
 
-ALWAYS_INLINE void generic_matmul_b(const matmul_job *job, format f, unpack_b_fn *unpack)
+ALWAYS_INLINE void generic_matmul_b(const matmul_job *job, block_format f, unpack_b_fn *unpack)
 {
     for (size_t row = 0; row < job->n_rows; row++) {
         const uint8_t *w = job->w + row * job->row_bytes;
@@ -125,7 +125,7 @@ ALWAYS_INLINE void generic_matmul_b(const matmul_job *job, format f, unpack_b_fn
     }
 }
 
-ALWAYS_INLINE void generic_dequantize_b(const uint8_t *row, size_t k, float *x, format f,
+ALWAYS_INLINE void generic_dequantize_b(const uint8_t *row, size_t k, float *x, block_format f,
                                         unpack_b_fn *unpack)
 {
     for (size_t i = 0; i < k; i += f.elements, row += f.bytes) {
@@ -159,7 +159,7 @@ ALWAYS_INLINE float add_super_block(float y, const super_block *w, wtype type, c
     return y;
 }
 
-ALWAYS_INLINE void generic_matmul_k(const matmul_job *job, format f, unpack_k_fn *unpack)
+ALWAYS_INLINE void generic_matmul_k(const matmul_job *job, block_format f, unpack_k_fn *unpack)
 {
     for (size_t row = 0; row < job->n_rows; row++) {
         const uint8_t *w = job->w + row * job->row_bytes;
@@ -179,7 +179,7 @@ ALWAYS_INLINE void generic_matmul_k(const matmul_job *job, format f, unpack_k_fn
     }
 }
 
-ALWAYS_INLINE void generic_dequantize_k(const uint8_t *row, size_t k, float *x, format f,
+ALWAYS_INLINE void generic_dequantize_k(const uint8_t *row, size_t k, float *x, block_format f,
                                         unpack_k_fn *unpack)
 {
     for (size_t i = 0; i < k; i += 256, row += f.bytes) {
@@ -251,11 +251,12 @@ static inline void generic_quantize_act_Q256(const float *x, size_t k, void *row
 #define GENERIC(name, elements, bytes, body, unpack)                                               \
     static inline void generic_matmul_##name(const matmul_job *job)                                \
     {                                                                                              \
-        generic_matmul_##body(job, (format){WTYPE_##name, elements, bytes}, unpack);               \
+        generic_matmul_##body(job, (block_format){WTYPE_##name, elements, bytes}, unpack);         \
     }                                                                                              \
     static inline void generic_dequantize_##name(const uint8_t *row, size_t k, float *x)           \
     {                                                                                              \
-        generic_dequantize_##body(row, k, x, (format){WTYPE_##name, elements, bytes}, unpack);     \
+        generic_dequantize_##body(row, k, x, (block_format){WTYPE_##name, elements, bytes},        \
+                                  unpack);                                                         \
     }
 #define GENERIC_F(name, elements, bytes) GENERIC(name, elements, bytes, f, element_##name)
 #define GENERIC_B(name, elements, bytes) GENERIC(name, elements, bytes, b, unpack_##name)
