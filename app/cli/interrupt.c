@@ -5,10 +5,12 @@
 #include "cli/interrupt.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/status.h"
@@ -19,6 +21,7 @@ static atomic_int n_pending;
 static atomic_int last_signal;
 static atomic_bool must_exit;
 static sem_t wake_up;
+static int wait_fd = -1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static hearth_session *watched; /* under lock */
 
@@ -31,6 +34,7 @@ static void handle(int signal)
     if (atomic_fetch_add(&n_pending, 1) + 1 >= PATIENCE)
         _exit(128 + signal);
     sem_post(&wake_up);
+    interrupt_wake();
     errno = saved;
 }
 
@@ -55,7 +59,7 @@ static void install(int signal)
     sigemptyset(&action.sa_mask);
     if (sigaction(signal, NULL, &old) == 0 && old.sa_handler == SIG_IGN && signal != SIGINT)
         return;
-    sigaction(signal, &action, NULL); /* no SA_RESTART: a read from the terminal returns */
+    sigaction(signal, &action, NULL); /* no SA_RESTART: reading standard input returns */
 }
 
 hearth_status interrupt_install(hearth_error *err)
@@ -64,6 +68,9 @@ hearth_status interrupt_install(hearth_error *err)
     sigset_t all, before;
     if (sem_init(&wake_up, 0, 0) != 0)
         return error_set_errno(err, HEARTH_EINTERNAL, "signals", "cannot make a semaphore");
+    wait_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (wait_fd < 0)
+        return error_set_errno(err, HEARTH_EINTERNAL, "signals", "cannot make an eventfd");
     /* The watcher takes no signals itself. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -99,6 +106,27 @@ void interrupt_clear(void)
 {
     if (!interrupt_must_exit())
         atomic_store(&n_pending, 0);
+}
+
+void interrupt_wake(void)
+{
+    int saved = errno;
+    ssize_t ignored = write(wait_fd, &(uint64_t){1}, sizeof(uint64_t)); /* full is awake, too */
+    (void)ignored;
+    errno = saved;
+}
+
+bool interrupt_wait_readable(int fd)
+{
+    struct pollfd waits[] = {{.fd = fd, .events = POLLIN}, {.fd = wait_fd, .events = POLLIN}};
+    while (poll(waits, 2, -1) < 0 && errno == EINTR)
+        continue;
+    if (waits[1].revents == 0)
+        return true;
+    uint64_t count;
+    ssize_t ignored = read(wait_fd, &count, sizeof count);
+    (void)ignored;
+    return false;
 }
 
 void interrupt_watch(hearth_session *session)

@@ -3,8 +3,8 @@
  * line_editor.c - see line_editor.h; libedit does the editing.
  *
  * libedit's own signal handling sends a signal to the whole process group, so it stays off: bytes
- * are read here, and a signal makes that read return. Ctrl-C ends the line, a resized window and a
- * resumed job redraw it.
+ * are read here, where a signal ends the wait for them. Ctrl-C ends the line, a resized window and
+ * a resumed job redraw it.
  */
 #include "cli/line_editor.h"
 
@@ -41,6 +41,7 @@ static void handle_redraw(int signal)
 {
     (void)signal;
     redraw_wanted = 1;
+    interrupt_wake();
 }
 
 static char *prompt(EditLine *edit)
@@ -55,11 +56,8 @@ static char *prompt(EditLine *edit)
 
 static bool read_byte(EditLine *edit, char *byte)
 {
-    for (;;) {
-        ssize_t n = read(STDIN_FILENO, byte, 1);
-        if (n == 1)
-            return true;
-        if (n == 0 || errno != EINTR || interrupt_pending())
+    while (!interrupt_wait_readable(STDIN_FILENO)) {
+        if (interrupt_pending())
             return false;
         if (redraw_wanted) {
             redraw_wanted = 0;
@@ -68,6 +66,7 @@ static bool read_byte(EditLine *edit, char *byte)
             el_set(edit, EL_REFRESH, NULL);
         }
     }
+    return read(STDIN_FILENO, byte, 1) == 1;
 }
 
 /* As EL_GETCFN asks: 1 and a character, 0 at the end, -1 for an error. */
