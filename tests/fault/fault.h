@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 
-/* The nth allocation from now on fails (n from 1); with `forever` all after it too. 0: none fails. */
+/* The nth allocation from now on fails (n from 1); with `forever` all after it too. 0: none fails.
+ */
 void fault_arm(long n, bool forever);
 
 /* Whether a fault has fired since fault_arm. */
