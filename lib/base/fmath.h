@@ -19,6 +19,10 @@ double fmath_log(double x); /* natural logarithm; NaN below zero */
 double fmath_pow(double x, double y);
 double fmath_tanh(double x);
 
+/* The float nearest to e^x in all but one of some ten thousand cases, and its neighbour in those:
+ * for many values, at a third of fmath_exp's cost. */
+float fmath_expf(float x);
+
 /* |x| up to FMATH_MAX_ANGLE radians; NaN beyond, where the argument itself says too little. */
 #define FMATH_MAX_ANGLE 0x1p30
 double fmath_sin(double x);

@@ -137,6 +137,39 @@ void candidates_sort_head(candidates *c, size_t from, size_t k)
     sort_range(items, k, c->scratch, BY_LOGIT);
 }
 
+/* One look at most candidates: a pool takes those that are better than the k-th best so far, and is
+ * cut back to k when it is full. Linear also where every candidate is better than the last: k at
+ * least have been added between two cuts, each of which is linear in the pool. */
+void candidates_keep_head(candidates *c, size_t k)
+{
+    size_t full = 8 * k + 1024, n_pool = 0;
+    if (c->sorted || full >= c->n) {
+        if (!c->sorted)
+            candidates_sort_head(c, 0, k);
+        c->n = k;
+        c->sorted = true;
+        return;
+    }
+    /* The pool is made in place: it never overtakes the candidate looked at. */
+    candidates pool = {.items = c->items, .scratch = c->scratch};
+    float least = -INFINITY;
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->items[i].logit < least)
+            continue;
+        c->items[n_pool++] = c->items[i];
+        if (n_pool == full) {
+            pool.n = n_pool;
+            candidates_sort_head(&pool, 0, k);
+            least = c->items[k - 1].logit;
+            n_pool = k;
+        }
+    }
+    pool.n = n_pool;
+    candidates_sort_head(&pool, 0, k);
+    c->n = k;
+    c->sorted = true;
+}
+
 void candidates_sort(candidates *c)
 {
     if (!c->sorted)
@@ -173,7 +206,7 @@ float candidates_softmax(candidates *c)
 
 float float_exp(float x)
 {
-    return (float)fmath_exp(x);
+    return fmath_expf(x);
 }
 
 float float_log(float x)

@@ -30,6 +30,9 @@ typedef struct candidates {
 /* Puts the k best of items[from..n) at items[from..from + k), in order. k <= n - from. */
 void candidates_sort_head(candidates *c, size_t from, size_t k);
 
+/* Keeps the k best, in order, and drops the rest. 1 <= k <= n. */
+void candidates_keep_head(candidates *c, size_t k);
+
 /* Puts all of them in order, unless they are. */
 void candidates_sort(candidates *c);
 

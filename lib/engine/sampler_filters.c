@@ -14,11 +14,7 @@ void filter_top_k(candidates *c, int32_t k)
 {
     if (k <= 0)
         return;
-    size_t keep = (size_t)k < c->n ? (size_t)k : c->n;
-    if (!c->sorted)
-        candidates_sort_head(c, 0, keep);
-    c->n = keep;
-    c->sorted = true;
+    candidates_keep_head(c, (size_t)k < c->n ? (size_t)k : c->n);
 }
 
 void filter_top_p(candidates *c, float p, size_t min_keep)
@@ -90,12 +86,16 @@ void filter_typical(candidates *c, float p, size_t min_keep)
     float max = c->items[0].logit;
     float total = candidates_softmax(c);
     float entropy = 0;
+    /* The surprise, and then its distance, take the place of the probability while ordering; that
+     * is made again below. */
+    for (size_t i = 0; i < c->n; i++) {
+        float p_i = c->items[i].probability;
+        c->items[i].probability = -float_log(p_i);
+        if (p_i > 0)
+            entropy += p_i * c->items[i].probability;
+    }
     for (size_t i = 0; i < c->n; i++)
-        if (c->items[i].probability > 0)
-            entropy += -c->items[i].probability * float_log(c->items[i].probability);
-    /* The distance takes the place of the probability while ordering; that is made again below. */
-    for (size_t i = 0; i < c->n; i++)
-        c->items[i].probability = fabsf(-float_log(c->items[i].probability) - entropy);
+        c->items[i].probability = fabsf(c->items[i].probability - entropy);
     candidates_sort_by_probability(c);
     float sum = 0;
     for (size_t i = 0; i < c->n; i++) {

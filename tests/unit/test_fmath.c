@@ -97,6 +97,23 @@ static void agrees_with_libm(void **unused)
         }
 }
 
+static void expf_is_rounded_from_exp(void **unused)
+{
+    (void)unused;
+    int different = 0;
+    for (int i = 0; i < 200000; i++) {
+        float x = (float)(i & 1 ? uniform(-105, 90) : spread(-30, 6));
+        float ours = fmath_expf(x), expected = (float)exp((double)x);
+        different += ours != expected;
+        if (ours != expected && nextafterf(ours, expected) != expected)
+            fail_msg("expf(%a) is %a, expected %a", (double)x, (double)ours, (double)expected);
+    }
+    assert_true(different < 20);
+    assert_true(fmath_expf(0) == 1 && fmath_expf(-INFINITY) == 0 && fmath_expf(-104.1f) == 0);
+    assert_true(fmath_expf(INFINITY) == INFINITY && fmath_expf(88.8f) == INFINITY);
+    assert_true(isnan(fmath_expf(NAN)));
+}
+
 static void pow_agrees_with_libm(void **unused)
 {
     (void)unused;
@@ -202,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_libm),
         cmocka_unit_test(pow_agrees_with_libm),
+        cmocka_unit_test(expf_is_rounded_from_exp),
         cmocka_unit_test(edges),
         cmocka_unit_test(pow_edges),
         cmocka_unit_test(bits_are_pinned),
