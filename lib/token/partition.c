@@ -198,7 +198,7 @@ static bool collect(const search *s, fragment **parts, size_t *n_parts)
 }
 
 hearth_status partition(const tokenizer *t, const char *text, size_t n, bool parse_special,
-                        fragment **parts, size_t *n_parts, hearth_error *err)
+                        fragment **parts, size_t *n_parts, uint64_t *n_steps, hearth_error *err)
 {
     const special_matcher *m = parse_special ? &t->all_specials : &t->text_specials;
     search s = {.t = t, .text = text, .n = n, .parse_special = parse_special};
@@ -208,6 +208,7 @@ hearth_status partition(const tokenizer *t, const char *text, size_t n, bool par
         done = s.taken != NULL;
         for (size_t i = 0; done && i < m->n_lengths; i++)
             find_length(&s, m->lengths[i]);
+        *n_steps += (uint64_t)s.n_places * m->n_lengths;
     }
     done = done && collect(&s, parts, n_parts);
     mem_free(s.places);

@@ -218,7 +218,8 @@ hearth_status tokenizer_encode_counted(const tokenizer *t, const char *text, siz
     if (n > TEXT_MAX)
         FAIL(err, EINVAL, "text", "a text of %zu bytes is too long to tokenize; at most %d", n,
              TEXT_MAX);
-    TRY_OUT(partition(t, text, n, (flags & TOKENIZE_PARSE_SPECIAL) != 0, &parts, &n_parts, err));
+    TRY_OUT(partition(t, text, n, (flags & TOKENIZE_PARSE_SPECIAL) != 0, &parts, &n_parts,
+                      &e.n_steps, err));
     TRY_OUT(encode_fragments(&e, text, parts, n_parts, (flags & TOKENIZE_ADD_SPECIAL) != 0));
     if (e.ids == NULL && (e.ids = mem_alloc(0)) == NULL)
         TRY_OUT(encoding_no_memory(&e));

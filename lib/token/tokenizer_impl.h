@@ -104,9 +104,9 @@ hearth_status specials_init(tokenizer *t, const gguf *g, unsigned pre_flags, con
 /* partition.c */
 hearth_status special_matchers_init(tokenizer *t, const hearth_log *log, hearth_error *err);
 void special_matchers_deinit(tokenizer *t);
-/* *parts is freed with mem_free. */
+/* *parts is freed with mem_free; *n_steps grows by the work it took. */
 hearth_status partition(const tokenizer *t, const char *text, size_t n, bool parse_special,
-                        fragment **parts, size_t *n_parts, hearth_error *err);
+                        fragment **parts, size_t *n_parts, uint64_t *n_steps, hearth_error *err);
 
 /* One file per family. `prefixed`: a space is put before the text (SPM). */
 hearth_status spm_init(tokenizer *t, hearth_error *err);
