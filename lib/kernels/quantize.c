@@ -87,7 +87,7 @@ static const float codes_iq4_nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
 const levels quantize_levels_iq4_nl = {-127, 113, 16, codes_iq4_nl, 0.8f, 1.2f, 9};
 static const levels levels_q8 = {-127, 127, 0, NULL, 0.97f, 1.03f, 13};
 static const levels levels_q5 = {-16, 15, 0, NULL, 0.85f, 1.15f, 13};
-static const levels levels_q4 = {-8, 7, 0, NULL, 0.8f, 1.3f, 11};
+static const levels levels_q4 = {-8, 7, 0, NULL, 0.82f, 1.3f, 10};
 static const levels levels_q2 = {-1, 2, 0, NULL, 0.6f, 2.0f, 16};
 
 /* Chooses scale and levels of one block; q holds the levels, *d the scale's bits. The plain scale,

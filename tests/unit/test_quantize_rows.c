@@ -35,7 +35,7 @@ static const expectation formats[] = {
     {WTYPE_F16, 1e-7, true, 0x52d332f1d65d2db9},
     {WTYPE_BF16, 4e-6, true, 0xc115ce6d420fa06c},
     {WTYPE_Q8_0, 2.5e-5, true, 0xbb82cd721acf1611},
-    {WTYPE_Q4_0, 7.0e-3, true, 0x35a5e45f984bea8d},
+    {WTYPE_Q4_0, 7.0e-3, true, 0x60aef036e50efce5},
     {WTYPE_Q4_1, 5.2e-3, true, 0x84ddd700110370ce},
     {WTYPE_Q5_0, 1.7e-3, true, 0xd434f892faf3abc8},
     {WTYPE_Q5_1, 1.2e-3, true, 0xa2cf8ac44c102918},
