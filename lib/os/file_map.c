@@ -41,8 +41,9 @@ static registry_slot slots[FILE_MAP_MAX];
 static atomic_int n_slots_used; /* slots at or above this one were never taken */
 static struct sigaction previous;
 static uintptr_t page_bytes;
-static pthread_once_t install_once = PTHREAD_ONCE_INIT;
-static int install_errno;
+static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Set while a fault is handed on: whoever stands behind us may hand it back. */
+static _Thread_local volatile sig_atomic_t passing_on __attribute__((tls_model("initial-exec")));
 
 static registry_slot *find_slot(uintptr_t address)
 {
@@ -60,18 +61,20 @@ static registry_slot *find_slot(uintptr_t address)
 
 static void pass_on(int signal_number, siginfo_t *info, void *context)
 {
-    bool from_kernel = info->si_code > 0;
-    if (previous.sa_flags & SA_SIGINFO) {
+    bool from_kernel = info->si_code > 0, in_circle = passing_on;
+    passing_on = 1;
+    if (!in_circle && previous.sa_flags & SA_SIGINFO) {
         previous.sa_sigaction(signal_number, info, context);
-    } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+    } else if (!in_circle && previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
         previous.sa_handler(signal_number);
-    } else if (from_kernel || previous.sa_handler == SIG_DFL) {
+    } else if (in_circle || from_kernel || previous.sa_handler == SIG_DFL) {
         /* On return the access is repeated and takes the default action, as without us. */
         struct sigaction default_action = {.sa_handler = SIG_DFL};
         sigaction(SIGBUS, &default_action, NULL);
         if (!from_kernel)
             raise(SIGBUS);
     }
+    passing_on = 0;
 }
 
 static void on_bus_error(int signal_number, siginfo_t *info, void *context)
@@ -89,14 +92,23 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
     errno = saved_errno;
 }
 
-static void install(void)
+/* Makes on_bus_error the handler, again if somebody has put another in its place since. */
+static int install(void)
 {
-    page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    struct sigaction current;
     struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    int failed = 0;
     sigemptyset(&action.sa_mask);
-    /* `previous` must be whole before the first fault can reach the handler. */
-    if (sigaction(SIGBUS, NULL, &previous) != 0 || sigaction(SIGBUS, &action, NULL) != 0)
-        install_errno = errno;
+    pthread_mutex_lock(&install_lock);
+    page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (sigaction(SIGBUS, NULL, &current) != 0) {
+        failed = errno;
+    } else if (!(current.sa_flags & SA_SIGINFO) || current.sa_sigaction != on_bus_error) {
+        previous = current; /* whole before the first fault can reach the handler */
+        failed = sigaction(SIGBUS, &action, NULL) != 0 ? errno : 0;
+    }
+    pthread_mutex_unlock(&install_lock);
+    return failed;
 }
 
 static int claim_slot(void)
@@ -152,7 +164,7 @@ hearth_status file_map_open(file_map **out, const char *path, hearth_error *err)
 {
     static const uint8_t nothing[1];
     hearth_status status = HEARTH_OK;
-    pthread_once(&install_once, install);
+    int install_errno = install();
     file_map *map = mem_alloc(sizeof *map);
     if (map == NULL)
         return error_no_memory(err, "a file mapping", sizeof *map);

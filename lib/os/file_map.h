@@ -7,8 +7,8 @@
  *          mapping as lost. Readers compute with the zeros and then ask file_map_is_lost().
  * Why      Law 2: no file ends the process. Copying weights to the heap would break law 4 and cost
  *          a model's size in memory.
- * Threads  A mapping is immutable; is_lost may be asked from any thread. The handler is installed
- *          once, on the first open, and passes every other fault to the handler that was there.
+ * Threads  A mapping is immutable; is_lost may be asked from any thread. Every open sees to
+ *          it that the handler is in place; it passes every other fault to the one it found there.
  * Limits   At most FILE_MAP_MAX mappings are open at a time in one process.
  */
 #ifndef HEARTH_OS_FILE_MAP_H
