@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * lanes_avx512.h - pieces that the AVX-512 weight kernels share: sums across lanes, and vectors
- * whose lanes are eight (row, column) pairs.
+ * lanes_avx512.h - pieces that the AVX-512 weight kernels share: loads, sums across lanes, turning
+ * rows into lanes.
  */
 #ifndef HEARTH_KERNELS_LANES_AVX512_H
 #define HEARTH_KERNELS_LANES_AVX512_H
@@ -9,8 +9,6 @@
 #include <immintrin.h>
 
 #include "kernels/weight_generic.h"
-
-enum { N_PAIRS = 8 }; /* rows x columns of a tile (weight_avx512.c) */
 
 static inline __m512i load_512(const void *p)
 {
@@ -106,41 +104,52 @@ static inline __m256i sum_8_short(const __m256i *v)
     return low_half(_mm512_add_epi32(even, odd));
 }
 
-/* ---- one value per pair; pair p is row p / columns, column p % columns ---- */
+/* 16 rows of 16 dwords: v[j] becomes dword j of every row. */
+static inline void transpose_16(__m512i *v)
+{
+    __m512i t[16];
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    /* v[4r + j] has dwords j, 4 + j, 8 + j, 12 + j of rows 4r to 4r + 3, each in 128 bits. */
+    for (int j = 0; j < 4; j++) {
+        t[j] = _mm512_shuffle_i32x4(v[j], v[4 + j], _MM_SHUFFLE(2, 0, 2, 0));
+        t[4 + j] = _mm512_shuffle_i32x4(v[j], v[4 + j], _MM_SHUFFLE(3, 1, 3, 1));
+        t[8 + j] = _mm512_shuffle_i32x4(v[8 + j], v[12 + j], _MM_SHUFFLE(2, 0, 2, 0));
+        t[12 + j] = _mm512_shuffle_i32x4(v[8 + j], v[12 + j], _MM_SHUFFLE(3, 1, 3, 1));
+    }
+    for (int j = 0; j < 4; j++) {
+        v[j] = _mm512_shuffle_i32x4(t[j], t[8 + j], _MM_SHUFFLE(2, 0, 2, 0));
+        v[4 + j] = _mm512_shuffle_i32x4(t[4 + j], t[12 + j], _MM_SHUFFLE(2, 0, 2, 0));
+        v[8 + j] = _mm512_shuffle_i32x4(t[j], t[8 + j], _MM_SHUFFLE(3, 1, 3, 1));
+        v[12 + j] = _mm512_shuffle_i32x4(t[4 + j], t[12 + j], _MM_SHUFFLE(3, 1, 3, 1));
+    }
+}
+
+/* ---- one value of each of eight rows ---- */
 
 typedef uint16_t bits_fn(const uint8_t *p);
 
-/* An f16 of each row. */
-ALWAYS_INLINE __m256 row_f16(const uint8_t *const *rows, size_t at, int columns, bits_fn *bits)
+/* The f16 whose bits are found at a byte of the rows. */
+ALWAYS_INLINE __m256 rows_f16(const uint8_t *const *rows, size_t at, bits_fn *bits)
 {
-    if (columns == N_PAIRS)
-        return _mm256_cvtph_ps(_mm_set1_epi16((short)bits(rows[0] + at)));
-#define BITS(p) (short)bits(rows[(p) / columns] + at)
+#define BITS(r) (short)bits(rows[r] + at)
     return _mm256_cvtph_ps(
         _mm_setr_epi16(BITS(0), BITS(1), BITS(2), BITS(3), BITS(4), BITS(5), BITS(6), BITS(7)));
 #undef BITS
 }
 
-/* A byte of each row. */
-ALWAYS_INLINE __m256i row_bytes(const uint8_t *const *rows, size_t at, int columns)
+static inline __m256i rows_byte(const uint8_t *const *rows, size_t at)
 {
-    if (columns == N_PAIRS)
-        return _mm256_set1_epi32(rows[0][at]);
-#define BYTE(p) rows[(p) / columns][at]
-    return _mm256_setr_epi32(BYTE(0), BYTE(1), BYTE(2), BYTE(3), BYTE(4), BYTE(5), BYTE(6),
-                             BYTE(7));
-#undef BYTE
-}
-
-/* A float of each column. */
-ALWAYS_INLINE __m256 column_floats(const float *const *v, size_t i, int columns)
-{
-    if (columns == 1)
-        return _mm256_set1_ps(v[0][i]);
-#define VALUE(p) v[(p) % columns][i]
-    return _mm256_setr_ps(VALUE(0), VALUE(1), VALUE(2), VALUE(3), VALUE(4), VALUE(5), VALUE(6),
-                          VALUE(7));
-#undef VALUE
+    return _mm256_setr_epi32(rows[0][at], rows[1][at], rows[2][at], rows[3][at], rows[4][at],
+                             rows[5][at], rows[6][at], rows[7][at]);
 }
 
 #endif

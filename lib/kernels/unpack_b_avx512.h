@@ -5,7 +5,7 @@
  * load_NAME(row, b, next) gives the quants of two blocks of 32 weights as unsigned bytes, each
  * with the format's offset added: block b, an even number, and block next, which is b + 1, or b
  * again at the end of a row with an odd number of blocks. scale_NAME gives the scale at a byte of
- * each row.
+ * each of eight rows.
  */
 #ifndef HEARTH_KERNELS_UNPACK_B_AVX512_H
 #define HEARTH_KERNELS_UNPACK_B_AVX512_H
@@ -13,7 +13,21 @@
 #include "kernels/lanes_avx512.h"
 
 typedef __m512i load_b_fn(const uint8_t *row, size_t b, size_t next);
-typedef __m256 scale_fn(const uint8_t *const *rows, size_t at, int columns);
+typedef __m256 scale_fn(const uint8_t *const *rows, size_t at);
+
+typedef struct format_b {
+    load_b_fn *load;
+    scale_fn *scale;
+    wtype type;
+    int offset;
+    size_t bytes, blocks; /* of the file's block, blocks of 32 in it */
+} format_b;
+
+/* Where the scale of block b is in a row. */
+ALWAYS_INLINE size_t scale_at_b(const format_b *f, size_t b)
+{
+    return b / f->blocks * f->bytes;
+}
 
 /* Two arrays of 16 bytes: the low halves of the first, its high halves, and so the second. */
 static inline __m512i load_nibbles(const uint8_t *first, const uint8_t *second)
@@ -106,24 +120,24 @@ static inline __m512i load_Q2_0(const uint8_t *row, size_t b, size_t next)
     return _mm512_and_si512(four, _mm512_set1_epi8(3));
 }
 
-ALWAYS_INLINE __m256 scale_f16(const uint8_t *const *rows, size_t at, int columns)
+static inline __m256 scale_f16(const uint8_t *const *rows, size_t at)
 {
-    return row_f16(rows, at, columns, load_u16);
+    return rows_f16(rows, at, load_u16);
 }
 
 /* half_e8m0 and half_ue4m3 of block.h, eight at once. */
-ALWAYS_INLINE __m256 scale_e8m0(const uint8_t *const *rows, size_t at, int columns)
+static inline __m256 scale_e8m0(const uint8_t *const *rows, size_t at)
 {
-    const __m256i e = row_bytes(rows, at, columns);
+    const __m256i e = rows_byte(rows, at);
     const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
     const __m256i small = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
     const __mmask8 is_small = _mm256_cmplt_epu32_mask(e, _mm256_set1_epi32(2));
     return _mm256_castsi256_ps(_mm256_mask_blend_epi32(is_small, normal, small));
 }
 
-ALWAYS_INLINE __m256 scale_ue4m3(const uint8_t *const *rows, size_t at, int columns)
+static inline __m256 scale_ue4m3(const uint8_t *const *rows, size_t at)
 {
-    const __m256i e = row_bytes(rows, at, columns);
+    const __m256i e = rows_byte(rows, at);
     const __m256i magnitude = _mm256_and_si256(e, _mm256_set1_epi32(0x7f));
     const __m256 normal = _mm256_castsi256_ps(
         _mm256_add_epi32(_mm256_slli_epi32(magnitude, 20), _mm256_set1_epi32((127 - 7 - 1) << 23)));

@@ -21,6 +21,15 @@ typedef struct k_vectors {
 
 typedef void load_k_fn(const uint8_t *block, k_vectors *out);
 
+typedef struct format_k {
+    load_k_fn *load;
+    bits_fn *scale_bits;
+    wtype type;
+    int group, offset;      /* weights with one scale: 16, 32 or 256 */
+    size_t bytes, scale_at; /* dmin follows d */
+    float scale_unit;       /* what d is multiplied with, a power of two */
+} format_k;
+
 static inline __m512i mask_bytes(__m512i v, int mask)
 {
     return _mm512_and_si512(v, _mm512_set1_epi8((char)mask));
