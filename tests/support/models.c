@@ -62,6 +62,9 @@ static void generate_all(model_set *set)
         tiny_model_options_init(&o, tiny_model_arch(i));
         generate(set, &o, o.arch);
     }
+    tiny_model_options_init(&o, "llama");
+    o.experts = true;
+    generate(set, &o, "mixtral");
     for (int type = 0; type < WTYPE_COUNT; type++) {
         if (wtype_get((wtype)type)->class == WTYPE_CLASS_N)
             continue;

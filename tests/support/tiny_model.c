@@ -453,7 +453,7 @@ void tiny_model_write(const char *path, const tiny_model_options *o)
         exit(1);
     }
     m->o = o;
-    m->has = families[f].has;
+    m->has = families[f].has | (o->experts ? EXPERTS : 0);
     m->rng = o->seed * 2654435761u + 88172645463325252u;
     must(m, gguf_writer_open(&m->w, path, &m->err));
     write_metadata(m);

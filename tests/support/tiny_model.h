@@ -6,6 +6,7 @@
 #ifndef HEARTH_TESTS_TINY_MODEL_H
 #define HEARTH_TESTS_TINY_MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/wtype.h"
@@ -15,6 +16,7 @@ typedef struct tiny_model_options {
     wtype type; /* of the matrices; rows divide into its blocks if n_embd and n_ff do */
     uint32_t n_layer, n_embd, n_head, n_head_kv, n_ff, n_vocab, n_ctx;
     uint64_t seed;
+    bool experts; /* also where the family has none by itself: Mixtral is such a llama */
 } tiny_model_options;
 
 /* F16, 2 layers of width 64 with 4 heads (2 for keys), 320 tokens, context 512. */
