@@ -131,8 +131,8 @@ ALWAYS_INLINE __m256i bits_at(__m256i x, int shift, int mask)
 /* 16 bytes of nibbles: the low halves, then the high halves. */
 ALWAYS_INLINE __m256i nibbles_32(const uint8_t *p)
 {
-    __m128i x = load_128(p);
-    __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(x), _mm_srli_epi16(x, 4), 1);
+    const __m256i shifts = _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4);
+    __m256i both = _mm256_srlv_epi32(twice(load_128(p)), shifts);
     return _mm256_and_si256(both, _mm256_set1_epi8(15));
 }
 
@@ -220,9 +220,10 @@ ALWAYS_INLINE quants quants_MXFP4(const uint8_t *block, int j)
 /* Low and high halves change after every 8 weights. */
 ALWAYS_INLINE quants quants_NVFP4(const uint8_t *block, int j)
 {
-    __m128i x = load_128(block + 4 + 16 * j), high = _mm_srli_epi16(x, 4);
-    __m256i both = _mm256_setr_m128i(_mm_unpacklo_epi64(x, high), _mm_unpackhi_epi64(x, high));
-    return signed_quants(look_up(codebook_fp4, _mm256_and_si256(both, _mm256_set1_epi8(15))));
+    const __m256i shifts = _mm256_setr_epi64x(0, 4, 0, 4);
+    __m256i x = _mm256_permute4x64_epi64(twice(load_128(block + 4 + 16 * j)), 0x50);
+    x = _mm256_and_si256(_mm256_srlv_epi64(x, shifts), _mm256_set1_epi8(15));
+    return signed_quants(look_up(codebook_fp4, x));
 }
 
 ALWAYS_INLINE quants quants_Q1_0(const uint8_t *block, int j)

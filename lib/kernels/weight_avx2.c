@@ -38,6 +38,7 @@ typedef struct tile {
     const uint8_t *w[LANES];
     size_t row;          /* of the first */
     const uint8_t *next; /* the next tile's first row, or this one's */
+    size_t row_bytes;
 } tile;
 
 ALWAYS_INLINE columns columns_of(const matmul_job *job, act_kind kind, int n)
@@ -62,7 +63,7 @@ ALWAYS_INLINE size_t row_of(const tile *t, int r)
 ALWAYS_INLINE tile tile_at(const matmul_job *job, size_t row, int n_rows)
 {
     size_t left = job->n_rows - row;
-    tile t = {.n_rows = n_rows, .row = row};
+    tile t = {.n_rows = n_rows, .row = row, .row_bytes = job->row_bytes};
     t.n_real = left < (size_t)n_rows ? (int)left : n_rows;
     for (int r = 0; r < n_rows; r++)
         t.w[r] = job->w + row_of(&t, r) * job->row_bytes;
@@ -70,12 +71,13 @@ ALWAYS_INLINE tile tile_at(const matmul_job *job, size_t row, int n_rows)
     return t;
 }
 
-/* Rows of a tile are as many streams, which the hardware follows badly. So while it works on one
- * tile, it fetches the next, whose rows lie one after the other, from end to end. */
-ALWAYS_INLINE void prefetch_next(const tile *t, size_t at, size_t n)
+/* n bytes of a row of the next tile. Eight rows are as many streams, too many for the hardware to
+ * follow; so while it works on one tile, a kernel fetches the next into the second-level cache. */
+ALWAYS_INLINE void prefetch_next(const tile *t, size_t r, size_t at, size_t n)
 {
+    const char *row = (const char *)t->next + r * t->row_bytes;
     for (size_t i = 0; i < n; i += 64)
-        _mm_prefetch((const char *)t->next + at * (size_t)t->n_rows + i, _MM_HINT_T1);
+        _mm_prefetch(row + at + i, _MM_HINT_T1);
 }
 
 ALWAYS_INLINE void store_tile(const tile *t, const columns *cols, __m256 y)
@@ -252,7 +254,8 @@ ALWAYS_INLINE void tiles_b(const matmul_job *job, block_format f, unpack_quants_
         const tile t = tile_at(job, row, n_rows);
         __m256 y = _mm256_setzero_ps();
         for (size_t b = 0; b < n_blocks; b++) {
-            prefetch_next(&t, b * f.bytes, f.bytes);
+            if (n_rows == LANES) /* one row at a time, as far as all rows will go in 8 steps */
+                prefetch_next(&t, b % LANES, b / LANES * LANES * f.bytes, LANES * f.bytes);
             for (int j = 0; j < parts; j++)
                 y = add_quants(y, &t, &cols, f, unpack, b * f.bytes, j,
                                b * (size_t)parts + (size_t)j);
@@ -416,9 +419,10 @@ ALWAYS_INLINE void tiles_k(const matmul_job *job, block_format f, unpack_super_f
         for (size_t b = 0; b < n_blocks; b++) {
             size_t at = b * f.bytes;
             __m256i totals[LANES], minimums[LANES];
-            prefetch_next(&t, at, f.bytes);
             for (int r = 0; r < n_rows; r++) {
                 super_quants w;
+                if (n_rows == LANES)
+                    prefetch_next(&t, (size_t)r, at, f.bytes);
                 unpack(t.w[r] + at, &w);
                 dot_super(&w, &cols, b, f.type, totals + r * cols.n, minimums + r * cols.n);
             }
