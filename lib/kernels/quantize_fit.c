@@ -265,6 +265,7 @@ affine fit_affine(float n_max, float max_m, const float *x, int n)
     hi -= lo;
     for (int i = 0; i < 3; i++)
         try_affine(&search, affine_start(n_max, hi, n_max + fewer[i], 0.0f));
+    /* The fewer levels there are, the more it pays to cut off. */
     float unit = n_max < 8.0f ? 0.7f * n_max : n_max < 20.0f ? 0.35f * n_max : 0.22f * n_max;
     for (int i = 0; i < 15; i++) {
         /* Where the minimum is at its bound, all is cut off above, in finer steps. */
