@@ -13,22 +13,19 @@
 #include "kernels/unpack_b_avx512.h"
 #include "kernels/unpack_k_avx512.h"
 
-enum { WIDE_ROWS = 16 };
+enum { WIDE_ROWS = 16, WIDE_COLUMNS = 4 };
 
 static inline __m512 join_ps(__m256 low, __m256 high)
 {
     return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
 
-/* Adds 4n products of each row to start. */
-ALWAYS_INLINE __m512i dot_turned(__m512i start, const __m512i *turned, const int8_t *a, int n)
+/* Adds four products of each row to sum. */
+static inline __m512i dot_four(__m512i sum, __m512i quants, const int8_t *a)
 {
-    for (int j = 0; j < n; j++) {
-        int32_t four;
-        memcpy(&four, a + 4 * j, sizeof four);
-        start = _mm512_dpbusd_epi32(start, turned[j], _mm512_set1_epi32(four));
-    }
-    return start;
+    int32_t four;
+    memcpy(&four, a, sizeof four);
+    return _mm512_dpbusd_epi32(sum, quants, _mm512_set1_epi32(four));
 }
 
 /* ---- class B ---- */
@@ -67,8 +64,9 @@ ALWAYS_INLINE __m512 chain_wide_b(__m512 y, const format_b *f, const wide_b *w, 
     const int parts = has_scale_per_16(f->type) ? 2 : 1;
     for (int p = 0; p < parts; p++) {
         const int sum = parts == 2 ? sums[p] : sums[0] + sums[1];
-        const __m512i products = dot_turned(_mm512_set1_epi32(-f->offset * sum),
-                                            w->q + 8 * half + 4 * p, a + 16 * p, 8 / parts);
+        __m512i products = _mm512_set1_epi32(-f->offset * sum);
+        for (int j = 0; j < 8 / parts; j++)
+            products = dot_four(products, w->q[8 * half + (size_t)(4 * p + j)], a + 16 * p + 4 * j);
         const __m512 d = w->d[half * (size_t)parts + (size_t)p];
         y = _mm512_fmadd_ps(_mm512_mul_ps(d, _mm512_set1_ps(da)), _mm512_cvtepi32_ps(products), y);
     }
@@ -141,46 +139,73 @@ ALWAYS_INLINE void corrections_k(const format_k *f, __m256i a_sums, int32_t *sta
         start[0] = _mm512_reduce_add_epi32(single);
 }
 
-ALWAYS_INLINE __m512i dot_wide_k(const format_k *f, const wide_k *w, const int8_t *a,
-                                 __m256i a_sums)
+/* Scaled products of a super-block with some columns. They share each load of quants. */
+ALWAYS_INLINE void dot_wide_k(const format_k *f, const wide_k *w, int columns,
+                              const int8_t *const *a, int32_t (*start)[16], __m512i *sums)
 {
     const int n = f->group / 4; /* registers of quants with one scale */
-    int32_t start[16] = {0};
-    __m512i sum = _mm512_setzero_si512();
-    if (f->offset)
-        corrections_k(f, a_sums, start);
     for (int g = 0; g < 64 / n; g++) {
-        const __m512i products =
-            dot_turned(_mm512_set1_epi32(start[g]), &w->q[0][0] + n * g, a + f->group * g, n);
-        sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(products, w->s[g * (f->group / 16)]));
+        const __m512i *q = &w->q[0][0] + n * g;
+        __m512i products[WIDE_COLUMNS];
+        for (int c = 0; c < columns; c++)
+            products[c] = _mm512_set1_epi32(start[c][g]);
+        for (int j = 0; j < n; j++) {
+            for (int c = 0; c < columns; c++)
+                products[c] = dot_four(products[c], q[j], a[c] + f->group * g + 4 * j);
+        }
+        for (int c = 0; c < columns; c++)
+            sums[c] = _mm512_add_epi32(sums[c],
+                                       _mm512_mullo_epi32(products[c], w->s[g * (f->group / 16)]));
     }
-    return sum;
+}
+
+static inline __m512i dot_minimums(const wide_k *w, const int16_t *a_sums)
+{
+    __m512i minimums = _mm512_setzero_si512();
+    for (int j = 0; j < 8; j++) {
+        int32_t two;
+        memcpy(&two, a_sums + 2 * j, sizeof two);
+        minimums = _mm512_dpwssd_epi32(minimums, w->m[j], _mm512_set1_epi32(two));
+    }
+    return minimums;
+}
+
+/* Adds super-block i to the chains of some columns. */
+ALWAYS_INLINE void chain_wide_k(const format_k *f, const wide_k *w, size_t i, size_t k, int columns,
+                                const void *const *x, __m512 *y)
+{
+    const int8_t *a[WIDE_COLUMNS];
+    int32_t start[WIDE_COLUMNS][16] = {{0}};
+    __m512i sums[WIDE_COLUMNS];
+    for (int c = 0; c < columns; c++) {
+        a[c] = (const int8_t *)x[c] + 256 * i;
+        sums[c] = _mm512_setzero_si512();
+        if (f->offset)
+            corrections_k(f, load_256(act_sums(ACT_Q256, x[c], k) + 16 * i), start[c]);
+    }
+    dot_wide_k(f, w, columns, a, start, sums);
+    for (int c = 0; c < columns; c++) {
+        const __m512 da = _mm512_set1_ps(act_scales(x[c], k)[i]);
+        y[c] = _mm512_fmadd_ps(_mm512_mul_ps(w->d, da), _mm512_cvtepi32_ps(sums[c]), y[c]);
+        if (has_minimum(f->type)) {
+            const __m512i minimums = dot_minimums(w, act_sums(ACT_Q256, x[c], k) + 16 * i);
+            const __m512 minus = _mm512_xor_ps(_mm512_mul_ps(w->dmin, da), _mm512_set1_ps(-0.0f));
+            y[c] = _mm512_fmadd_ps(minus, _mm512_cvtepi32_ps(minimums), y[c]);
+        }
+    }
 }
 
 ALWAYS_INLINE void multiply_wide_k(const format_k *f, const uint8_t *const *w,
                                    const matmul_job *job, __m512 *y)
 {
     for (size_t i = 0; i < job->k / 256; i++) {
+        int c = 0;
         wide_k v;
         load_wide_k(f, w, i, &v);
-        for (int c = 0; c < job->n_columns; c++) {
-            const void *x = job->x[c];
-            const int16_t *sums = act_sums(ACT_Q256, x, job->k) + 16 * i;
-            const __m512 da = _mm512_set1_ps(act_scales(x, job->k)[i]);
-            const __m512i products = dot_wide_k(f, &v, (const int8_t *)x + 256 * i, load_256(sums));
-            y[c] = _mm512_fmadd_ps(_mm512_mul_ps(v.d, da), _mm512_cvtepi32_ps(products), y[c]);
-            if (has_minimum(f->type)) {
-                __m512i minimum = _mm512_setzero_si512();
-                for (int j = 0; j < 8; j++) {
-                    int32_t two;
-                    memcpy(&two, sums + 2 * j, sizeof two);
-                    minimum = _mm512_dpwssd_epi32(minimum, v.m[j], _mm512_set1_epi32(two));
-                }
-                const __m512 minus =
-                    _mm512_xor_ps(_mm512_mul_ps(v.dmin, da), _mm512_set1_ps(-0.0f));
-                y[c] = _mm512_fmadd_ps(minus, _mm512_cvtepi32_ps(minimum), y[c]);
-            }
-        }
+        for (; c + WIDE_COLUMNS <= job->n_columns; c += WIDE_COLUMNS)
+            chain_wide_k(f, &v, i, job->k, WIDE_COLUMNS, job->x + c, y + c);
+        for (; c < job->n_columns; c++)
+            chain_wide_k(f, &v, i, job->k, 1, job->x + c, y + c);
     }
 }
 
