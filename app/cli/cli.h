@@ -25,7 +25,7 @@
     X(USAGE, 2, "the command line is wrong, or a value in it is refused")                          \
     X(NO_FIT, 3, "the model does not fit in free memory")                                          \
     X(CONTEXT, 4, "the text does not fit in the context")                                          \
-    X(NOT_FOUND, 5, "a file, a folder or a metadata key is not there")                                                         \
+    X(NOT_FOUND, 5, "a file, a folder or a metadata key is not there")                             \
     X(INTERRUPTED, 130, "stopped by Ctrl-C (143: by SIGTERM, 129: by SIGHUP)")
 
 typedef enum cli_exit {
