@@ -4,7 +4,8 @@
  *
  * --logits OUT gets one row of n_vocab float32 values per token, little-endian, in the order of the
  * tokens, without a header. --embedding OUT gets n_embd such values: the pooled vector of the whole
- * sequence, as long as it came out unless --normalize.
+ * sequence, as long as it came out unless --normalize. --embedding without a place of its own takes
+ * that of --logits. The cache is F32 unless told otherwise: nothing is rounded that need not be.
  */
 #include <errno.h>
 #include <math.h>
@@ -41,8 +42,9 @@ static const option rows[] = {
     OPTION_ROW_TEXT("--logits", eval_options, logits, "OUT",
                     "write the logits after every token: rows of n_vocab float32, little-endian; "
                     "- is standard output"),
-    OPTION_ROW_TEXT("--embedding", eval_options, embedding, "OUT",
-                    "write the pooled embedding: n_embd float32, little-endian"),
+    OPTION_ROW_OPTIONAL("--embedding", eval_options, embedding, "[OUT]",
+                        "write the pooled embedding: n_embd float32, little-endian. Without OUT it "
+                        "goes where --logits says, in their place"),
     OPTION_ROW_FLAG("--normalize", eval_options, normalize, "scale the embedding to length 1"),
     OPTION_ROW_U32("--chunk", eval_options, chunk, 0, UINT32_MAX, "N",
                    "feed N tokens at a time; 0 feeds all at once. Results do not depend on it"),
@@ -63,6 +65,19 @@ static void init(void *options)
     eval_options *o = options;
     cli_general_init(&o->general);
     hearth_session_options_init(&o->session);
+    o->session.cache_type_k = o->session.cache_type_v = HEARTH_CACHE_F32;
+}
+
+/* --logits OUT --embedding: one place, for the embedding. */
+static hearth_status settle_places(eval_options *o, hearth_error *err)
+{
+    if (o->embedding == NULL || o->embedding[0] != '\0')
+        return HEARTH_OK;
+    if (o->logits == NULL)
+        FAIL(err, EINVAL, "--embedding", "--embedding needs a place: --embedding OUT");
+    o->embedding = o->logits;
+    o->logits = NULL;
+    return HEARTH_OK;
 }
 
 /* ---- what to evaluate ---- */
@@ -342,6 +357,7 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     const char *path;
     size_t next;
     o->session.ignore_memory_limit = o->model.ignore_memory_limit;
+    TRY_OUT(settle_places(o, err));
     TRY_OUT(cli_take_model(&o->model, arguments, &next, &path, err));
     TRY_OUT(cli_no_more_arguments(arguments, next, err));
     TRY_OUT(cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_ALL, false, err));

@@ -235,6 +235,8 @@ static hearth_status parse_one(const option_set *set, void *target, int argc,
         return HEARTH_OK;
     }
     const char *value = row->value ? row->value : "VALUE";
+    if (row->optional && (*i + 1 >= argc || names_option(set, argv[*i + 1])))
+        return option_assign(row, field, "", err);
     if (*i + 1 >= argc)
         FAIL(err, EINVAL, row->name, "%s needs a value: %s %s", text, text, value);
     const char *next = argv[*i + 1];

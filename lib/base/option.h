@@ -41,6 +41,8 @@ typedef struct option {
     const char *value;   /* what the help calls the value: "N", "FILE" */
     const char *choices; /* "f32|f16|q8_0" */
     const char *help;
+    bool optional; /* a TEXT whose value may be left out where another option, or nothing, follows:
+                      it is "" then */
 } option;
 
 typedef struct option_group {
@@ -108,6 +110,11 @@ void option_format(const option *row, const void *field, char *out, size_t n_out
     {                                                                                              \
         .name = name_, .type = OPTION_TEXT, .offset = OPTION_OFFSET(const char *, struct_, field), \
         .value = value_, .help = help_                                                             \
+    }
+#define OPTION_ROW_OPTIONAL(name_, struct_, field, value_, help_)                                  \
+    {                                                                                              \
+        .name = name_, .type = OPTION_TEXT, .offset = OPTION_OFFSET(const char *, struct_, field), \
+        .value = value_, .help = help_, .optional = true                                           \
     }
 #define OPTION_ROW_CHOICE(enum_, name_, struct_, field, choices_, help_)                           \
     {                                                                                              \

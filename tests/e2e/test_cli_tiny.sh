@@ -20,6 +20,8 @@ for architecture in $("$make_model"); do
         run eval "$file" --tokens $tokens --embedding "$work/vector" -c 64
         expect_code 0
         expect_equal "$(wc -c <"$work/vector")" 256
+        run eval "$file" --tokens $tokens --logits "$work/again" --embedding -c 64
+        expect_same_file "$work/again" "$work/vector"
         refuse 2 "encoder" run "$file" x
         refuse 2 "encoder" eval "$file" --tokens $tokens --logits "$work/none"
         refuse 2 "encoder" perplexity "$file" "$0"

@@ -31,6 +31,7 @@ typedef struct target {
     bool flag;
     color paint;
     const char *text;
+    const char *place;
     option_list stops;
 } target;
 
@@ -47,6 +48,7 @@ static const option other_rows[] = {
     OPTION_ROW_FLAG("--flag", target, flag, "on"),
     OPTION_ROW_CHOICE(color, "--paint", target, paint, "red|green|dark_blue", "a color"),
     OPTION_ROW_TEXT("--text", target, text, "TEXT", "any text"),
+    OPTION_ROW_OPTIONAL("--place", target, place, "[OUT]", "a text or none"),
     OPTION_ROW_LIST("--stop", target, stops, "TEXT", "many texts"),
     OPTION_ROW_ALIAS("-r", "--stop"),
     OPTION_ROW_END,
@@ -221,6 +223,26 @@ static void test_wrong_shape(void **state)
     refuse("--text\n\x1b[31m", NULL, "'--text??[31m'"); /* nothing reaches the terminal raw */
 }
 
+static void test_optional_value(void **state)
+{
+    (void)state;
+    parsed p;
+    PARSE(&p, "--place", "here", "--flag");
+    assert_string_equal(p.t.place, "here");
+    assert_true(p.t.flag);
+    release(&p);
+    PARSE(&p, "--place", "--flag", "word");
+    assert_string_equal(p.t.place, "");
+    assert_true(p.t.flag);
+    release(&p);
+    PARSE(&p, "--place");
+    assert_string_equal(p.t.place, "");
+    release(&p);
+    PARSE(&p, "word");
+    assert_null(p.t.place);
+    release(&p);
+}
+
 static void test_nearest_option(void **state)
 {
     (void)state;
@@ -309,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_wrong_shape),
+        cmocka_unit_test(test_optional_value),
         cmocka_unit_test(test_nearest_option),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_format),
