@@ -524,6 +524,77 @@ ALWAYS_INLINE void matmul_f(const matmul_job *job, block_format f, load_8_fn *lo
         tile_f(job, f, load, element, row, 4, column, 1);
 }
 
+/* ---- activations ---- */
+
+/* The largest of the bits of 8 magnitudes, which order as the magnitudes do. */
+ALWAYS_INLINE uint32_t largest_of_8(__m256i bits)
+{
+    __m128i x = _mm_max_epu32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+    x = _mm_max_epu32(x, _mm_shuffle_epi32(x, 0x4e));
+    x = _mm_max_epu32(x, _mm_shuffle_epi32(x, 0xb1));
+    return (uint32_t)_mm_cvtsi128_si32(x);
+}
+
+/* 32 floats to int8, to nearest even, and the two sums of 16. */
+ALWAYS_INLINE void quantize_32(const float *x, float inverse, int8_t *q, int16_t *sums)
+{
+    const __m256 factor = _mm256_set1_ps(inverse);
+    __m256i v[4];
+    for (int i = 0; i < 4; i++)
+        v[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), factor));
+    /* Packing works in halves: it leaves fours of bytes in the order 0 2 4 6 1 3 5 7. */
+    __m256i bytes =
+        _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
+    bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    store_256(q, bytes);
+    __m256i above = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+    __m256i eights = _mm256_sad_epu8(above, _mm256_setzero_si256());
+    __m256i sixteens = _mm256_add_epi64(eights, _mm256_shuffle_epi32(eights, 0x4e));
+    sums[0] = (int16_t)(_mm256_extract_epi16(sixteens, 0) - 16 * 128);
+    sums[1] = (int16_t)(_mm256_extract_epi16(sixteens, 8) - 16 * 128);
+}
+
+/* See generic_quantize_act. */
+ALWAYS_INLINE void quantize_act(const float *x, size_t k, void *row, act_kind kind)
+{
+    const size_t n = act_block(kind);
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
+    int8_t *q = row;
+    float *d = (float *)(q + k);
+    int16_t *sums = (int16_t *)(d + k / n);
+    for (size_t b = 0; b < k; b += n) {
+        __m256i bits = _mm256_setzero_si256();
+        for (size_t i = b; i < b + n; i += 8)
+            bits = _mm256_max_epu32(bits, _mm256_and_si256(load_256(x + i), magnitude));
+        uint32_t max_bits = largest_of_8(bits);
+        float amax = float_from_bits(max_bits), inverse = 127.0f / amax;
+        bool usable = max_bits < 0x7f800000 && inverse <= FLT_MAX;
+        d[b / n] = usable ? amax / 127.0f : 0.0f;
+        if (!usable) {
+            memset(q + b, 0, n);
+            memset(sums + b / 16, 0, n / 16 * sizeof *sums);
+            continue;
+        }
+        for (size_t i = b; i < b + n; i += 32)
+            quantize_32(x + i, inverse, q + i, sums + i / 16);
+    }
+}
+
+static void avx2_quantize_act_F32(const float *x, size_t k, void *row)
+{
+    generic_quantize_act_F32(x, k, row);
+}
+
+static void avx2_quantize_act_Q32(const float *x, size_t k, void *row)
+{
+    quantize_act(x, k, row, ACT_Q32);
+}
+
+static void avx2_quantize_act_Q256(const float *x, size_t k, void *row)
+{
+    quantize_act(x, k, row, ACT_Q256);
+}
+
 /* ---- every format ---- */
 
 #define AVX2_B(name, elements, bytes)                                                              \
@@ -551,5 +622,5 @@ ALWAYS_INLINE void matmul_f(const matmul_job *job, block_format f, load_8_fn *lo
 #define WEIGHT_TABLE weight_kernels_avx2
 #define MATMUL(name) avx2_matmul_##name
 #define DEQUANTIZE(name) generic_dequantize_##name
-#define QUANTIZE_ACT(kind) generic_quantize_act_##kind
+#define QUANTIZE_ACT(kind) avx2_quantize_act_##kind
 #include "kernels/weight_table.h"

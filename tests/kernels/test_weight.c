@@ -163,13 +163,18 @@ static float random_float(void)
     return ((float)rng() / (float)(1u << 30) - 1.0f) * (rng() % 16 == 0 ? 30.0f : 1.0f);
 }
 
-/* Blocks of activations: noise, zeros, or full scale everywhere. */
+/* Blocks of activations: noise, zeros, or full scale everywhere, of one sign or both. */
 static void fill_activations(float *x, size_t k)
 {
-    for (size_t i = 0; i < k; i += 32) {
-        uint32_t mode = rng() % 8;
-        for (size_t j = i; j < i + 32 && j < k; j++)
-            x[j] = mode == 0 ? 0.0f : mode == 1 ? (rng() % 2 ? 2.5f : -2.5f) : random_float();
+    uint32_t mode = 0;
+    for (size_t i = 0; i < k; i++) {
+        if (i % 256 == 0)
+            mode = rng() % 10;
+        x[i] = mode == 0   ? 0.0f
+               : mode == 1 ? 2.5f
+               : mode == 2 ? -2.5f
+               : mode == 3 ? (rng() % 2 ? 2.5f : -2.5f)
+                           : random_float();
     }
 }
 
