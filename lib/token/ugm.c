@@ -170,6 +170,8 @@ hearth_status ugm_encode(encoding *e, const char *text, size_t n)
 {
     if (!normalize(e, text, n))
         return encoding_no_memory(e);
+    if (e->text.n == 0) /* nothing but spaces, or what the normalizer takes away */
+        return HEARTH_OK;
     double score = 0;
     size_t n_before = e->n;
     uint32_t left = 0, right;
