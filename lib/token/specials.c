@@ -145,7 +145,7 @@ static hearth_status read_ids(tokenizer *t, const gguf *g, const hearth_log *log
                  id_keys[i].key);
         if (id >= 0 && (uint64_t)id < t->vocab.n)
             *id_at(t, id_keys[i].field) = (int32_t)id;
-        else
+        else if (id != -1 && id != UINT32_MAX) /* -1, signed or not, is how files say "none" */
             log_write(log, HEARTH_LOG_WARNING, "%s is %lld, which is no token of %zu; ignored",
                       id_keys[i].key, (long long)id, t->vocab.n);
     }
