@@ -9,7 +9,10 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
+
+enum { CHECK_EVERY = 65536 }; /* tokens between two looks at signals and the output's health */
 
 typedef struct tokenize_options {
     cli_general general;
@@ -57,6 +60,14 @@ static hearth_status read_text(const tokenize_options *o, const option_list *arg
         return input_read(o->file ? o->file : "-", text, err);
     if (!buf_append_text(text, argument))
         return error_no_memory(err, "the text", strlen(argument));
+    return HEARTH_OK;
+}
+
+/* Tokenizing itself cannot be interrupted, but takes seconds at most. */
+static hearth_status stop_if_asked(hearth_error *err)
+{
+    if (interrupt_pending())
+        FAIL(err, ECANCELED, "tokenize", "stopped before all tokens were written");
     return HEARTH_OK;
 }
 
@@ -136,8 +147,13 @@ static hearth_status print(const tokenize_options *o, const hearth_model *model,
         return print_json(o, model, tokens, n, err);
     if (o->pieces)
         return print_pieces(model, tokens, n, err);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         printf(i ? " %d" : "%d", tokens[i]);
+        if (i % CHECK_EVERY == 0) {
+            TRY(output_flush(err));
+            TRY(stop_if_asked(err));
+        }
+    }
     putchar('\n');
     return HEARTH_OK;
 }
@@ -159,6 +175,7 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     unsigned flags =
         o->no_special ? 0 : HEARTH_TOKENIZE_ADD_SPECIAL | HEARTH_TOKENIZE_PARSE_SPECIAL;
     TRY_OUT(hearth_tokenize(model, text.data ? text.data : "", text.n, flags, &tokens, &n, err));
+    TRY_OUT(stop_if_asked(err));
     status = print(o, model, tokens, n, err);
 out:
     hearth_free(tokens);
