@@ -22,8 +22,8 @@
  *   ACT_F32   float x[k]
  *   ACT_Q32   int8 q[k], float d[k/32],  int16 sum[k/16]     (k a multiple of 32)
  *   ACT_Q256  int8 q[k], float d[k/256], int16 sum[k/16]     (k a multiple of 256)
- *   with d = amax/127, q = rint(x * (127/amax)) to nearest even, q = d = 0 where amax is 0 or not
- *   finite; sum[i] is the sum of q[16i .. 16i+15].
+ *   with d = amax/127, q = rint(x * (127/amax)) to nearest even, q = d = 0 where amax is not finite
+ *   or so small that 127/amax is not; sum[i] is the sum of q[16i .. 16i+15].
  *
  * Threads   Tables are immutable; functions touch only their arguments.
  */

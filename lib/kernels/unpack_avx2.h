@@ -444,18 +444,23 @@ ALWAYS_INLINE void super_IQ2_S(const uint8_t *block, super_quants *out)
     }
 }
 
+ALWAYS_INLINE __m256i rows_of_4(const uint32_t *codebook, const uint16_t *index)
+{
+#define ROW(i) (int)codebook[index[i]]
+    return _mm256_setr_epi32(ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7));
+#undef ROW
+}
+
 ALWAYS_INLINE void super_IQ3_XXS(const uint8_t *block, super_quants *out)
 {
     uint64_t scales = 0;
     for (int j = 0; j < 8; j++) {
-        const uint8_t *index = block + 2 + 8 * j;
         uint32_t packed = load_u32(block + 66 + 4 * j);
-        uint32_t rows[8];
+        uint16_t index[8];
         for (int i = 0; i < 8; i++)
-            rows[i] = codebook_iq3_xxs[index[i]];
+            index[i] = block[2 + 8 * j + i];
         scales |= (uint64_t)(packed >> 28) << 8 * j;
-        out->w[j].q = _mm256_setr_epi32((int)rows[0], (int)rows[1], (int)rows[2], (int)rows[3],
-                                        (int)rows[4], (int)rows[5], (int)rows[6], (int)rows[7]);
+        out->w[j].q = rows_of_4(codebook_iq3_xxs, index);
         out->w[j].sign = signs_of_28(packed);
     }
     out->s = scales_per_32(2 * scales + 0x0101010101010101);
@@ -463,16 +468,20 @@ ALWAYS_INLINE void super_IQ3_XXS(const uint8_t *block, super_quants *out)
 
 ALWAYS_INLINE void super_IQ3_S(const uint8_t *block, super_quants *out)
 {
-    __m128i scales = odd_scales(load_u32(block + 106));
-    out->s = twice(_mm_cvtepi8_epi16(scales));
+    const __m256i bit =
+        _mm256_setr_epi16(1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9,
+                          1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, (short)(1 << 15));
+    uint16_t index[64];
+    for (int i = 0; i < 4; i++) {
+        __m256i ninth = _mm256_set1_epi16((short)load_u16(block + 66 + 2 * i));
+        ninth = _mm256_cmpeq_epi16(_mm256_and_si256(ninth, bit), bit);
+        ninth = _mm256_and_si256(ninth, _mm256_set1_epi16(0x100));
+        __m256i low = _mm256_cvtepu8_epi16(load_128(block + 2 + 16 * i));
+        store_256(index + 16 * i, _mm256_or_si256(low, ninth));
+    }
+    out->s = twice(_mm_cvtepi8_epi16(odd_scales(load_u32(block + 106))));
     for (int j = 0; j < 8; j++) {
-        const uint8_t *index = block + 2 + 8 * j;
-        uint32_t high = block[66 + j];
-        uint32_t rows[8];
-        for (int i = 0; i < 8; i++)
-            rows[i] = codebook_iq3_s[index[i] | (high << (8 - i) & 0x100)];
-        out->w[j].q = _mm256_setr_epi32((int)rows[0], (int)rows[1], (int)rows[2], (int)rows[3],
-                                        (int)rows[4], (int)rows[5], (int)rows[6], (int)rows[7]);
+        out->w[j].q = rows_of_4(codebook_iq3_s, index + 8 * j);
         out->w[j].sign = signs_of_32(load_u32(block + 74 + 4 * j));
     }
 }
