@@ -5,6 +5,7 @@
  * Each row is a stream of its own. A step leaves a vector of int32 partial sums for every row;
  * the eight are added across lanes together, into one register with a lane per row (a horizontal
  * sum costs three instructions), so that the float chains of all rows advance in one fma.
+ * The next tile lies `ahead` bytes behind this one.
  */
 #ifndef HEARTH_KERNELS_NARROW_AVX512_H
 #define HEARTH_KERNELS_NARROW_AVX512_H
@@ -39,10 +40,17 @@ ALWAYS_INLINE __m256 chain_b(__m256 y, const format_b *f, const uint8_t *const *
     return y;
 }
 
+/* One row of the next tile, as far as all eight rows will go in eight steps of two blocks. */
+ALWAYS_INLINE void prefetch_b(const format_b *f, const uint8_t *const *w, size_t ahead, size_t b)
+{
+    const size_t first = b / 16 * 16;
+    prefetch(w[b % 16 / 2] + ahead + scale_at_b(f, first), scale_at_b(f, 16));
+}
+
 /* A row with an odd number of blocks reads, at its end, past the quants and sums of activations
  * into what follows in their row, and does not use it. */
-ALWAYS_INLINE __m256 multiply_narrow_b(const format_b *f, const uint8_t *const *w, const void *x,
-                                       size_t k)
+ALWAYS_INLINE __m256 multiply_narrow_b(const format_b *f, const uint8_t *const *w, size_t ahead,
+                                       const void *x, size_t k)
 {
     const float *da = act_scales(x, k);
     const int16_t *a_sums = act_sums(ACT_Q32, x, k);
@@ -53,6 +61,7 @@ ALWAYS_INLINE __m256 multiply_narrow_b(const format_b *f, const uint8_t *const *
         __m512i sums[NARROW_ROWS], start = _mm512_setzero_si512();
         if (f->offset)
             start = correction_b(a_sums + 2 * b, f->offset);
+        prefetch_b(f, w, ahead, b);
         for (int r = 0; r < NARROW_ROWS; r++)
             sums[r] = _mm512_dpbusd_epi32(start, f->load(w[r], b, b + 1 < n ? b + 1 : b), a);
 #define CHAIN(block, at, products) y = chain_b(y, f, w, at, da, a_sums, block, products)
@@ -106,8 +115,8 @@ ALWAYS_INLINE __m512i dot_k(const format_k *f, const k_vectors *w, const int8_t 
     return sum;
 }
 
-ALWAYS_INLINE __m256 multiply_narrow_k(const format_k *f, const uint8_t *const *w, const void *x,
-                                       size_t k)
+ALWAYS_INLINE __m256 multiply_narrow_k(const format_k *f, const uint8_t *const *w, size_t ahead,
+                                       const void *x, size_t k)
 {
     __m256 y = _mm256_setzero_ps();
     for (size_t i = 0; i < k / 256; i++) {
@@ -116,8 +125,10 @@ ALWAYS_INLINE __m256 multiply_narrow_k(const format_k *f, const uint8_t *const *
         __m512i sums[NARROW_ROWS];
         __m256i minimums[NARROW_ROWS];
         for (int r = 0; r < NARROW_ROWS; r++) {
+            const uint8_t *block = w[r] + i * f->bytes;
             k_vectors v;
-            f->load(w[r] + i * f->bytes, &v);
+            prefetch(block + ahead, f->bytes);
+            f->load(block, &v);
             sums[r] = dot_k(f, &v, a, a_sums);
             if (has_minimum(f->type))
                 minimums[r] = _mm256_madd_epi16(v.m, a_sums);

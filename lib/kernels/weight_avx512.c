@@ -29,6 +29,12 @@ static inline void point_at_rows(const matmul_job *job, size_t row, size_t n, co
         w[r] = job->w + (row + r < job->n_rows ? row + r : job->n_rows - 1) * job->row_bytes;
 }
 
+/* How far behind a tile of n rows the next one is, or 0 where there is none of n rows. */
+static inline size_t next_tile(const matmul_job *job, size_t row, size_t n)
+{
+    return row + 2 * n <= job->n_rows ? n * job->row_bytes : 0;
+}
+
 static inline void store_rows(const matmul_job *job, size_t row, int column, size_t n,
                               const float *values)
 {
@@ -127,7 +133,9 @@ ALWAYS_INLINE void matmul_f(const matmul_job *job, load_f_fn *load)
                 const uint8_t *w[NARROW_ROWS];                                                     \
                 float y[NARROW_ROWS];                                                              \
                 point_at_rows(job, row, NARROW_ROWS, w);                                           \
-                _mm256_storeu_ps(y, multiply_narrow_##class(f, w, job->x[0], job->k));             \
+                _mm256_storeu_ps(y,                                                                \
+                                 multiply_narrow_##class(f, w, next_tile(job, row, NARROW_ROWS),   \
+                                                         job->x[0], job->k));                      \
                 store_rows(job, row, 0, NARROW_ROWS, y);                                           \
             }                                                                                      \
             return;                                                                                \
@@ -138,7 +146,7 @@ ALWAYS_INLINE void matmul_f(const matmul_job *job, load_f_fn *load)
             point_at_rows(job, row, WIDE_ROWS, w);                                                 \
             for (int c = 0; c < job->n_columns; c++)                                               \
                 y[c] = _mm512_setzero_ps();                                                        \
-            multiply_wide_##class(f, w, job, y);                                                   \
+            multiply_wide_##class(f, w, next_tile(job, row, WIDE_ROWS), job, y);                   \
             for (int c = 0; c < job->n_columns; c++)                                               \
                 store_rows(job, row, c, WIDE_ROWS, (const float *)&y[c]);                          \
         }                                                                                          \

@@ -75,13 +75,15 @@ ALWAYS_INLINE __m512 chain_wide_b(__m512 y, const format_b *f, const wide_b *w, 
     return y;
 }
 
-ALWAYS_INLINE void multiply_wide_b(const format_b *f, const uint8_t *const *w,
+ALWAYS_INLINE void multiply_wide_b(const format_b *f, const uint8_t *const *w, size_t ahead,
                                    const matmul_job *job, __m512 *y)
 {
     const size_t n = job->k / 32;
     for (size_t b = 0; b < n; b += 2) {
         const size_t halves = b + 1 < n ? 2 : 1;
         wide_b v;
+        for (size_t r = b % 16; r < b % 16 + 2; r++)
+            prefetch(w[r] + ahead + scale_at_b(f, b / 16 * 16), scale_at_b(f, 16));
         load_wide_b(f, w, b, b + halves - 1, &v);
         for (int c = 0; c < job->n_columns; c++) {
             const void *x = job->x[c];
@@ -102,11 +104,14 @@ typedef struct wide_k {
     __m512 d, dmin;
 } wide_k;
 
-ALWAYS_INLINE void load_wide_k(const format_k *f, const uint8_t *const *w, size_t i, wide_k *out)
+ALWAYS_INLINE void load_wide_k(const format_k *f, const uint8_t *const *w, size_t ahead, size_t i,
+                               wide_k *out)
 {
     for (int r = 0; r < WIDE_ROWS; r++) {
+        const uint8_t *block = w[r] + i * f->bytes;
         k_vectors v;
-        f->load(w[r] + i * f->bytes, &v);
+        prefetch(block + ahead, f->bytes);
+        f->load(block, &v);
         for (int j = 0; j < 4; j++)
             out->q[j][r] = v.q[j];
         out->s[r] = _mm512_cvtepi16_epi32(v.s);
@@ -195,13 +200,13 @@ ALWAYS_INLINE void chain_wide_k(const format_k *f, const wide_k *w, size_t i, si
     }
 }
 
-ALWAYS_INLINE void multiply_wide_k(const format_k *f, const uint8_t *const *w,
+ALWAYS_INLINE void multiply_wide_k(const format_k *f, const uint8_t *const *w, size_t ahead,
                                    const matmul_job *job, __m512 *y)
 {
     for (size_t i = 0; i < job->k / 256; i++) {
         int c = 0;
         wide_k v;
-        load_wide_k(f, w, i, &v);
+        load_wide_k(f, w, ahead, i, &v);
         for (; c + WIDE_COLUMNS <= job->n_columns; c += WIDE_COLUMNS)
             chain_wide_k(f, &v, i, job->k, WIDE_COLUMNS, job->x + c, y + c);
         for (; c < job->n_columns; c++)
