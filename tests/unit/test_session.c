@@ -323,11 +323,10 @@ static void test_cancel_from_thread(void **state)
     hearth_session *reference = open_session(llama, HEARTH_CACHE_F16);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, keep_cancelling, &c), 0);
-    size_t n_canceled = 0, n_fed = 0;
+    size_t n_canceled = 0;
     for (int i = 0; i < 200 || (n_canceled == 0 && i < 100000); i++) {
         hearth_status status = hearth_session_feed(c.session, text(), 10, NULL, &err);
         n_canceled += status == HEARTH_ECANCELED;
-        n_fed += status == HEARTH_OK;
         ok(hearth_session_rewind(c.session, 0, &err));
     }
     atomic_store(&c.stop, true);
