@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * columns_avx2.h - 3 to 8 columns at once: what weight_avx2.c does where weights are met by so many
- * activations that arithmetic, not memory, is the limit.
+ * columns_avx2.h - class B times 5 to 8 columns, for weight_avx2.c. Its chains take a float step
+ * every 32 weights, so what matters is to have each sum in its lane without adding up over lanes.
  *
  * The 8 lanes are the 8 columns. The activations are transposed once per call and part of k
  * (act_part): four consecutive int8 of each column lie side by side in one vector. Four weights of
- * a row, broadcast to all lanes, then multiply all columns at once and no sum over lanes is
- * needed. Four rows share each vector of activations. So their weights are first unpacked to
- * memory (staged_row), from where a broadcast costs nothing but the load.
+ * a row, broadcast to all lanes, then multiply all columns at once. Four rows share each vector of
+ * activations. Their weights are first unpacked to memory (staged_row), from where a broadcast
+ * costs nothing but the load.
  *
  * Products are added up as int16 as long as they fit (sums_that_fit), then widened.
  */

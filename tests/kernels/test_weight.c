@@ -368,12 +368,17 @@ static void test_matmul(const kernels *scalar, const kernels *isa, const matmul_
 static void test_format(const kernels *scalar, const kernels *isa, wtype type)
 {
     static const size_t float_ks[] = {1, 7, 15, 16, 17, 31, 32, 100, 333};
-    static const size_t n_blocks[] = {1, 2, 3, 7, 8, 9, 17};
-    size_t block = wtype_get(type)->block_elements;
-    int n = block == 1 ? 9 : 7;
+    /* Class B goes on to more than kernels may hold of k at a time. */
+    static const size_t block_ks[] = {128, 256, 384, 896, 1024, 1152, 4224};
+    static const size_t super_ks[] = {256, 512, 768, 1792, 2048, 2304, 4352};
+    const wtype_info *info = wtype_get(type);
+    const size_t *ks = info->class == WTYPE_CLASS_F   ? float_ks
+                       : info->class == WTYPE_CLASS_B ? block_ks
+                                                      : super_ks;
+    int n = info->class == WTYPE_CLASS_F ? 9 : 7;
     for (int i = 0; i < n; i++) {
         matmul_case test = {.type = type,
-                            .k = block == 1 ? float_ks[i] : n_blocks[i] * block,
+                            .k = i < 2 ? (size_t)(2 * i + 1) * info->block_elements : ks[i],
                             .gap = rng() % 2 ? 0 : 1 + rng() % 40,
                             .placement = i % 3};
         test_matmul(scalar, isa, &test);
