@@ -13,9 +13,8 @@
  *               multiplies them with the scale of their 16 weights. Quants are at most 63, or
  *               64 + 62 of IQ3_XXS, and 2 * 126 * 127 = 32004 < 2^15. IQ4_XS, whose quants reach
  *               241, uses vpdpbusd and vpmulld instead.
- *   sums        An offset times a scale is at most 2^12 and fits an int16. A super-block's sum is
- *               at most 256 * 241 * 32 * 127 < 2^28 for IQ4_XS, before its offset is taken back,
- *               and less for the others (block.h).
+ *   sums        An offset times a scale is at most 2^12 and fits an int16. Before its offset is
+ *               taken back a super-block's sum is at most 256 * 63 * 128 * 127 < 2^28, of Q6_K.
  *
  * Dequantization is the compiler's work on the plain C.
  */
