@@ -201,7 +201,7 @@ static hearth_status read_rope(hparams *h, const gguf *g, const arch *a, hearth_
 {
     h->n_rot = h->head_dim_k;
     TRY(hparams_get_u32(g, a, "rope.dimension_count", 0, h->head_dim_k, &h->n_rot, NULL, err));
-    if (h->n_rot % 2 != 0)
+    if (h->n_rot % 2 != 0 && h->rope != ROPE_NONE)
         FAIL(err, EFORMAT, a->name, "rope.dimension_count is %u, but must be even", h->n_rot);
     h->rope_freq_base = 10000.0f;
     TRY(hparams_get_f32(g, a, "rope.freq_base", &h->rope_freq_base, NULL, err));
@@ -289,6 +289,11 @@ hearth_status hparams_read(hparams *h, const arch **out, const gguf *g, hearth_e
         FAIL(err, EFORMAT, a->name, "the epsilon of the norms is %g, but must not be negative",
              (double)h->norm_eps);
     TRY(hparams_get_bool(g, a, "attention.causal", &h->causal, err));
+    if (a->encoder && h->causal)
+        FAIL(err, EUNSUPPORTED, "attention.causal",
+             "%s.attention.causal is true, but %s is run as an encoder only: it has no tensor that "
+             "would give logits",
+             a->name, a->name);
     uint32_t pooling = POOLING_NONE;
     TRY(hparams_get_u32(g, a, "pooling_type", 0, POOLING_RANK, &pooling, NULL, err));
     h->pooling = (pooling_kind)pooling;
