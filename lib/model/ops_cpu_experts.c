@@ -33,15 +33,14 @@ typedef struct experts_job {
 /* The n_used best of the scores, best first; of equals the lower index. */
 static void choose_best(const float *scores, size_t n, uint32_t n_used, uint32_t *chosen)
 {
+    bool taken[MAX_EXPERTS] = {false};
     for (uint32_t rank = 0; rank < n_used; rank++) {
         size_t best = n;
         for (size_t i = 0; i < n; i++) {
-            bool taken = false;
-            for (uint32_t r = 0; r < rank; r++)
-                taken = taken || chosen[r] == i;
-            if (!taken && (best == n || scores[i] > scores[best]))
+            if (!taken[i] && (best == n || scores[i] > scores[best]))
                 best = i;
         }
+        taken[best] = true;
         chosen[rank] = (uint32_t)best;
     }
 }
