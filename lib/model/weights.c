@@ -55,18 +55,21 @@ static void fail_memory(binder *b, const char *name, size_t n_bytes)
         b->status = error_no_memory(b->err, name, n_bytes);
 }
 
-/* A whole tensor as floats: in place if it is F32 and aligned, or converted and owned. */
+/* A whole tensor as floats: in place if it is F32 and aligned, or converted and owned. Only formats
+ * of floats are: they grow at most twofold, so the memory stays within what the file's size allows.
+ */
 static const float *as_floats(binder *b, const gguf_tensor *t, const char *name)
 {
     weights *w = b->w;
     if (t->type == WTYPE_F32 && (uintptr_t)t->data % sizeof(float) == 0)
         return (const float *)t->data;
     const kernels *k = kernels_get("scalar");
-    if (k->weight->dequantize[t->type] == NULL) {
+    if (wtype_get(t->type)->class != WTYPE_CLASS_F) {
         if (b->status == HEARTH_OK)
             b->status = error_set(b->err, HEARTH_EFORMAT, name,
-                                  "tensor '%s' is of type %s, which holds no weights", name,
-                                  wtype_get(t->type)->name);
+                                  "tensor '%s' is of type %s; norms and biases may be F32, F16 or "
+                                  "BF16",
+                                  name, wtype_get(t->type)->name);
         return NULL;
     }
     size_t n_bytes = t->n_elements * sizeof(float);
