@@ -20,6 +20,14 @@ static hearth_status need_tokenizer(const hearth_model *model, hearth_error *err
     return HEARTH_OK;
 }
 
+/* The embedding may have more rows than the tokenizer has tokens. The rest pads it: no text has
+ * them, but the model may choose one, and it stands for nothing. */
+static bool is_padding(const hearth_model *model, int32_t token)
+{
+    return token >= 0 && (size_t)token >= tokenizer_n_vocab(model->t) &&
+           (uint32_t)token < model->info.n_vocab;
+}
+
 hearth_status hearth_tokenize(const hearth_model *model, const char *text, size_t n_text,
                               unsigned flags, int32_t **tokens, size_t *n_tokens, hearth_error *err)
 {
@@ -38,8 +46,10 @@ hearth_status hearth_detokenize(const hearth_model *model, const int32_t *tokens
     TRY(need_tokenizer(model, err));
     detokenizer_init(&d, model->t, special, true);
     buf_init(&out, 0);
-    for (size_t i = 0; i < n_tokens; i++)
-        TRY_OUT(detokenizer_feed(&d, tokens[i], &out, err));
+    for (size_t i = 0; i < n_tokens; i++) {
+        if (!is_padding(model, tokens[i]))
+            TRY_OUT(detokenizer_feed(&d, tokens[i], &out, err));
+    }
     TRY_OUT(detokenizer_finish(&d, &out, err));
     *text = buf_take(&out, n_text);
     if (*text == NULL)
@@ -55,11 +65,13 @@ hearth_status hearth_token_piece(const hearth_model *model, int32_t token, char 
 {
     buf out;
     TRY(need_tokenizer(model, err));
-    if (token < 0 || (size_t)token >= tokenizer_n_vocab(model->t))
+    bool padding = is_padding(model, token);
+    if (!padding && (token < 0 || (size_t)token >= tokenizer_n_vocab(model->t)))
         FAIL(err, EINVAL, "token", "token %d is outside the vocabulary of %zu", token,
              tokenizer_n_vocab(model->t));
     buf_init(&out, 0);
-    *bytes = tokenizer_piece(model->t, token, true, &out) ? buf_take(&out, n_bytes) : NULL;
+    bool written = padding || tokenizer_piece(model->t, token, true, &out);
+    *bytes = written ? buf_take(&out, n_bytes) : NULL;
     buf_deinit(&out);
     return *bytes ? HEARTH_OK : error_no_memory(err, "a token's text", 0);
 }
@@ -93,6 +105,7 @@ hearth_status hearth_model_special_tokens(const hearth_model *model, hearth_spec
 }
 
 struct hearth_detokenizer {
+    const hearth_model *model;
     detokenizer d;
     buf text;
 };
@@ -104,6 +117,7 @@ hearth_status hearth_detokenizer_new(hearth_detokenizer **out, const hearth_mode
     *out = mem_calloc(1, sizeof **out);
     if (*out == NULL)
         return error_no_memory(err, "a detokenizer", sizeof **out);
+    (*out)->model = model;
     detokenizer_init(&(*out)->d, model->t, special, at_start);
     buf_init(&(*out)->text, 0);
     return HEARTH_OK;
@@ -130,6 +144,8 @@ hearth_status hearth_detokenizer_feed(hearth_detokenizer *d, int32_t token, cons
                                       size_t *n_text, hearth_error *err)
 {
     buf_clear(&d->text);
+    if (is_padding(d->model, token))
+        return give(d, HEARTH_OK, text, n_text);
     return give(d, detokenizer_feed(&d->d, token, &d->text, err), text, n_text);
 }
 
