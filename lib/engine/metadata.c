@@ -2,12 +2,23 @@
  *
  * metadata.c - a model's metadata and tensors as text, for people and programs that show them.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "engine/model.h"
+
+void metadata_repair(char *text, size_t n)
+{
+    for (size_t i = 0, length; i < n; i += length) {
+        length = utf8_valid_prefix(text + i, n - i);
+        if (length == 0 || text[i] == '\0') {
+            text[i] = '?';
+            length = 1;
+        }
+    }
+}
 
 size_t hearth_model_n_metadata(const hearth_model *model)
 {
@@ -32,9 +43,13 @@ static bool append_scalar(buf *b, const gguf_value *v, size_t i)
     return gguf_value_i64(v, i, &integer) && buf_append_format(b, "%lld", (long long)integer);
 }
 
-/* An array's strings are quoted so that one can tell them apart. */
-static bool append_string(buf *b, gguf_string s, bool quoted)
+/* An array's strings are quoted so that one can tell them apart. Of a string longer than max_n not
+ * much more than that is looked at: whole characters up to there, and that there is more. */
+static bool append_string(buf *b, gguf_string s, bool quoted, size_t max_n)
 {
+    enum { CHARACTER_BYTES = 4 };
+    if (s.n > max_n && s.n - max_n > CHARACTER_BYTES)
+        s.n = max_n + CHARACTER_BYTES;
     if (!quoted)
         return buf_append(b, s.data, s.n);
     if (!buf_append_text(b, "\""))
@@ -54,14 +69,14 @@ static bool append_string(buf *b, gguf_string s, bool quoted)
 static bool append_value(buf *b, const gguf_value *v, size_t max_n)
 {
     if (v->type != GGUF_ARRAY)
-        return v->type == GGUF_STRING ? append_string(b, v->strings[0], false)
+        return v->type == GGUF_STRING ? append_string(b, v->strings[0], false, max_n)
                                       : append_scalar(b, v, 0);
     if (!buf_append_text(b, "["))
         return false;
     for (size_t i = 0; i < v->n && b->n <= max_n; i++) {
         if (i > 0 && !buf_append_text(b, ", "))
             return false;
-        bool ok = v->element_type == GGUF_STRING ? append_string(b, v->strings[i], true)
+        bool ok = v->element_type == GGUF_STRING ? append_string(b, v->strings[i], true, max_n)
                                                  : append_scalar(b, v, i);
         if (!ok)
             return false;
@@ -77,6 +92,7 @@ static char *value_text(const gguf_value *v, size_t max_n, bool *cut)
         buf_deinit(&b);
         return NULL;
     }
+    metadata_repair(b.data, b.n);
     *cut = b.n > max_n;
     if (*cut) {
         while (max_n > 0 && ((unsigned char)b.data[max_n] & 0xc0) == 0x80)
@@ -109,6 +125,8 @@ hearth_status hearth_model_metadata_at(const hearth_model *model, size_t i, size
              gguf_n_values(model->g));
     const gguf_value *v = gguf_value_at(model->g, i);
     *key = mem_dup(v->key.data, v->key.n);
+    if (*key)
+        metadata_repair(*key, v->key.n);
     *type = type_text(v);
     *value = value_text(v, max_n, cut);
     if (*key && *type && *value)
@@ -142,8 +160,10 @@ hearth_status hearth_model_tensor_at(const hearth_model *model, size_t i, hearth
         FAIL(err, EINVAL, "tensor", "there is no tensor %zu; the model has %zu", i,
              gguf_n_tensors(model->g));
     const gguf_tensor *t = gguf_tensor_at(model->g, i);
-    snprintf(out->name, sizeof out->name, "%.*s", (int)(t->name.n < 127 ? t->name.n : 127),
-             t->name.data);
+    size_t n = t->name.n < sizeof out->name ? t->name.n : sizeof out->name - 1;
+    memcpy(out->name, t->name.data, n);
+    out->name[n] = '\0';
+    metadata_repair(out->name, n);
     out->type = wtype_get(t->type)->name;
     out->n_dims = (uint32_t)t->n_dims;
     memcpy(out->ne, t->ne, sizeof out->ne);

@@ -18,7 +18,10 @@
 static hearth_status own_string(hearth_model *m, int slot, gguf_string text, hearth_error *err)
 {
     m->strings[slot] = mem_dup(text.data, text.n);
-    return m->strings[slot] ? HEARTH_OK : error_no_memory(err, "metadata", text.n);
+    if (m->strings[slot] == NULL)
+        return error_no_memory(err, "metadata", text.n);
+    metadata_repair(m->strings[slot], text.n);
+    return HEARTH_OK;
 }
 
 static hearth_status describe_strings(hearth_model *m, hearth_error *err)
@@ -170,8 +173,8 @@ static uint64_t fingerprint(const hearth_model *m)
     return hash;
 }
 
-/* A vocabulary larger than the embedding would index past it, a smaller one cannot name its tokens.
- */
+/* A vocabulary larger than the embedding would index past it; a smaller one leaves rows that stand
+ * for no text (tokens.c). */
 static hearth_status check_vocabulary(const hearth_model *m, hearth_error *err)
 {
     if (m->t && tokenizer_n_vocab(m->t) > m->h.n_vocab)
@@ -207,14 +210,29 @@ static hearth_status open_weights(hearth_model *m, const hearth_model_options *o
     return HEARTH_OK;
 }
 
-static hearth_status open_parts(hearth_model *m, const char *path,
-                                const hearth_model_options *options, hearth_error *err)
+/* A file by its path, or if that is NULL by its bytes. */
+typedef struct model_source {
+    const char *path;
+    const void *bytes;
+    size_t n;
+} model_source;
+
+static hearth_status open_file(hearth_model *m, const model_source *from,
+                               const hearth_model_options *options, hearth_error *err)
 {
     gguf_options file_options = {.overrides = options->overrides,
                                  .n_overrides = options->n_overrides,
                                  .metadata_only = options->scope == HEARTH_SCOPE_TOKENIZER,
                                  .log = &m->log};
-    TRY(gguf_open(&m->g, path, &file_options, err));
+    if (from->path == NULL)
+        return gguf_open_memory(&m->g, from->bytes, from->n, &file_options, err);
+    return gguf_open(&m->g, from->path, &file_options, err);
+}
+
+static hearth_status open_parts(hearth_model *m, const model_source *from,
+                                const hearth_model_options *options, hearth_error *err)
+{
+    TRY(open_file(m, from, options, err));
     hearth_status known = hparams_read(&m->h, &m->arch, m->g, &m->unknown);
     if (known != HEARTH_OK) {
         m->arch = NULL;
@@ -232,19 +250,17 @@ static hearth_status open_parts(hearth_model *m, const char *path,
     }
     TRY(describe(m, err));
     if (gguf_is_lost(m->g))
-        FAIL(err, EIO, path, "the file '%s' became shorter while it was read; copy it again", path);
+        FAIL(err, EIO, from->path, "the file '%s' became shorter while it was read; copy it again",
+             from->path);
     return HEARTH_OK;
 }
 
-hearth_status hearth_model_open(hearth_model **out, const char *path,
+static hearth_status open_model(hearth_model **out, const model_source *from,
                                 const hearth_model_options *given, hearth_error *err)
 {
     hearth_model_options options;
     hearth_model_options_init(&options);
-    *out = NULL;
     TRY(options_take(&options, sizeof options, given, "hearth_model_options", err));
-    if (path == NULL || path[0] == '\0')
-        FAIL(err, EINVAL, "path", "no model file was named; give the path of a GGUF file");
     if ((unsigned)options.scope > HEARTH_SCOPE_METADATA)
         FAIL(err, EINVAL, "scope", "scope %d is unknown", (int)options.scope);
     hearth_model *m = mem_calloc(1, sizeof *m);
@@ -252,13 +268,29 @@ hearth_status hearth_model_open(hearth_model **out, const char *path,
         return error_no_memory(err, "the model", sizeof *m);
     m->scope = options.scope;
     m->log = options.log;
-    hearth_status status = open_parts(m, path, &options, err);
+    hearth_status status = open_parts(m, from, &options, err);
     if (status != HEARTH_OK) {
         hearth_model_close(m);
         return status;
     }
     *out = m;
     return HEARTH_OK;
+}
+
+hearth_status hearth_model_open(hearth_model **out, const char *path,
+                                const hearth_model_options *options, hearth_error *err)
+{
+    *out = NULL;
+    if (path == NULL || path[0] == '\0')
+        FAIL(err, EINVAL, "path", "no model file was named; give the path of a GGUF file");
+    return open_model(out, &(model_source){.path = path}, options, err);
+}
+
+hearth_status model_open_memory(hearth_model **out, const void *bytes, size_t n,
+                                const hearth_model_options *options, hearth_error *err)
+{
+    *out = NULL;
+    return open_model(out, &(model_source){.bytes = bytes, .n = n}, options, err);
 }
 
 void hearth_model_close(hearth_model *model)

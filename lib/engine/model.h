@@ -25,6 +25,15 @@ struct hearth_model {
     char *strings[4];     /* NUL-terminated copies that info points to */
 };
 
+/* hearth_model_open over a file's bytes in memory, which outlive the model: for tests and fuzzers.
+ */
+hearth_status model_open_memory(hearth_model **out, const void *bytes, size_t n,
+                                const hearth_model_options *options, hearth_error *err);
+
+/* Makes text from a file what model.h promises, a string of UTF-8: bytes that belong to no
+ * character, and NUL, become '?'. */
+void metadata_repair(char *text, size_t n);
+
 /* The plan for options as they will be in force; EINVAL for options that make no sense for the
  * model. */
 hearth_status plan_session(const hearth_model *model, const hearth_session_options *options,
