@@ -128,12 +128,12 @@ hearth_status plan_session(const hearth_model *m, const hearth_session_options *
     *plan = (hearth_plan){.weight_bytes = weight_bytes(m), .available_bytes = sysmem_available()};
     plan->n_threads = o->n_threads ? o->n_threads : cpu_default_threads();
     plan->overhead_bytes = plan_model_overhead(m) + (uint64_t)plan->n_threads * THREAD_BYTES;
-    plan->n_ctx_max = largest_fit(m, o, m->h.n_ctx_train, *plan);
-    uint32_t n_ctx = o->n_ctx;
+    uint32_t n_ctx = o->n_ctx, most = n_ctx > m->h.n_ctx_train ? n_ctx : m->h.n_ctx_train;
+    plan->n_ctx_max = largest_fit(m, o, most, *plan);
     if (n_ctx == 0) /* where nothing fits, the plan tells of the context that was wanted */
         n_ctx = plan->n_ctx_max ? plan->n_ctx_max : m->h.n_ctx_train;
     count(m, o, n_ctx, plan);
-    if (plan->fits && n_ctx > plan->n_ctx_max)
+    if (plan->fits && n_ctx > plan->n_ctx_max) /* less than a page */
         plan->n_ctx_max = n_ctx;
     return HEARTH_OK;
 }

@@ -27,7 +27,7 @@ uint64_t session_bytes(const hparams *h, const hearth_plan *plan)
 
 static hearth_status check_fit(const hearth_plan *plan, hearth_error *err)
 {
-    if (plan->n_ctx_max >= KV_PAGE)
+    if (plan->n_ctx_max > 0)
         FAIL(
             err, ENOFIT, "n_ctx",
             "a context of %u needs %.1f MiB in all and %.1f MiB are free; the largest that fits is "
@@ -169,6 +169,8 @@ static hearth_status check_feed(const hearth_session *s, const int32_t *tokens, 
                                 hearth_error *err)
 {
     const hparams *h = &s->model->h;
+    if (n > 0 && tokens == NULL)
+        FAIL(err, EINVAL, "tokens", "tokens is NULL with n %zu; give the tokens", n);
     if (n > s->plan.n_ctx - s->n_tokens)
         FAIL(
             err, ECONTEXT, "tokens",

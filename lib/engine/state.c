@@ -63,10 +63,18 @@ static hearth_status write_state(const hearth_session *s, hashed_writer *w, hear
     return file_writer_write(w->file, &hash, sizeof hash, err);
 }
 
+static hearth_status need_path(const char *path, hearth_error *err)
+{
+    if (path == NULL || path[0] == '\0')
+        FAIL(err, EINVAL, "path", "no session file was named; give its path");
+    return HEARTH_OK;
+}
+
 hearth_status hearth_session_save(const hearth_session *s, const char *path, hearth_error *err)
 {
     hearth_status status = HEARTH_OK;
     hashed_writer w = {NULL, HASH_START};
+    TRY(need_path(path, err));
     TRY(file_writer_open(&w.file, path, err));
     TRY_OUT(write_state(s, &w, err));
     TRY_OUT(file_writer_commit(w.file, err));
@@ -130,6 +138,7 @@ hearth_status hearth_session_load(hearth_session *s, const char *path, hearth_er
     hearth_status status = HEARTH_OK;
     file_map *map;
     state_header h;
+    TRY(need_path(path, err));
     TRY(file_map_open(&map, path, err));
     TRY_OUT(check_state(s, map, path, &h, err));
     const uint8_t *data = file_map_data(map) + HEADER_BYTES;
