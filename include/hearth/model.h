@@ -118,7 +118,8 @@ typedef enum hearth_cache_type {
 
 typedef struct hearth_session_options {
     size_t struct_size; /* set by hearth_session_options_init */
-    uint32_t n_ctx;     /* positions; 0: the model's training context, or the largest that fits */
+    uint32_t n_ctx;     /* positions; 0: the model's training context, or the largest that takes no
+                           more than three quarters of the free memory */
     uint32_t n_batch;   /* tokens read per pass; 0: a good default. Never changes a result */
     int32_t n_threads;  /* 0: physical cores within the cgroup's quota. Never changes a result */
     hearth_cache_type cache_type_k;

@@ -116,6 +116,20 @@ static uint32_t largest_fit(const hearth_model *m, const hearth_session_options 
     return low * KV_PAGE;
 }
 
+/* The context of a caller who names none: the model's own, but never more than three quarters of
+ * the free memory, which other programs need too. Where not even a page fits so, the most that
+ * does; where nothing fits, the model's own, for the plan to tell what it would have taken. */
+static uint32_t choose_context(const hearth_model *m, const hearth_session_options *o,
+                               const hearth_plan *plan)
+{
+    hearth_plan modest = *plan;
+    modest.available_bytes -= modest.available_bytes / 4;
+    uint32_t n_ctx = largest_fit(m, o, m->h.n_ctx_train, modest);
+    if (n_ctx == 0)
+        n_ctx = plan->n_ctx_max;
+    return n_ctx ? n_ctx : m->h.n_ctx_train;
+}
+
 hearth_status plan_session(const hearth_model *m, const hearth_session_options *o,
                            hearth_plan *plan, hearth_error *err)
 {
@@ -130,8 +144,8 @@ hearth_status plan_session(const hearth_model *m, const hearth_session_options *
     plan->overhead_bytes = plan_model_overhead(m) + (uint64_t)plan->n_threads * THREAD_BYTES;
     uint32_t n_ctx = o->n_ctx, most = n_ctx > m->h.n_ctx_train ? n_ctx : m->h.n_ctx_train;
     plan->n_ctx_max = largest_fit(m, o, most, *plan);
-    if (n_ctx == 0) /* where nothing fits, the plan tells of the context that was wanted */
-        n_ctx = plan->n_ctx_max ? plan->n_ctx_max : m->h.n_ctx_train;
+    if (n_ctx == 0)
+        n_ctx = choose_context(m, o, plan);
     count(m, o, n_ctx, plan);
     if (plan->fits && n_ctx > plan->n_ctx_max) /* less than a page */
         plan->n_ctx_max = n_ctx;

@@ -85,8 +85,9 @@ hearth_status hearth_session_open(hearth_session **out, const hearth_model *mode
                   plan.n_ctx, model->h.n_ctx_train);
     if (options.n_ctx == 0 && plan.n_ctx < model->h.n_ctx_train)
         log_write(&model->log, HEARTH_LOG_WARNING,
-                  "the context is %u of the model's %u: more does not fit in %.1f MiB", plan.n_ctx,
-                  model->h.n_ctx_train, (double)plan.available_bytes / 1048576.0);
+                  "the context is %u of the model's %u, to take no more than three quarters of the "
+                  "%.1f MiB that are free; ask for more if nothing else needs the memory",
+                  plan.n_ctx, model->h.n_ctx_train, (double)plan.available_bytes / 1048576.0);
     hearth_session *s = mem_calloc(1, sizeof *s);
     if (s == NULL)
         return error_no_memory(err, "a session", sizeof *s);
