@@ -177,7 +177,7 @@ static uint64_t fingerprint(const hearth_model *m)
  * for no text (tokens.c). */
 static hearth_status check_vocabulary(const hearth_model *m, hearth_error *err)
 {
-    if (m->t && tokenizer_n_vocab(m->t) > m->h.n_vocab)
+    if (m->arch && tokenizer_n_vocab(m->t) > m->h.n_vocab)
         FAIL(err, EFORMAT, "tokenizer.ggml.tokens",
              "the tokenizer has %zu tokens, but token_embd.weight only %u; the file is damaged",
              tokenizer_n_vocab(m->t), m->h.n_vocab);
@@ -242,12 +242,12 @@ static hearth_status open_parts(hearth_model *m, const model_source *from,
             return known;
         }
     }
-    if (m->scope != HEARTH_SCOPE_METADATA)
+    if (m->scope != HEARTH_SCOPE_METADATA) {
         TRY(tokenizer_open(&m->t, m->g, &m->log, err));
-    if (m->scope == HEARTH_SCOPE_ALL) {
         TRY(check_vocabulary(m, err));
-        TRY(open_weights(m, options, err));
     }
+    if (m->scope == HEARTH_SCOPE_ALL)
+        TRY(open_weights(m, options, err));
     TRY(describe(m, err));
     if (gguf_is_lost(m->g))
         FAIL(err, EIO, from->path, "the file '%s' became shorter while it was read; copy it again",

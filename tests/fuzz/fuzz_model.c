@@ -226,12 +226,10 @@ static bool open_small(hearth_session **s, const hearth_model *model, unsigned c
     return succeeded(hearth_session_open(s, model, &o, &err), &err);
 }
 
-static void run(const hearth_model *model, unsigned choice)
+static void run(const hearth_model *model, const int32_t tokens[N_TEXT], unsigned choice)
 {
     hearth_error err;
     hearth_session *s, *piecewise;
-    int32_t tokens[N_TEXT];
-    make_tokens(model, tokens);
     if (!open_small(&s, model, choice, N_BATCH))
         return;
     require(hearth_session_feed(s, tokens, N_TEXT, NULL, &err) == HEARTH_OK);
@@ -264,14 +262,18 @@ static void open_once(const uint8_t *data, size_t n, hearth_model_scope scope)
     if (!opened)
         return;
     describe(model);
+    int32_t tokens[N_TEXT];
+    if (scope != HEARTH_SCOPE_METADATA)
+        make_tokens(model, tokens);
     if (scope == HEARTH_SCOPE_ALL)
-        run(model, choice);
+        run(model, tokens, choice);
     hearth_model_close(model);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     open_once(data, n, HEARTH_SCOPE_METADATA);
+    open_once(data, n, HEARTH_SCOPE_TOKENIZER);
     open_once(data, n, HEARTH_SCOPE_ALL);
     return 0;
 }
