@@ -14,17 +14,17 @@
 static hearth_status read_stream(FILE *stream, const char *name, buf *out, hearth_error *err)
 {
     static char block[1 << 16];
-    size_t n;
     do {
         errno = 0;
-        n = fread(block, 1, sizeof block, stream);
+        size_t n = fread(block, 1, sizeof block, stream);
         if (n > INPUT_MAX - out->n)
             FAIL(err, EINVAL, name, "'%s' holds more than %d MiB of text", name, INPUT_MAX >> 20);
         if (!buf_append(out, block, n))
             return error_no_memory(err, name, out->n + n);
         if (interrupt_pending())
             FAIL(err, ECANCELED, name, "stopped while '%s' was read", name);
-    } while (n > 0 && !ferror(stream));
+    } while (!feof(stream) &&
+             !ferror(stream)); /* at a terminal, asking again would need a second ^D */
     if (ferror(stream))
         return error_set_errno(err, HEARTH_EIO, name, "cannot read '%s'", name);
     return HEARTH_OK;
@@ -36,6 +36,8 @@ hearth_status input_read(const char *path, buf *out, hearth_error *err)
     if (strcmp(path, "-") == 0)
         return read_stream(stdin, "standard input", out, err);
     FILE *file = fopen(path, "rbe");
+    if (file == NULL && interrupt_pending()) /* a pipe that nobody writes to */
+        FAIL(err, ECANCELED, path, "stopped while '%s' was opened", path);
     if (file == NULL)
         return error_set_errno(err, errno == ENOENT ? HEARTH_ENOTFOUND : HEARTH_EIO, path,
                                "cannot open '%s'", path);
@@ -90,7 +92,7 @@ hearth_status input_unescape_list(option_list *list, hearth_error *err)
         size_t n = strlen(text);
         input_unescape(text, &n);
         if (strlen(text) != n)
-            FAIL(err, EINVAL, "escape", "'%.64s...': \\x00 cannot stand in this option", text);
+            FAIL(err, EINVAL, "escape", "'%.64s\\x00...': \\x00 cannot stand in this option", text);
     }
     return HEARTH_OK;
 }

@@ -95,7 +95,7 @@ static hearth_status show_help(const char *topic, hearth_error *err)
     const cli_command *command = topic ? find_command(topic) : NULL;
     if (command)
         return help_command(command, err);
-    if (topic)
+    if (topic && strcmp(topic, "help") != 0 && strcmp(topic, "version") != 0)
         return unknown_command(topic, err);
     help_program(commands, OPTION_COUNT(commands));
     return HEARTH_OK;

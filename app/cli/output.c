@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "cli/interrupt.h"
 #include "os/file.h"
 
 /* ---- standard output ---- */
@@ -69,7 +70,9 @@ hearth_status output_open(output_file **out, const char *path, hearth_error *err
     else
         status = file_writer_open(&file->atomic, path, err);
     if (status == HEARTH_OK && !file->atomic && !file->stream)
-        status = error_set_errno(err, HEARTH_EIO, path, "cannot open '%s'", path);
+        status = interrupt_pending() /* a pipe that nobody reads from */
+                     ? error_set(err, HEARTH_ECANCELED, path, "stopped while '%s' was opened", path)
+                     : error_set_errno(err, HEARTH_EIO, path, "cannot open '%s'", path);
     if (status != HEARTH_OK) {
         output_close(file);
         return status;

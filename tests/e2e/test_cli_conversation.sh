@@ -83,6 +83,12 @@ wait_for "> "
 kill -TERM "$(cat "$work/pid")"
 leave 143
 
+# A text that is typed ends with one Ctrl-D.
+open_terminal tokenize "$model" --no-special --pieces
+say 'ab\n\004'
+wait_for '"\n"'
+leave 0
+
 what="a conversation as JSON"
 code=0
 script -qec "$HEARTH run $model --json" /dev/null >"$work/out" </dev/null || code=$?

@@ -22,6 +22,11 @@ for command in $commands; do
     run "$command" --nonsense -h
     expect_code 0
 done
+for topic in help version; do
+    run help $topic
+    expect_code 0
+    expect_equal "$out" "$("$HEARTH" help)"
+done
 run help
 expect_in "^Exit codes" "$out"
 run help run
