@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -103,13 +104,16 @@ static hearth_status parse_ids(const char *text, size_t n_text, token_list *out,
     out->ids = mem_alloc_array(n_text / 2 + 1, sizeof *out->ids);
     if (out->ids == NULL)
         return error_no_memory(err, "tokens", n_text / 2 * sizeof *out->ids);
-    for (text += strspn(text, between); *text; text += strspn(text, between)) {
+    const char *end_of_text = text + n_text;
+    for (text += strspn(text, between); text < end_of_text; text += strspn(text, between)) {
         char *end;
         errno = 0;
         long id = strtol(text, &end, 10);
         if (end == text || errno || id < 0 || id > INT32_MAX || !strchr(between, *end))
             FAIL(err, EINVAL, "--tokens", "--tokens: '%.*s' is not a token id",
                  (int)strcspn(text, between) % 64, text);
+        if (*end == '\0' && end < end_of_text)
+            FAIL(err, EINVAL, "--tokens", "--tokens: there is a NUL byte after %ld", id);
         out->ids[out->n++] = (int32_t)id;
         text = end;
     }
@@ -142,6 +146,23 @@ static hearth_status read_tokens(const eval_options *o, const hearth_model *mode
     return HEARTH_OK;
 }
 
+/* A slip that would cost a model: its name where the numbers go. */
+static hearth_status check_place(const char *flag, const char *path, hearth_error *err)
+{
+    struct stat info;
+    char magic[4] = "";
+    if (path == NULL || stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return HEARTH_OK;
+    FILE *file = fopen(path, "rbe");
+    bool is_model = file && fread(magic, 1, sizeof magic, file) == sizeof magic &&
+                    memcmp(magic, "GGUF", sizeof magic) == 0;
+    if (file)
+        fclose(file);
+    if (is_model)
+        FAIL(err, EINVAL, flag, "%s: '%.200s' is a model; choose another name", flag, path);
+    return HEARTH_OK;
+}
+
 static hearth_status check_options(const eval_options *o, const hearth_model *model, size_t n,
                                    hearth_error *err)
 {
@@ -158,7 +179,8 @@ static hearth_status check_options(const eval_options *o, const hearth_model *mo
     if (both || (o->general.json && ((o->logits && strcmp(o->logits, "-") == 0) ||
                                      (o->embedding && strcmp(o->embedding, "-") == 0))))
         FAIL(err, EINVAL, "--logits", "logits, embedding and --json need different places");
-    return HEARTH_OK;
+    TRY(check_place("--logits", o->logits, err));
+    return check_place("--embedding", o->embedding, err);
 }
 
 /* ---- evaluation ---- */
@@ -300,6 +322,12 @@ static hearth_status top_json(const hearth_session *session, json_t **out, heart
     return HEARTH_OK;
 }
 
+/* What is not a number is null in JSON and comes back as one. */
+static double number_or_nan(const json_t *value)
+{
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
 static void print_top(const json_t *top)
 {
     size_t i;
@@ -308,8 +336,8 @@ static void print_top(const json_t *top)
     {
         json_t *piece = json_object_get(t, "piece");
         printf("%7d %11.5f %8.4f  ", (int)json_integer_value(json_object_get(t, "token")),
-               json_number_value(json_object_get(t, "logit")),
-               json_number_value(json_object_get(t, "probability")));
+               number_or_nan(json_object_get(t, "logit")),
+               number_or_nan(json_object_get(t, "probability")));
         terminal_write_safe(stdout, json_string_value(piece), json_string_length(piece));
         putchar('\n');
     }

@@ -53,6 +53,13 @@ static void init(void *options)
     hearth_session_options_init(&o->session);
 }
 
+/* Two views of one file. The tokenizer needs only the first part of a split set, and is opened
+ * from that alone; sizes, tensors and the plan need all parts. */
+typedef struct model_views {
+    hearth_model *whole;
+    hearth_model *tokenizer; /* NULL: unknown or broken; may be the same as whole */
+} model_views;
+
 /* ---- tensors by type ---- */
 
 typedef struct type_total {
@@ -88,6 +95,19 @@ static hearth_status count_types(const hearth_model *model, type_totals *totals,
 
 /* ---- for people ---- */
 
+/* Text of the file that has one line, and must not look like two. */
+static void write_on_one_line(const char *text)
+{
+    for (size_t n = 0; *text; text += n) {
+        n = strcspn(text, "\n\t");
+        terminal_write_safe(stdout, text, n);
+        if (text[n]) {
+            putchar(' ');
+            n++;
+        }
+    }
+}
+
 __attribute__((format(printf, 2, 3))) static void line(const char *label, const char *format, ...)
 {
     char text[1024];
@@ -96,7 +116,7 @@ __attribute__((format(printf, 2, 3))) static void line(const char *label, const 
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     printf("%-*s", LABEL_WIDTH, label);
-    terminal_write_safe(stdout, text, strlen(text));
+    write_on_one_line(text);
     putchar('\n');
 }
 
@@ -127,7 +147,7 @@ static void print_sizes(const hearth_model_info *i)
 static void print_special(const hearth_model *model)
 {
     hearth_special_tokens s;
-    if (hearth_model_special_tokens(model, &s, NULL) != HEARTH_OK)
+    if (model == NULL || hearth_model_special_tokens(model, &s, NULL) != HEARTH_OK)
         return;
     const struct {
         const char *name;
@@ -196,7 +216,7 @@ static hearth_status print_tensors(const hearth_model *model, hearth_error *err)
         TRY(hearth_model_tensor_at(model, i, &t, err));
         format_shape(&t, shape, sizeof shape);
         printf("  %-8s %10s  %-22s ", t.type, human_bytes(t.n_bytes).text, shape);
-        terminal_write_safe(stdout, t.name, strlen(t.name));
+        write_on_one_line(t.name);
         putchar('\n');
     }
     return HEARTH_OK;
@@ -228,22 +248,20 @@ static hearth_status print_metadata(const hearth_model *model, hearth_error *err
         metadata_entry e;
         TRY(metadata_at(model, i, &e, err));
         printf("  ");
-        terminal_write_safe(stdout, e.key, strlen(e.key));
+        write_on_one_line(e.key);
         printf(" (");
-        terminal_write_safe(stdout, e.type, strlen(e.type));
+        write_on_one_line(e.type);
         printf(") = ");
-        for (char *c = e.value; *c; c++)
-            *c = *c == '\n' || *c == '\t' ? ' ' : *c;
-        terminal_write_safe(stdout, e.value, strlen(e.value));
+        write_on_one_line(e.value);
         printf("%s\n", e.cut ? " ..." : "");
         free_entry(&e);
     }
     return HEARTH_OK;
 }
 
-static hearth_status print_model(const show_options *o, const hearth_model *model,
-                                 hearth_error *err)
+static hearth_status print_model(const show_options *o, const model_views *file, hearth_error *err)
 {
+    const hearth_model *model = file->whole;
     const hearth_model_info *i = hearth_model_get_info(model);
     hearth_plan plan;
     hearth_error why;
@@ -255,7 +273,7 @@ static hearth_status print_model(const show_options *o, const hearth_model *mode
     print_sizes(i);
     line("tokenizer", "%s%s%s, %u tokens", *i->tokenizer ? i->tokenizer : "none",
          *i->pre_tokenizer ? ", pre-tokenizer " : "", i->pre_tokenizer, i->n_vocab);
-    print_special(model);
+    print_special(file->tokenizer);
     print_template(i->chat_template, o->whole_template);
     if (*i->file_type)
         line("weights", "mostly %s", i->file_type);
@@ -316,7 +334,7 @@ static json_t *json_sizes(const hearth_model_info *i)
 static json_t *json_special(const hearth_model *model)
 {
     hearth_special_tokens s;
-    if (hearth_model_special_tokens(model, &s, NULL) != HEARTH_OK)
+    if (model == NULL || hearth_model_special_tokens(model, &s, NULL) != HEARTH_OK)
         return json_null();
     return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:b}", "bos", s.bos, "eos",
                      s.eos, "eot", s.eot, "pad", s.pad, "sep", s.sep, "cls", s.cls, "mask", s.mask,
@@ -369,12 +387,13 @@ static hearth_status json_metadata(const hearth_model *model, json_t *root, hear
     return HEARTH_OK;
 }
 
-static hearth_status print_json(const show_options *o, const hearth_model *model, hearth_error *err)
+static hearth_status print_json(const show_options *o, const model_views *file, hearth_error *err)
 {
+    const hearth_model *model = file->whole;
     hearth_plan plan;
     hearth_status status = HEARTH_OK;
     json_t *root = json_sizes(hearth_model_get_info(model));
-    json_object_set_new(root, "special_tokens", json_special(model));
+    json_object_set_new(root, "special_tokens", json_special(file->tokenizer));
     bool planned = hearth_model_plan(model, &o->session, &plan, NULL) == HEARTH_OK;
     json_object_set_new(root, "plan", planned ? plan_json(&plan) : json_null());
     TRY_OUT(json_types(model, root, err));
@@ -409,16 +428,20 @@ static hearth_status print_key(const show_options *o, const hearth_model *model,
 }
 
 /* A file whose tokenizer is unknown or broken can be shown all the same. */
-static hearth_status open_any(hearth_model **model, const char *path, const show_options *o,
-                              hearth_error *err)
+static hearth_status open_views(model_views *out, const char *path, const show_options *o,
+                                hearth_error *err)
 {
     hearth_error why;
-    hearth_status status =
-        cli_open_model(model, path, &o->model, &o->general, HEARTH_SCOPE_TOKENIZER, false, &why);
-    if (status == HEARTH_OK)
-        return status;
-    TRY(cli_open_model(model, path, &o->model, &o->general, HEARTH_SCOPE_METADATA, false, err));
-    cli_note("without its tokenizer: %s", why.message);
+    if (cli_open_model(&out->tokenizer, path, &o->model, &o->general, HEARTH_SCOPE_TOKENIZER, false,
+                       &why) == HEARTH_OK &&
+        hearth_model_get_info(out->tokenizer)->n_parts == 1) {
+        out->whole = out->tokenizer;
+        return HEARTH_OK;
+    }
+    TRY(cli_open_model(&out->whole, path, &o->model, &o->general, HEARTH_SCOPE_METADATA, false,
+                       err));
+    if (out->tokenizer == NULL)
+        cli_note("without its tokenizer: %s", why.message);
     return HEARTH_OK;
 }
 
@@ -426,20 +449,22 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
 {
     show_options *o = options;
     hearth_status status = HEARTH_OK;
-    hearth_model *model = NULL;
+    model_views file = {0};
     const char *path;
     size_t next;
     TRY_OUT(cli_take_model(&o->model, arguments, &next, &path, err));
     TRY_OUT(cli_no_more_arguments(arguments, next, err));
-    TRY_OUT(open_any(&model, path, o, err));
+    TRY_OUT(open_views(&file, path, o, err));
     if (o->key)
-        status = print_key(o, model, err);
+        status = print_key(o, file.whole, err);
     else if (o->general.json)
-        status = print_json(o, model, err);
+        status = print_json(o, &file, err);
     else
-        status = print_model(o, model, err);
+        status = print_model(o, &file, err);
 out:
-    hearth_model_close(model);
+    if (file.tokenizer != file.whole)
+        hearth_model_close(file.tokenizer);
+    hearth_model_close(file.whole);
     return status;
 }
 

@@ -63,6 +63,50 @@ refuse 1 "ocelot" run "$model" x --override-kv general.architecture=str:ocelot
 run show "$model" --override-kv general.name=str:"$(printf 'red\033[31m')"
 expect_equal "$(tr -cd '\033' <"$work/out" | wc -c)" 0
 
+run show "$model" --override-kv general.name=str:"$(printf 'one\ntensors 99')"
+expect_in "^name +one tensors 99$" "$out"
+
+# ---- a set of two files, whichever part is named ----
+"$make_model" --split "$model" "$work/set" || fail "make_model --split"
+tensors=$("$HEARTH" show "$model" | sed -n '/^parameters/p; /^special/p; /^tensors/,$p' | grep -v free)
+for part in 1 2; do
+    run show "$work/set-0000$part-of-00002.gguf"
+    expect_in "parts: 2" "$out"
+    expect_equal "$(sed -n '/^parameters/p; /^special/p; /^tensors/,$p' <<<"$out" | grep -v free)" "$tensors"
+    run eval "$work/set-0000$part-of-00002.gguf" --tokens $tokens --logits "$work/logits"
+    expect_code 0
+    "$HEARTH" eval "$model" --tokens $tokens --logits "$work/again" >"$work/out"
+    expect_same_file "$work/again" "$work/logits"
+done
+cp "$work/set-00002-of-00002.gguf" "$work/part"
+refuse 2 "is a model" eval "$work/set-00001-of-00002.gguf" --tokens 1 --logits "$work/set-00002-of-00002.gguf"
+expect_same_file "$work/set-00002-of-00002.gguf" "$work/part"
+rm "$work/set-00002-of-00002.gguf"
+refuse 5 "set-00002-of-00002" show "$work/set-00001-of-00002.gguf"
+
+# ---- eval: what it must not overwrite or overlook ----
+cp "$model" "$work/copy.gguf"
+ln -s copy.gguf "$work/link"
+for place in copy.gguf link; do
+    refuse 2 "is a model" eval "$work/copy.gguf" --tokens 1 --logits "$work/$place"
+    refuse 2 "is a model" eval "$work/copy.gguf" --tokens 1 --embedding "$work/$place"
+done
+expect_same_file "$work/copy.gguf" "$model"
+printf '1,2\0,3' >"$work/ids"
+run eval "$model" --tokens - <"$work/ids"
+expect_code 2
+expect_in "NUL byte after 2" "$err"
+
+# ---- Ctrl-C while a pipe waits for its other end ----
+mkfifo "$work/pipe"
+for command in "run $model --file $work/pipe" "eval $model --tokens 1 --logits $work/pipe"; do
+    what="hearth $command, interrupted"
+    timeout --preserve-status -s INT 1 "$HEARTH" $command >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    expect_code 130
+    expect_in "stopped|canceled" "$(cat "$work/err")"
+done
+
 # ---- every byte of a text ----
 printf 'a\0b\377\n' >"$work/bytes"
 run tokenize "$model" --no-special --pieces <"$work/bytes"
