@@ -7,6 +7,7 @@
  *
  * Exit status 0, or 1 with one line on standard error.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,11 +86,14 @@ int main(int argc, char **argv)
         status = write_answer(&c, &err);
     if (status != HEARTH_OK)
         fprintf(stderr, "%s\n", err.message);
+    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    if (!written)
+        fprintf(stderr, "the answer could not be written\n");
 
     hearth_generation_free(c.generation);
     hearth_free(c.prompt);
     hearth_sampler_free(c.sampler);
     hearth_session_close(c.session);
     hearth_model_close(c.model);
-    return status == HEARTH_OK ? 0 : 1;
+    return status == HEARTH_OK && written ? 0 : 1;
 }
