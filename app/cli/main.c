@@ -127,7 +127,9 @@ int main(int argc, char **argv)
 {
     hearth_error err = {0}, lost = {0};
     occupy_standard_descriptors();
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, and reported as one */
+    /* A closed pipe and a file at its size limit are write errors, and reported as such. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     const cli_command *hint = NULL;
     hearth_status status = dispatch(argc, (const char *const *)argv, &hint, &err);
     if (status != HEARTH_OK)

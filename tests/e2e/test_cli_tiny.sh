@@ -154,6 +154,15 @@ for command in "run $model hello --ignore-eos --seed 1" "show $model --tensors" 
     expect_code 1
     expect_in "standard output" "$(cat "$work/err")"
 done
+for command in "eval $model --tokens $tokens --logits $work/limited" "quantize $model $work/limited F16"; do
+    what="hearth $command past the size limit of files"
+    (ulimit -f 1 && "$HEARTH" $command 2>&1 >/dev/null | cat >"$work/err"
+        exit "${PIPESTATUS[0]}")
+    code=$?
+    expect_code 1
+    expect_in "File too large" "$(cat "$work/err")"
+    [ -e "$work/limited" ] && fail "$what: left its output behind"
+done
 what="a reader that leaves"
 "$HEARTH" run "$model" hello --ignore-eos --seed 1 2>"$work/err" | true
 code=${PIPESTATUS[0]}
