@@ -293,6 +293,10 @@ static hearth_status piece_text(const hearth_model *model, int32_t token, json_t
 {
     char *bytes;
     size_t n;
+    if (hearth_model_get_info(model)->tokenizer[0] == '\0') { /* a model of numbers alone */
+        *out = json_string("");
+        return HEARTH_OK;
+    }
     TRY(hearth_token_piece(model, token, &bytes, &n, err));
     *out = output_json_text(bytes, n);
     hearth_free(bytes);

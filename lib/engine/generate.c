@@ -127,6 +127,9 @@ hearth_status hearth_generation_new(hearth_generation **out, hearth_session *ses
 {
     hearth_status status = HEARTH_OK;
     *out = NULL;
+    if (prompt == NULL && n_prompt > 0)
+        FAIL(err, EINVAL, "prompt", "the prompt is NULL, but %zu tokens are said to be in it",
+             n_prompt);
     hearth_generation *g = mem_calloc(1, sizeof *g);
     if (g == NULL)
         return error_no_memory(err, "a generation", sizeof *g);

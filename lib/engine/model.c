@@ -229,6 +229,18 @@ static hearth_status open_file(hearth_model *m, const model_source *from,
     return gguf_open(&m->g, from->path, &file_options, err);
 }
 
+/* Files without one lack the key, or say so. */
+static bool has_tokenizer(const gguf *g)
+{
+    static const char *const none[] = {"none", "no_vocab"};
+    const gguf_value *v = gguf_find(g, "tokenizer.ggml.model");
+    for (size_t i = 0; v && v->type == GGUF_STRING && i < 2; i++) {
+        if (v->n_bytes == strlen(none[i]) && memcmp(v->data, none[i], v->n_bytes) == 0)
+            return false;
+    }
+    return v != NULL;
+}
+
 static hearth_status open_parts(hearth_model *m, const model_source *from,
                                 const hearth_model_options *options, hearth_error *err)
 {
@@ -242,7 +254,9 @@ static hearth_status open_parts(hearth_model *m, const model_source *from,
             return known;
         }
     }
-    if (m->scope != HEARTH_SCOPE_METADATA) {
+    /* Weights without a tokenizer still give logits of tokens; a tokenizer alone must be there. */
+    if (m->scope == HEARTH_SCOPE_TOKENIZER ||
+        (m->scope == HEARTH_SCOPE_ALL && has_tokenizer(m->g))) {
         TRY(tokenizer_open(&m->t, m->g, &m->log, err));
         TRY(check_vocabulary(m, err));
     }

@@ -189,8 +189,8 @@ static hearth_status take_logits(hearth_sampler *s, const float *logits, hearth_
     c->n = 0;
     for (size_t i = 0; i < s->n_vocab; i++) {
         if (!(logits[i] < INFINITY))
-            FAIL(err, EINVAL, "logits",
-                 "logit %zu is %g; the model's weights or its input are damaged", i,
+            FAIL(err, EFORMAT, "logits",
+                 "logit %zu is %g; the model's weights are damaged or overflow", i,
                  (double)logits[i]);
         c->items[i] = (hearth_candidate){.token = (int32_t)i, .logit = logits[i]};
     }
@@ -247,10 +247,10 @@ static void apply_stage(hearth_sampler *s, sampler_stage stage)
     }
 }
 
+/* Temperature 0 is a promise, whatever the chain: the likeliest of what the filters left. */
 static bool is_greedy(const hearth_sampler *s)
 {
-    return s->options.temperature <= 0 && s->options.dynatemp_range <= 0 &&
-           sampler_chain_has(&s->chain, STAGE_TEMPERATURE);
+    return s->options.temperature <= 0;
 }
 
 static size_t choose(hearth_sampler *s)

@@ -13,10 +13,12 @@ _Static_assert(HEARTH_TOKENIZE_ADD_SPECIAL == (int)TOKENIZE_ADD_SPECIAL &&
 
 static hearth_status need_tokenizer(const hearth_model *model, hearth_error *err)
 {
-    if (model->t == NULL)
+    if (model->t == NULL && model->scope == HEARTH_SCOPE_METADATA)
         FAIL(err, EINVAL, "scope",
-             "the model was opened for its metadata only; open it with its "
-             "tokenizer");
+             "the model was opened for its metadata only; open it with its tokenizer");
+    if (model->t == NULL)
+        FAIL(err, EUNSUPPORTED, "tokenizer.ggml.model",
+             "the model file has no tokenizer, so it takes and gives tokens, but no text");
     return HEARTH_OK;
 }
 

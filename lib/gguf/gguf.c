@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "gguf/gguf_part.h"
 #include "os/file_map.h"
@@ -242,7 +243,8 @@ static bool describes_the_file(const gguf_string *key)
            (key->n >= sizeof split - 1 && memcmp(key->data, split, sizeof split - 1) == 0);
 }
 
-static hearth_status apply_override(gguf *g, const char *text, hearth_error *err)
+static hearth_status apply_override(gguf *g, const char *text, const hearth_log *log,
+                                    hearth_error *err)
 {
     gguf_part *part = &g->parts[0];
     gguf_value value;
@@ -259,6 +261,10 @@ static hearth_status apply_override(gguf *g, const char *text, hearth_error *err
         *old = value;
         return HEARTH_OK;
     }
+    log_write(log, HEARTH_LOG_WARNING,
+              "override '%s': the file has no such key; it is added, and counts only if something "
+              "reads it",
+              text);
     part->values[part->n_values] = value;
     if (name_index_add(&part->keys, part->n_values) != NAME_ADDED)
         FAIL(err, EFORMAT, "override", "'%s': too many keys collide with this one", text);
@@ -272,7 +278,7 @@ static hearth_status apply_overrides(gguf *g, const gguf_options *options, heart
     if (g->override_memory == NULL)
         return error_no_memory(err, "overrides", options->n_overrides * sizeof(void *));
     for (size_t i = 0; i < options->n_overrides; i++)
-        TRY(apply_override(g, options->overrides[i], err));
+        TRY(apply_override(g, options->overrides[i], options->log, err));
     return HEARTH_OK;
 }
 

@@ -255,8 +255,8 @@ hearth_status gguf_override_parse(gguf_value *value, void **memory, const char *
     } else {
         mem_free(m);
         FAIL(err, EINVAL, "override",
-             "'%s': the value does not fit its type; types are int, float, bool (true or false) "
-             "and str",
+             "'%s': unknown type, or a value that does not fit it; types are int, float, bool "
+             "(true or false) and str",
              text);
     }
     value->element_type = value->type;
