@@ -3,8 +3,9 @@
  * bpe.c - byte pair encoding by ranked merges ("gpt2", and "gemma4" with plain spellings).
  *
  * A text is cut into words (pretokenizer.h); a word is a row of symbols, which the merges join,
- * lowest rank first. Merges name spellings, so every spelling in them that is no token is given a
- * symbol past the tokens: all the joining is then done on integers.
+ * lowest rank first. Merges name spellings, so every piece in them that is no token is given a
+ * symbol past the tokens: all the joining is then done on integers. No spelling is copied: a piece
+ * is a part of a merge's text, and takes 8 bytes.
  *
  * Byte-level vocabularies spell bytes as characters (byte_level.h). Words stay raw bytes here and
  * each byte has its symbol, so a text of any bytes survives. Plain vocabularies are spelled in
@@ -23,68 +24,123 @@
 
 static hearth_status no_memory(hearth_error *err)
 {
-    return error_no_memory(err, "the merges of the tokenizer", sizeof(int_slot));
+    return error_no_memory(err, "the merges of the tokenizer", sizeof(bpe_merge));
 }
 
-/* The symbol spelled so: a token, or one of the extras, which is made if there is none. */
-static hearth_status intern(tokenizer *t, const char *text, size_t n, int32_t *symbol,
-                            hearth_error *err)
+static bool piece_is(const void *owner, int32_t id, const void *key)
+{
+    const bpe_tables *bpe = owner;
+    const bpe_piece *piece = &bpe->pieces[id];
+    const gguf_string *merge = &bpe->texts[piece->merge], *text = key;
+    const char *data = merge->data + (piece->is_right ? merge->n - piece->n : 0);
+    return piece->n == text->n && memcmp(data, text->data, text->n) == 0;
+}
+
+static bool merge_is(const void *owner, int32_t id, const void *key)
+{
+    const bpe_merge *merge = &((const bpe_tables *)owner)->merges[id], *pair = key;
+    return merge->left == pair->left && merge->right == pair->right;
+}
+
+static uint64_t hash_pair(const bpe_tables *bpe, int32_t left, int32_t right)
+{
+    return hash_u64(((uint64_t)(uint32_t)left << 32 | (uint32_t)right) ^ bpe->by_pair.seed);
+}
+
+/* The symbol spelled so: a token or a piece; -1 if there is none. */
+static int32_t find_symbol(const tokenizer *t, const char *text, size_t n)
+{
+    const bpe_tables *bpe = &t->bpe;
+    const gguf_string key = {text, n};
+    int32_t id = vocab_find(&t->vocab, text, n);
+    if (id >= 0)
+        return id;
+    id = id_table_find(&bpe->by_spelling, hash_text(bpe->by_spelling.seed, text, n), piece_is, bpe,
+                       &key);
+    return id < 0 ? -1 : (int32_t)t->vocab.n + id;
+}
+
+/* The symbol of a piece, which becomes one if it is none yet. False: out of memory. */
+static bool intern(tokenizer *t, const gguf_string *text, bpe_piece piece, int32_t *symbol)
 {
     bpe_tables *bpe = &t->bpe;
-    *symbol = vocab_find(&t->vocab, text, n);
-    if (*symbol < 0)
-        *symbol = text_table_find(&bpe->extras, text, n);
+    *symbol = vocab_find(&t->vocab, text->data, text->n);
     if (*symbol >= 0)
-        return HEARTH_OK;
-    if (bpe->n_extras == bpe->extras_capacity) {
-        size_t capacity = bpe->extras_capacity ? bpe->extras_capacity * 2 : 16;
-        char **texts = mem_realloc_array(bpe->extra_texts, capacity, sizeof *texts);
-        if (texts == NULL)
-            return no_memory(err);
-        bpe->extra_texts = texts;
-        bpe->extras_capacity = capacity;
+        return true;
+    if (bpe->n_pieces == bpe->pieces_capacity) {
+        size_t capacity = bpe->pieces_capacity + bpe->pieces_capacity / 2 + 16;
+        bpe_piece *pieces = mem_realloc_array(bpe->pieces, capacity, sizeof *pieces);
+        if (pieces == NULL)
+            return false;
+        bpe->pieces = pieces;
+        bpe->pieces_capacity = capacity;
     }
-    if (bpe->n_extras >= INT32_MAX - t->vocab.n)
-        FAIL(err, EFORMAT, KEY_MERGES, "%s has too many pieces that are no tokens", KEY_MERGES);
-    char *copy = mem_dup(text, n);
-    if (copy == NULL)
-        return no_memory(err);
-    bpe->extra_texts[bpe->n_extras] = copy;
-    *symbol = (int32_t)(t->vocab.n + bpe->n_extras++);
-    if (!text_table_add(&bpe->extras, copy, n, *symbol, symbol))
-        return no_memory(err);
-    return HEARTH_OK;
+    bpe->pieces[bpe->n_pieces] = piece;
+    int32_t id =
+        id_table_add(&bpe->by_spelling, hash_text(bpe->by_spelling.seed, text->data, text->n),
+                     (int32_t)bpe->n_pieces, piece_is, bpe, text);
+    bpe->n_pieces += (size_t)id == bpe->n_pieces;
+    *symbol = (int32_t)t->vocab.n + id;
+    return true;
 }
 
 /* One merge is "LEFT RIGHT"; a space at its very start belongs to LEFT. */
-static hearth_status add_merge(tokenizer *t, const gguf_string *merge, uint32_t rank, buf *joined,
-                               hearth_error *err)
+static bool cut_merge(const gguf_string *merge, gguf_string *left, gguf_string *right)
 {
-    int32_t left, right, both;
-    const char *space = merge->n > 1 ? memchr(merge->data + 1, ' ', merge->n - 1) : NULL;
-    if (space == NULL)
-        return HEARTH_OK;
-    size_t n_left = (size_t)(space - merge->data), n_right = merge->n - n_left - 1;
-    if (n_right == 0)
-        return HEARTH_OK;
-    TRY(intern(t, merge->data, n_left, &left, err));
-    TRY(intern(t, space + 1, n_right, &right, err));
-    buf_clear(joined);
-    if (!buf_append(joined, merge->data, n_left) || !buf_append(joined, space + 1, n_right))
-        return no_memory(err);
-    TRY(intern(t, joined->data, joined->n, &both, err));
-    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    if (!int_table_add(&t->bpe.merges, pair, (uint64_t)rank << 32 | (uint32_t)both))
-        return no_memory(err);
-    return HEARTH_OK;
+    const char *space = merge->n > 2 ? memchr(merge->data + 1, ' ', merge->n - 2) : NULL;
+    if (space == NULL || merge->n > INT32_MAX)
+        return false;
+    *left = (gguf_string){merge->data, (size_t)(space - merge->data)};
+    *right = (gguf_string){space + 1, merge->n - left->n - 1};
+    return true;
+}
+
+/* All pieces first: what two of them join to needs a symbol only if it is one of them. */
+static bool read_pieces(tokenizer *t, size_t n)
+{
+    bpe_tables *bpe = &t->bpe;
+    gguf_string left, right;
+    size_t rank = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!cut_merge(&bpe->texts[i], &left, &right))
+            continue;
+        bpe_piece l = {.merge = (uint32_t)i, .n = (uint32_t)left.n & INT32_MAX};
+        bpe_piece r = {.merge = (uint32_t)i, .n = (uint32_t)right.n & INT32_MAX, .is_right = 1};
+        bpe_merge *merge = &bpe->merges[rank++];
+        if (!intern(t, &left, l, &merge->left) || !intern(t, &right, r, &merge->right))
+            return false;
+    }
+    return true;
+}
+
+static bool join_pieces(tokenizer *t, size_t n)
+{
+    bpe_tables *bpe = &t->bpe;
+    gguf_string left, right;
+    int32_t rank = 0;
+    buf joined;
+    buf_init(&joined, 0);
+    bool done = true;
+    for (size_t i = 0; done && i < n; i++) {
+        if (!cut_merge(&bpe->texts[i], &left, &right))
+            continue;
+        bpe_merge *merge = &bpe->merges[rank];
+        buf_clear(&joined);
+        done = buf_append(&joined, left.data, left.n) && buf_append(&joined, right.data, right.n);
+        if (done)
+            merge->joined = find_symbol(t, joined.data, joined.n);
+        id_table_add(&bpe->by_pair, hash_pair(bpe, merge->left, merge->right), rank++, merge_is,
+                     bpe, merge);
+    }
+    buf_deinit(&joined);
+    return done;
 }
 
 static hearth_status read_merges(tokenizer *t, const gguf *g, const hearth_log *log,
                                  hearth_error *err)
 {
-    hearth_status status = HEARTH_OK;
-    buf joined;
-    buf_init(&joined, 0);
+    bpe_tables *bpe = &t->bpe;
+    gguf_string left, right;
     const gguf_value *merges = gguf_find(g, KEY_MERGES);
     if (merges && (merges->type != GGUF_ARRAY || merges->element_type != GGUF_STRING))
         FAIL(err, EFORMAT, KEY_MERGES, "%s is no array of strings; the model file is damaged",
@@ -92,17 +148,19 @@ static hearth_status read_merges(tokenizer *t, const gguf *g, const hearth_log *
     if (merges == NULL)
         log_write(log, HEARTH_LOG_WARNING, "%s is missing: words are split into single symbols",
                   KEY_MERGES);
-    size_t n = merges ? merges->n : 0;
-    if (n > UINT32_MAX)
-        FAIL(err, EFORMAT, KEY_MERGES, "%s has %zu entries; %u are possible", KEY_MERGES, n,
-             UINT32_MAX);
-    if (!text_table_init(&t->bpe.extras, 0) || !int_table_init(&t->bpe.merges, n))
-        return no_memory(err);
+    size_t n = merges ? merges->n : 0, n_max = (INT32_MAX - t->vocab.n) / 2;
+    if (n > n_max)
+        FAIL(err, EFORMAT, KEY_MERGES, "%s has %zu entries; %zu are possible", KEY_MERGES, n,
+             n_max);
+    bpe->texts = merges ? merges->strings : NULL;
     for (size_t i = 0; i < n; i++)
-        TRY_OUT(add_merge(t, &merges->strings[i], (uint32_t)i, &joined, err));
-out:
-    buf_deinit(&joined);
-    return status;
+        bpe->n_merges += cut_merge(&bpe->texts[i], &left, &right);
+    bpe->merges = mem_alloc_array(bpe->n_merges, sizeof *bpe->merges);
+    if (bpe->merges == NULL || !id_table_init(&bpe->by_pair, bpe->n_merges) ||
+        !id_table_init(&bpe->by_spelling, 2 * bpe->n_merges) || !read_pieces(t, n) ||
+        !join_pieces(t, n))
+        return no_memory(err);
+    return HEARTH_OK;
 }
 
 hearth_status bpe_init(tokenizer *t, const gguf *g, const pretokenizer_name *pre,
@@ -115,7 +173,7 @@ hearth_status bpe_init(tokenizer *t, const gguf *g, const pretokenizer_name *pre
     for (int byte = 0; byte < 256; byte++) {
         char spelled[4];
         size_t n = utf8_encode(byte_level_encode((unsigned char)byte), spelled);
-        TRY(intern(t, spelled, n, &t->bpe.byte_symbols[byte], err));
+        t->bpe.byte_symbols[byte] = find_symbol(t, spelled, n);
     }
     return HEARTH_OK;
 }
@@ -124,11 +182,10 @@ void bpe_deinit(tokenizer *t)
 {
     bpe_tables *bpe = &t->bpe;
     pretokenizer_close(&bpe->split);
-    int_table_deinit(&bpe->merges);
-    text_table_deinit(&bpe->extras);
-    for (size_t i = 0; i < bpe->n_extras; i++)
-        mem_free(bpe->extra_texts[i]);
-    mem_free(bpe->extra_texts);
+    id_table_deinit(&bpe->by_pair);
+    id_table_deinit(&bpe->by_spelling);
+    mem_free(bpe->merges);
+    mem_free(bpe->pieces);
 }
 
 static bool is_plain(const tokenizer *t)
@@ -141,14 +198,15 @@ static bool find_pair(const void *user, const char *word, const merge_symbol *le
 {
     (void)word;
     const bpe_tables *bpe = user;
-    uint64_t rank_and_joined;
     if (left->id < 0 || right->id < 0)
         return false;
-    uint64_t pair = (uint64_t)(uint32_t)left->id << 32 | (uint32_t)right->id;
-    if (!int_table_find(&bpe->merges, pair, &rank_and_joined))
+    const bpe_merge pair = {.left = left->id, .right = right->id};
+    int32_t rank =
+        id_table_find(&bpe->by_pair, hash_pair(bpe, pair.left, pair.right), merge_is, bpe, &pair);
+    if (rank < 0)
         return false;
-    *key = (uint32_t)(rank_and_joined >> 32);
-    *id = (int32_t)(rank_and_joined & UINT32_MAX);
+    *key = (uint32_t)rank;
+    *id = bpe->merges[rank].joined;
     return true;
 }
 
@@ -205,9 +263,7 @@ static bool add_symbols(encoding *e, const char *word, size_t n)
         if (is_plain(t)) {
             length = utf8_valid_prefix(word + i, n - i);
             length = length ? length : 1;
-            id = vocab_find(&t->vocab, word + i, length);
-            if (id < 0)
-                id = text_table_find(&t->bpe.extras, word + i, length);
+            id = find_symbol(t, word + i, length);
         }
         if (!merger_add(&e->merger, (uint32_t)i, (uint32_t)length, id))
             return false;

@@ -36,7 +36,7 @@ static bool find_pair(const void *user, const char *word, const merge_symbol *le
     *id = vocab_find(v, word + left->start, n);
     if (*id < 0)
         return false;
-    *key = key_of_score(v->scores[*id]);
+    *key = key_of_score(vocab_score(v, *id));
     return true;
 }
 

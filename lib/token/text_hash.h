@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * text_hash.h - the two hash tables of the tokenizers: texts to ids, and integers to integers.
+ * text_hash.h - the hash table of the tokenizers: ids by key.
  *
- * What     Open addressing with linear probing, at most two thirds full. Nothing is ever removed.
+ * What     Open addressing with linear probing. Nothing is ever removed.
+ * Memory   Vocabularies of millions of tiny tokens must stay within a multiple of their file, so a
+ *          table of ids has 4 bytes a slot and five slots for four entries, a fixed spare apart.
+ *          It keeps no keys: the owner has them, and tells whether an id has a given one. The bits
+ *          of a slot above those that ids need hold some of the hash, so it is seldom asked.
  * Input    Keys come from model files, so the hash is seeded with the address of the table's
  *          memory: what collides cannot be computed beforehand from the file alone. No result of
  *          the tokenizers depends on the order of a table, hence none depends on the seed.
@@ -17,41 +21,28 @@
 uint64_t hash_u64(uint64_t value);
 uint64_t hash_text(uint64_t seed, const char *text, size_t n);
 
-/* Texts to ids. The texts are the caller's and must outlive the table. */
-typedef struct text_slot {
-    const char *text; /* NULL: free */
-    uint32_t n;
-    int32_t id;
-} text_slot;
+/* Ids by key. A slot is 0, which is free, or a part of the hash above id + 1. */
+typedef struct id_table {
+    uint32_t *slots;
+    size_t n_slots;   /* any number: the hash is scaled to it, not masked */
+    uint32_t id_mask; /* the bits that hold id + 1 */
+    uint64_t seed;    /* for the owner to hash its keys with */
+} id_table;
 
-typedef struct text_table {
-    text_slot *slots;
-    size_t n_slots; /* a power of two, or 0 */
-    size_t n;
-    uint64_t seed;
-} text_table;
+/* Whether the entry of that id has this key. */
+typedef bool (*id_table_is)(const void *owner, int32_t id, const void *key);
 
-bool text_table_init(text_table *t, size_t n_expected); /* false: out of memory */
-void text_table_deinit(text_table *t);
-/* *id_of_first, if the text is already there, is its id and the table is unchanged. */
-bool text_table_add(text_table *t, const char *text, size_t n, int32_t id, int32_t *id_of_first);
-int32_t text_table_find(const text_table *t, const char *text, size_t n); /* -1: absent */
+/* For ids below n_max, each added once at most. False: out of memory, or n_max above INT32_MAX. */
+bool id_table_init(id_table *t, size_t n_max);
+void id_table_deinit(id_table *t);
+/* The id of the key: `id`, or if the key is already there, the one it has. */
+int32_t id_table_add(id_table *t, uint64_t hash, int32_t id, id_table_is is, const void *owner,
+                     const void *key);
+int32_t id_table_find(const id_table *t, uint64_t hash, id_table_is is, const void *owner,
+                      const void *key); /* -1: absent */
 
-/* Integers to integers; the key UINT64_MAX is not allowed. */
-typedef struct int_slot {
-    uint64_t key, value;
-} int_slot;
-
-typedef struct int_table {
-    int_slot *slots;
-    size_t n_slots;
-    size_t n;
-    uint64_t seed;
-} int_table;
-
-bool int_table_init(int_table *t, size_t n_expected);
-void int_table_deinit(int_table *t);
-bool int_table_add(int_table *t, uint64_t key, uint64_t value); /* a key twice keeps the first */
-bool int_table_find(const int_table *t, uint64_t key, uint64_t *value);
+/* Makes `id` the id of the key, also where another has been. */
+void id_table_set(id_table *t, uint64_t hash, int32_t id, id_table_is is, const void *owner,
+                  const void *key);
 
 #endif

@@ -30,12 +30,28 @@ typedef struct special_matcher {
     size_t n_lengths;
 } special_matcher;
 
+/* A merge, all by symbol: tokens, then pieces of merges that are no tokens, from n_vocab on. */
+typedef struct bpe_merge {
+    int32_t left, right;
+    int32_t joined; /* -1: neither a token nor a piece, so it is joined no further */
+} bpe_merge;
+
+/* The spelling of a piece: that many bytes at the start or at the end of a merge's text. */
+typedef struct bpe_piece {
+    uint32_t merge;
+    uint32_t n : 31;
+    uint32_t is_right : 1;
+} bpe_piece;
+
 typedef struct bpe_tables {
-    int_table merges;   /* left << 32 | right -> rank << 32 | joined, all by symbol */
-    text_table extras;  /* symbols that are no tokens: pieces of merges, numbered from n_vocab */
-    char **extra_texts; /* what extras points to */
-    size_t n_extras, extras_capacity;
-    int32_t byte_symbols[256]; /* of the byte-level alphabet */
+    const gguf_string *texts; /* of the merges; borrowed from the model */
+    bpe_merge *merges;        /* those that are well-formed, by rank */
+    size_t n_merges;
+    id_table by_pair; /* merges by left and right */
+    bpe_piece *pieces;
+    size_t n_pieces, pieces_capacity;
+    id_table by_spelling;      /* pieces */
+    int32_t byte_symbols[256]; /* of the byte-level alphabet; -1 where it is no symbol */
     pretokenizer split;
 } bpe_tables;
 

@@ -6,60 +6,107 @@
 
 #include "base/mem.h"
 
-static bool add_node(trie *t)
+typedef struct edge {
+    uint32_t parent;
+    char byte;
+} edge;
+
+static bool edge_is(const void *owner, int32_t id, const void *key)
+{
+    const trie *t = owner;
+    const edge *e = key;
+    const trie_node *node = &t->nodes[id];
+    return node->parent == e->parent &&
+           t->texts[node->token].data[t->nodes[e->parent].n_bytes] == e->byte;
+}
+
+static uint64_t hash_edge(const trie *t, edge e)
+{
+    return hash_u64(((uint64_t)e.parent << 8 | (unsigned char)e.byte) ^ t->edges.seed);
+}
+
+static bool add_node(trie *t, uint32_t parent, int32_t token, size_t n_bytes, bool is_end)
 {
     if (t->n_nodes == t->capacity) {
-        size_t capacity = t->capacity ? t->capacity * 2 : 1024;
-        int32_t *ids =
-            capacity <= UINT32_MAX ? mem_realloc_array(t->ids, capacity, sizeof *ids) : NULL;
-        if (ids == NULL)
+        size_t capacity = t->capacity + t->capacity / 2 + 64;
+        trie_node *nodes = mem_realloc_array(t->nodes, capacity, sizeof *nodes);
+        if (nodes == NULL)
             return false;
-        t->ids = ids;
+        t->nodes = nodes;
         t->capacity = capacity;
     }
-    t->ids[t->n_nodes++] = -1;
+    t->nodes[t->n_nodes++] = (trie_node){parent, token, (uint16_t)n_bytes, is_end};
     return true;
 }
 
-bool trie_init(trie *t)
+/* Makes `node`, which its parent and its spelling lead to, what the edge to it finds. */
+static void link_node(trie *t, uint32_t node)
 {
-    *t = (trie){0};
-    return int_table_init(&t->edges, 1024) && add_node(t);
+    const trie_node *n = &t->nodes[node];
+    edge e = {n->parent, t->texts[n->token].data[t->nodes[n->parent].n_bytes]};
+    id_table_set(&t->edges, hash_edge(t, e), (int32_t)node, edge_is, t, &e);
+}
+
+bool trie_init(trie *t, const vocab *v)
+{
+    *t = (trie){.texts = v->texts};
+    return v->n <= INT32_MAX / 2 && id_table_init(&t->edges, 2 * v->n + 1) &&
+           add_node(t, 0, 0, 0, false);
 }
 
 void trie_deinit(trie *t)
 {
-    int_table_deinit(&t->edges);
-    mem_free(t->ids);
+    id_table_deinit(&t->edges);
+    mem_free(t->nodes);
     *t = (trie){0};
 }
 
-static uint64_t edge(uint32_t node, char byte)
+bool trie_step(const trie *t, trie_place *place, char byte)
 {
-    return (uint64_t)node << 8 | (unsigned char)byte;
+    const trie_node *node = &t->nodes[place->node];
+    if (place->n_bytes < node->n_bytes)
+        return t->texts[node->token].data[place->n_bytes++] == byte;
+    edge e = {place->node, byte};
+    int32_t child = id_table_find(&t->edges, hash_edge(t, e), edge_is, t, &e);
+    *place = (trie_place){(uint32_t)child, place->n_bytes + 1};
+    return child >= 0;
 }
 
-bool trie_step(const trie *t, uint32_t *node, char byte)
+int32_t trie_token(const trie *t, trie_place place)
 {
-    uint64_t next;
-    if (!int_table_find(&t->edges, edge(*node, byte), &next))
+    const trie_node *node = &t->nodes[place.node];
+    return node->is_end && place.n_bytes == node->n_bytes ? node->token : -1;
+}
+
+/* Puts a node on the way to place->node, and the place at it. */
+static bool split(trie *t, trie_place *place)
+{
+    uint32_t below = place->node, middle = (uint32_t)t->n_nodes;
+    trie_node old = t->nodes[below];
+    if (!add_node(t, old.parent, old.token, place->n_bytes, false))
         return false;
-    *node = (uint32_t)next;
+    link_node(t, middle);
+    t->nodes[below].parent = middle;
+    link_node(t, below);
+    place->node = middle;
     return true;
 }
 
-bool trie_add(trie *t, const char *text, size_t n, int32_t id)
+bool trie_add(trie *t, int32_t id)
 {
-    uint32_t node = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t parent = node;
-        if (trie_step(t, &node, text[i]))
-            continue;
-        node = (uint32_t)t->n_nodes;
-        if (!add_node(t) || !int_table_add(&t->edges, edge(parent, text[i]), node))
+    const gguf_string *text = &t->texts[id];
+    trie_place place = {0}, next = {0};
+    while (place.n_bytes < text->n && trie_step(t, &next, text->data[place.n_bytes]))
+        place = next;
+    if (place.n_bytes < t->nodes[place.node].n_bytes && !split(t, &place))
+        return false;
+    if (place.n_bytes < text->n) {
+        if (!add_node(t, place.node, id, text->n, true))
             return false;
+        link_node(t, (uint32_t)t->n_nodes - 1);
+    } else if (!t->nodes[place.node].is_end) {
+        t->nodes[place.node].is_end = true;
+        t->nodes[place.node].token = id;
     }
-    if (t->ids[node] < 0)
-        t->ids[node] = id;
     return true;
 }

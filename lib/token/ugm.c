@@ -25,15 +25,15 @@ hearth_status ugm_init(tokenizer *t, const gguf *g, hearth_error *err)
     float least = FLT_MAX;
     t->escape_spaces = true;
     TRY(charsmap_init(&t->ugm.normalizer, g, err));
-    bool done = trie_init(&t->ugm.tokens) && seams_init(&t->seams, v);
+    bool done = trie_init(&t->ugm.tokens, v) && seams_init(&t->seams, v);
     for (size_t id = 0; done && id < v->n; id++) {
         unsigned attributes = v->attributes[id];
         const gguf_string *text = &v->texts[id];
-        if ((attributes & TOKEN_NORMAL) && v->scores[id] < least)
-            least = v->scores[id];
+        if ((attributes & TOKEN_NORMAL) && vocab_score(v, (int32_t)id) < least)
+            least = vocab_score(v, (int32_t)id);
         if ((attributes & (TOKEN_NORMAL | TOKEN_USER_DEFINED | TOKEN_UNUSED)) && text->n > 0 &&
             text->n <= VOCAB_MATCH_MAX)
-            done = trie_add(&t->ugm.tokens, text->data, text->n, (int32_t)id);
+            done = trie_add(&t->ugm.tokens, (int32_t)id);
     }
     t->ugm.unknown_score = least - UNKNOWN_PENALTY;
     return done ? HEARTH_OK : error_no_memory(err, "the tokenizer", v->n);
@@ -112,18 +112,19 @@ static void find_paths(encoding *e, path *paths, const char *text, size_t n)
     for (size_t i = 1; i <= n; i++)
         paths[i] = (path){.score = -DBL_MAX, .id = t->special.unk};
     for (size_t start = 0, length; start < n; start += length) {
-        uint32_t node = 0;
+        trie_place place = {0};
         bool is_spelled = false; /* the character at start is a token */
         double score = paths[start].score;
         length = utf8_valid_prefix(text + start, n - start);
         length = length ? length : 1; /* half a character, from a hostile replacement */
-        for (size_t i = start; i < n && trie_step(&t->ugm.tokens, &node, text[i]); i++) {
-            int32_t id = t->ugm.tokens.ids[node];
+        for (size_t i = start; i < n && trie_step(&t->ugm.tokens, &place, text[i]); i++) {
+            int32_t id = trie_token(&t->ugm.tokens, place);
             e->n_steps++;
             if (id < 0)
                 continue;
             bool is_free = (t->vocab.attributes[id] & TOKEN_USER_DEFINED) != 0;
-            improve(&paths[i + 1], score + (is_free ? 0 : (double)t->vocab.scores[id]), start, id);
+            improve(&paths[i + 1], score + (is_free ? 0 : (double)vocab_score(&t->vocab, id)),
+                    start, id);
             is_spelled |= i + 1 - start == length;
         }
         if (!is_spelled)

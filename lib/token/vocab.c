@@ -33,10 +33,12 @@ static hearth_status read_scores(vocab *v, const gguf *g, hearth_error *err)
 {
     const gguf_value *scores;
     TRY(find_array(g, KEY_SCORES, v->n, &scores, err));
-    v->scores = mem_calloc(v->n, sizeof *v->scores);
+    if (scores == NULL)
+        return HEARTH_OK;
+    v->scores = mem_alloc_array(v->n, sizeof *v->scores);
     if (v->scores == NULL)
         return error_no_memory(err, KEY_SCORES, v->n * sizeof *v->scores);
-    for (size_t i = 0; scores && i < v->n; i++) {
+    for (size_t i = 0; i < v->n; i++) {
         double score;
         if (!gguf_value_f64(scores, i, &score))
             FAIL(err, EFORMAT, KEY_SCORES, "%s holds no numbers; the model file is damaged",
@@ -74,19 +76,24 @@ static hearth_status read_types(vocab *v, const gguf *g, hearth_error *err)
     return HEARTH_OK;
 }
 
+static bool is_spelled(const void *owner, int32_t id, const void *key)
+{
+    const gguf_string *text = &((const vocab *)owner)->texts[id], *other = key;
+    return text->n == other->n && memcmp(text->data, other->data, text->n) == 0;
+}
+
 static hearth_status index_texts(vocab *v, const hearth_log *log, hearth_error *err)
 {
     size_t n_twice = 0;
     int32_t twice = -1;
-    if (!text_table_init(&v->ids, v->n))
-        return error_no_memory(err, KEY_TOKENS, v->n * 2 * sizeof(text_slot));
+    if (!id_table_init(&v->ids, v->n))
+        return error_no_memory(err, KEY_TOKENS, v->n * 2 * sizeof *v->ids.slots);
     for (size_t i = 0; i < v->n; i++) {
         const gguf_string *text = &v->texts[i];
-        int32_t first;
         if (text->n == 0)
             continue;
-        if (!text_table_add(&v->ids, text->data, text->n, (int32_t)i, &first))
-            return error_no_memory(err, KEY_TOKENS, v->n * 4 * sizeof(text_slot));
+        int32_t first = id_table_add(&v->ids, hash_text(v->ids.seed, text->data, text->n),
+                                     (int32_t)i, is_spelled, v, text);
         if (first != (int32_t)i && n_twice++ == 0)
             twice = (int32_t)i;
         if (text->n > v->max_text)
@@ -124,13 +131,19 @@ void vocab_deinit(vocab *v)
 {
     mem_free(v->scores);
     mem_free(v->attributes);
-    text_table_deinit(&v->ids);
+    id_table_deinit(&v->ids);
     *v = (vocab){0};
+}
+
+float vocab_score(const vocab *v, int32_t id)
+{
+    return v->scores ? v->scores[id] : 0;
 }
 
 int32_t vocab_find(const vocab *v, const char *text, size_t n)
 {
-    return text_table_find(&v->ids, text, n);
+    const gguf_string key = {text, n};
+    return id_table_find(&v->ids, hash_text(v->ids.seed, text, n), is_spelled, v, &key);
 }
 
 int32_t vocab_find_text(const vocab *v, const char *text)

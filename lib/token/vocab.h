@@ -29,15 +29,17 @@ enum {
 
 typedef struct vocab {
     const gguf_string *texts; /* borrowed from the model */
-    float *scores;            /* finite */
+    float *scores;            /* finite; NULL if the model has none */
     uint8_t *attributes;
     size_t n;
     size_t max_text; /* bytes of the longest spelling, VOCAB_MATCH_MAX at most */
-    text_table ids;
+    id_table ids;
 } vocab;
 
 hearth_status vocab_init(vocab *v, const gguf *g, const hearth_log *log, hearth_error *err);
 void vocab_deinit(vocab *v);
+
+float vocab_score(const vocab *v, int32_t id); /* 0 if the model has none */
 
 /* The id spelled so, or -1. Of a spelling that occurs twice, the first. */
 int32_t vocab_find(const vocab *v, const char *text, size_t n);

@@ -21,11 +21,11 @@ hearth_status wpm_init(tokenizer *t, const gguf *g, hearth_error *err)
     TRY(gguf_get_bool(g, "tokenizer.ggml.normalizer.lowercase", &t->lowercase, NULL, err));
     t->strip_accents = t->lowercase;
     TRY(gguf_get_bool(g, "tokenizer.ggml.normalizer.strip_accents", &t->strip_accents, NULL, err));
-    bool done = trie_init(&t->words);
+    bool done = trie_init(&t->words, &t->vocab);
     for (size_t id = 0; done && id < t->vocab.n; id++) {
         const gguf_string *text = &t->vocab.texts[id];
         if (text->n > 0 && text->n <= VOCAB_MATCH_MAX)
-            done = trie_add(&t->words, text->data, text->n, (int32_t)id);
+            done = trie_add(&t->words, (int32_t)id);
     }
     return done ? HEARTH_OK : error_no_memory(err, "the tokenizer", t->vocab.n);
 }
@@ -90,12 +90,13 @@ static char_class classify(const tokenizer *t, uint32_t c)
 static int32_t longest(encoding *e, const char *text, size_t n, size_t *length)
 {
     const trie *words = &e->t->words;
-    uint32_t node = 0;
+    trie_place place = {0};
     int32_t id = -1;
-    for (size_t i = 0; i < n && trie_step(words, &node, text[i]); i++) {
+    for (size_t i = 0; i < n && trie_step(words, &place, text[i]); i++) {
         e->n_steps++;
-        if (words->ids[node] >= 0) {
-            id = words->ids[node];
+        int32_t token = trie_token(words, place);
+        if (token >= 0) {
+            id = token;
             *length = i + 1;
         }
     }

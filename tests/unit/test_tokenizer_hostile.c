@@ -3,6 +3,7 @@
  * test_tokenizer_hostile.c - vocabularies that are wrong: refused with a message that names what
  * is, or harmless.
  */
+#include <malloc.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -193,6 +194,103 @@ static void test_text_too_long(void **state)
     vocab_file_deinit(&v);
 }
 
+enum { CROWD = 300000, SPARE_BYTES = 8 << 20 };
+
+/* The i-th of 16 million texts of three bytes, none of them a space. */
+static void three_bytes(uint32_t i, char text[3])
+{
+    for (int at = 0; at < 3; at++, i /= 128)
+        text[at] = (char)(i % 128 + 64);
+}
+
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* Opens the collected vocabulary, which must take no more than 4 times its file. */
+static void check_memory(vocab_file *v, const char *label)
+{
+    hearth_error err = {0};
+    if (vocab_file_open(v, WITHOUT_SCORES | WITHOUT_TYPES, &err) != HEARTH_OK)
+        fail_msg("%s: %s", label, err.message);
+    tokenizer_close(v->t);
+    gguf_close(v->g);
+    v->t = NULL;
+    v->g = NULL;
+    size_t before = heap_bytes();
+    assert_int_equal(gguf_open_memory(&v->g, v->bytes.data, v->bytes.n, NULL, &err), HEARTH_OK);
+    assert_int_equal(tokenizer_open(&v->t, v->g, NULL, &err), HEARTH_OK);
+    size_t taken = heap_bytes() - before;
+    if (taken > SPARE_BYTES + 4 * v->bytes.n)
+        fail_msg("%s: %zu bytes taken for a file of %zu", label, taken, v->bytes.n);
+    vocab_file_deinit(v);
+}
+
+static void test_memory_of_tiny_tokens(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"llama", "gpt2", "bert", "t5"};
+    for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
+        vocab_file v;
+        char text[3];
+        init(&v, models[m]);
+        for (uint32_t i = 0; i < CROWD; i++) {
+            three_bytes(i, text);
+            vocab_file_token_n(&v, text, sizeof text, 0, TYPE_NORMAL);
+        }
+        check_memory(&v, models[m]);
+        init(&v, models[m]);
+        for (uint32_t i = 0; i < CROWD; i++)
+            vocab_file_token_n(&v, "", 0, 0, TYPE_NORMAL);
+        check_memory(&v, models[m]);
+    }
+}
+
+/* Tokens that share nothing but their first bytes, or all but their last. */
+static void test_memory_of_long_tokens(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"bert", "t5"};
+    for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
+        vocab_file v;
+        char text[200];
+        init(&v, models[m]);
+        for (uint32_t i = 0; i < 2 * CROWD / 10; i++) {
+            memset(text, 'x', sizeof text);
+            three_bytes(i / 2, text);
+            text[sizeof text - 1] = i % 2 ? 'y' : 'z';
+            vocab_file_token_n(&v, text, sizeof text, 0, TYPE_NORMAL);
+        }
+        check_memory(&v, models[m]);
+    }
+}
+
+/* Pieces that are no tokens, all different; or the same merge again and again. */
+static void test_memory_of_merges(void **state)
+{
+    (void)state;
+    vocab_file v;
+    char merge[7];
+    init(&v, "gpt2");
+    for (uint32_t i = 0; i < CROWD; i++) {
+        three_bytes(2 * i, merge);
+        merge[3] = ' ';
+        three_bytes(2 * i + 1, merge + 4);
+        vocab_file_merge_text(&v, merge, sizeof merge);
+    }
+    check_memory(&v, "different pieces");
+    init(&v, "gpt2");
+    for (uint32_t i = 0; i < CROWD; i++)
+        vocab_file_merge_text(&v, "a b", 3);
+    check_memory(&v, "one merge");
+    init(&v, "gpt2");
+    for (uint32_t i = 0; i < CROWD; i++)
+        vocab_file_merge_text(&v, "", 0);
+    check_memory(&v, "no merges");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +300,9 @@ int main(void)
         cmocka_unit_test(test_oddities_are_harmless),
         cmocka_unit_test(test_wild_charsmaps_are_harmless),
         cmocka_unit_test(test_text_too_long),
+        cmocka_unit_test(test_memory_of_tiny_tokens),
+        cmocka_unit_test(test_memory_of_long_tokens),
+        cmocka_unit_test(test_memory_of_merges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
