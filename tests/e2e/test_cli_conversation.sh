@@ -30,9 +30,14 @@ open_terminal() {
     terminal_pid=$!
 }
 
+# leave CODE: the program ends by itself. One that does not is ended, and fails here, not the whole run.
 leave() {
+    local guard
+    (exec >/dev/null 2>&1 </dev/null; trap 'kill $!' TERM; sleep 60 & wait $! && kill -KILL "$terminal_pid") &
+    guard=$!
     wait "$terminal_pid"
     code=$?
+    kill -TERM "$guard"
     expect_code "$1"
 }
 
@@ -74,6 +79,7 @@ wait_for "Stopped"
 wait_for "> "
 say '\003'
 wait_for "leaves)"
+wait_for "> "
 say '\003'
 leave 0
 
