@@ -97,6 +97,7 @@ static hearth_status take_turn(chat *c, const char *line, hearth_error *err)
     int32_t *prompt = NULL;
     size_t n_prompt = 0;
     hearth_generate_options_init(&options);
+    options.max_tokens = 128; /* an answer must leave room for the next turn */
     options.stop = line_end;
     options.n_stop = c->chatml ? 0 : 1;
     hearth_status status = make_prompt(c, line, &prompt, &n_prompt, err);
