@@ -112,6 +112,12 @@ static void describe(const hearth_model *model)
 
 /* ---- text ---- */
 
+/* A file without a tokenizer runs on tokens alone. */
+static bool has_text(const hearth_model *model)
+{
+    return hearth_model_get_info(model)->tokenizer[0] != '\0';
+}
+
 /* Some tokens of the vocabulary: those of a text, and the first ones where there are too few. */
 static void make_tokens(const hearth_model *model, int32_t tokens[N_TEXT])
 {
@@ -121,10 +127,15 @@ static void make_tokens(const hearth_model *model, int32_t tokens[N_TEXT])
     size_t n_ids = 0, n_text;
     uint32_t n_vocab = hearth_model_get_info(model)->n_vocab;
     char *written;
-    require(hearth_tokenize(model, text, sizeof text - 1, 3, &ids, &n_ids, &err) == HEARTH_OK);
+    for (size_t i = 0; i < N_TEXT; i++)
+        tokens[i] = (int32_t)(i * 7 % n_vocab);
+    hearth_status status = hearth_tokenize(model, text, sizeof text - 1, 3, &ids, &n_ids, &err);
+    require(status == (has_text(model) ? HEARTH_OK : HEARTH_EUNSUPPORTED));
+    if (status != HEARTH_OK)
+        return;
     require(hearth_detokenize(model, ids, n_ids, true, &written, &n_text, &err) == HEARTH_OK);
     for (size_t i = 0; i < N_TEXT; i++) {
-        tokens[i] = i < n_ids ? ids[i] : (int32_t)(i * 7 % n_vocab);
+        tokens[i] = i < n_ids ? ids[i] : tokens[i];
         require(tokens[i] >= 0 && (uint32_t)tokens[i] < n_vocab);
     }
     for (uint32_t i = 0; i < n_vocab; i++) { /* whatever the model may choose can be written */
@@ -182,8 +193,8 @@ static void generate(hearth_session *s)
     if (!succeeded(hearth_sampler_new(&sampler, hearth_session_model(s), N_CTX, &o, &err), &err))
         return;
     hearth_status status = hearth_generation_new(&g, s, sampler, NULL, 0, NULL, &err);
-    require(status == HEARTH_OK);
-    for (int i = 0; i < 3 * N_CTX && event.type != HEARTH_EVENT_DONE; i++) {
+    require(status == (has_text(hearth_session_model(s)) ? HEARTH_OK : HEARTH_EUNSUPPORTED));
+    for (int i = 0; status == HEARTH_OK && i < 3 * N_CTX && event.type != HEARTH_EVENT_DONE; i++) {
         if (!succeeded(hearth_generation_next(g, &event, &err), &err))
             break;
         require(i + 1 < 3 * N_CTX || event.type == HEARTH_EVENT_DONE);
