@@ -194,6 +194,9 @@ line_result line_editor_read(line_editor *editor, buf *text)
     editor->continued = false;
     for (;;) {
         int n = 0;
+        /* Before the prompt invites to type: a key that comes while the terminal still edits lines
+         * by itself (an end of file above all) would be lost on the way. */
+        el_set(editor->edit, EL_PREP_TERM, 1);
         const char *line = el_gets(editor->edit, &n);
         if (line == NULL || n <= 0) {
             bool interrupted = interrupt_pending();
