@@ -64,7 +64,7 @@ static void *count(void *p)
         return NULL;
     pthread_mutex_lock(&given_lock);
     size_t i = place_of((uintptr_t)p);
-    while (given[i] > 1)
+    while (given[i])
         i = (i + 1) % PLACES;
     given[i] = (uintptr_t)p;
     alive++;
@@ -74,13 +74,22 @@ static void *count(void *p)
 
 static void uncount(void *p)
 {
+    if (p == NULL)
+        return;
     pthread_mutex_lock(&given_lock);
-    size_t i = place_of((uintptr_t)p);
-    while (given[i] && given[i] != (uintptr_t)p)
-        i = (i + 1) % PLACES;
-    if (given[i]) {
-        given[i] = 1;
+    size_t gap = place_of((uintptr_t)p);
+    while (given[gap] && given[gap] != (uintptr_t)p)
+        gap = (gap + 1) % PLACES;
+    if (given[gap]) {
         alive--;
+        for (size_t i = (gap + 1) % PLACES; given[i]; i = (i + 1) % PLACES) {
+            size_t from_home = (i - place_of(given[i])) % PLACES, from_gap = (i - gap) % PLACES;
+            if (from_home >= from_gap) { /* its way from home leads through the gap */
+                given[gap] = given[i];
+                gap = i;
+            }
+        }
+        given[gap] = 0;
     }
     pthread_mutex_unlock(&given_lock);
 }
