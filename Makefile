@@ -23,8 +23,8 @@ check: setup-check
 
 bench: setup-test
 	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=ON
-	cmake --build $(BUILD) -j $(JOBS) --target kernels_test_weight bench_throughput
-	MODELS="$(MODELS)" bench/run $(BUILD)
+	cmake --build $(BUILD) -j $(JOBS) --target hearth make_model
+	bench/peer --build $(BUILD) $(ARGS)
 
 install: all
 	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
