@@ -171,8 +171,12 @@ static hearth_status open_all(bench *b, const char *path, hearth_error *err)
     const bench_options *o = b->o;
     hearth_session_options session = o->session;
     int32_t token = 0;
+    size_t most = most_positions(b);
     if (session.n_ctx == 0)
-        session.n_ctx = (uint32_t)most_positions(b);
+        session.n_ctx = (uint32_t)most;
+    if (session.n_ctx < most)
+        FAIL(err, ECONTEXT, "--ctx-size", "the tests take %zu positions; --ctx-size gives %u", most,
+             session.n_ctx);
     session.ignore_memory_limit = o->model.ignore_memory_limit;
     uint64_t started = clock_now_ns();
     TRY(cli_open_model(&b->model, path, &o->model, &o->general, HEARTH_SCOPE_ALL, false, err));
@@ -194,22 +198,6 @@ static hearth_status measure_machine(bench *b, hearth_error *err)
     TRY(hearth_machine_measure(b->o->model.isa, b->o->session.n_threads, &b->machine, err));
     sysmem_reset_peak_resident();
     return HEARTH_OK;
-}
-
-static hearth_status run_cases(bench *b, hearth_error *err)
-{
-    progress_bar bar;
-    hearth_status status = HEARTH_OK;
-    progress_start(&bar, "measuring");
-    for (size_t i = 0; i < b->n_cases; i++) {
-        TRY_OUT(bench_case_run(&b->cases[i], b->session, err));
-        if (!progress_update(&bar, i + 1, b->n_cases))
-            FAIL_OUT(err, ECANCELED, "bench", "stopped after test %zu of %zu", i + 1, b->n_cases);
-    }
-    b->peak_bytes = sysmem_peak_resident();
-out:
-    progress_end(&bar);
-    return status;
 }
 
 /* ---- report ---- */
@@ -255,7 +243,7 @@ static void print_case(const bench *b, const bench_case *c)
     putchar('\n');
 }
 
-static void print(const bench *b)
+static void print_head(const bench *b)
 {
     const hearth_model_info *info = hearth_model_get_info(b->model);
     terminal_write_safe(stdout, info->name, strlen(info->name));
@@ -265,13 +253,12 @@ static void print(const bench *b)
         printf("%s: reads %.1f GB/s, int8 %.0f Gop/s, float %.0f Gop/s\n", b->machine.cpu,
                b->machine.read_bytes_per_s / 1e9, b->machine.int8_ops_per_s / 1e9,
                b->machine.float_ops_per_s / 1e9);
-    printf("opened in %.1f ms, first token after %.1f ms, peak memory %s\n\n", b->load_ms,
-           b->first_token_ms, human_bytes(b->peak_bytes).text);
+    printf("opened in %.1f ms, first token after %.1f ms\n\n", b->load_ms, b->first_token_ms);
     printf("%-12s %7s %10s %10s %10s %10s %9s%s\n", "test", "depth", "tokens/s", "min", "max",
            "MB/token", "Mop/token", b->o->no_machine ? "" : "  of read  of int8 of float");
-    for (size_t i = 0; i < b->n_cases; i++)
-        print_case(b, &b->cases[i]);
 }
+
+/* ---- JSON ---- */
 
 static json_t *case_json(const bench *b, const bench_case *c)
 {
@@ -318,6 +305,30 @@ static hearth_status print_json(const bench *b, hearth_error *err)
         err);
 }
 
+/* ---- the command ---- */
+
+/* A table is printed as it comes, because it may take long. */
+static hearth_status run_cases(bench *b, hearth_error *err)
+{
+    progress_bar bar;
+    hearth_status status = HEARTH_OK;
+    progress_start(&bar, "measuring");
+    for (size_t i = 0; i < b->n_cases; i++) {
+        TRY_OUT(bench_case_run(&b->cases[i], b->session, err));
+        if (!b->o->general.json) {
+            terminal_clear_progress();
+            print_case(b, &b->cases[i]);
+            TRY_OUT(output_flush(err));
+        }
+        if (!progress_update(&bar, i + 1, b->n_cases))
+            FAIL_OUT(err, ECANCELED, "bench", "stopped after test %zu of %zu", i + 1, b->n_cases);
+    }
+    b->peak_bytes = sysmem_peak_resident();
+out:
+    progress_end(&bar);
+    return status;
+}
+
 static hearth_status run(void *options, const option_list *arguments, hearth_error *err)
 {
     bench b = {.o = options};
@@ -330,11 +341,13 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     if (!b.o->no_machine)
         TRY_OUT(measure_machine(&b, err));
     TRY_OUT(open_all(&b, path, err));
+    if (!b.o->general.json)
+        print_head(&b);
     TRY_OUT(run_cases(&b, err));
     if (b.o->general.json)
         status = print_json(&b, err);
     else
-        print(&b);
+        printf("\npeak memory %s\n", human_bytes(b.peak_bytes).text);
 out:
     interrupt_watch(NULL);
     hearth_session_close(b.session);

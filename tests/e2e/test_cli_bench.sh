@@ -11,6 +11,8 @@ run bench "$model" -p 8,16 -n 4 -d 0,32 --at-once 1,3 -r 2 --isa scalar -t 1
 expect_code 0
 expect_in "^tiny random model: F16, .*, scalar, 1 threads" "$out"
 expect_in "reads [0-9.]+ GB/s, int8 [0-9]+ Gop/s, float [0-9]+ Gop/s" "$out"
+expect_in "^opened in [0-9.]+ ms, first token after [0-9.]+ ms$" "$out"
+expect_in "^peak memory [0-9.]+ MiB$" "$out"
 expect_in "^test +depth +tokens/s +min +max .*of read +of int8 +of float$" "$out"
 for test in "pp8" "pp16" "tg4" "tg4 by 3"; do
     for depth in 0 32; do
@@ -59,7 +61,7 @@ refuse 2 "--depth: more than 32 numbers" bench "$model" -d "$(seq -s, 1 33)"
 refuse 2 "nothing to measure" bench "$model" -p 0 -n 0
 refuse 2 "--repetitions: 0 is out of range" bench "$model" -r 0
 refuse 2 "abacus" bench "$model" --isa abacus
-refuse 4 "." bench "$model" -p 64 -c 32 --no-machine
+refuse 4 "the tests take 64 positions; --ctx-size gives 32" bench "$model" -p 64 -n 8 -c 32 --no-machine
 refuse 5 "nothing-there" bench "$work/nothing-there" --no-machine
 "$BUILD/make_model" "$work/bert.gguf" bert
 refuse 2 "encoder" bench "$work/bert.gguf" --no-machine
