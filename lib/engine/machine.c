@@ -25,18 +25,16 @@ typedef struct job {
     uint64_t (*arithmetic)(uint64_t n_rounds); /* NULL: reading */
     uint64_t n_rounds;
     const uint64_t *data;
-    uint64_t done[THREAD_POOL_MAX]; /* operations, or what was read, by chunk */
+    uint64_t done[THREAD_POOL_MAX]; /* operations by chunk, or what was read last by worker */
 } job;
 
 static void work(void *arg, size_t chunk, int worker)
 {
     job *j = arg;
-    (void)worker;
     if (j->arithmetic)
         j->done[chunk] = j->arithmetic(j->n_rounds);
     else
-        j->done[chunk % THREAD_POOL_MAX] =
-            peak_read(j->data + chunk * (PIECE_BYTES / 8), PIECE_BYTES);
+        j->done[worker] = peak_read(j->data + chunk * (PIECE_BYTES / 8), PIECE_BYTES);
 }
 
 static double seconds_of(thread_pool *pool, job *j, size_t n_chunks)
