@@ -10,9 +10,8 @@ JOBS   ?= $(shell nproc)
 all: setup-build configure
 	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared
 
-ARGS ?= run
 run: all
-	$(BUILD)/hearth $(ARGS)
+	$(BUILD)/hearth $(or $(ARGS),run)
 
 # Trains the built-in model again: at most two hours on two cores. Interrupted, it goes on where it was.
 EMBER := $(BUILD)/models/ember
@@ -34,8 +33,8 @@ check: setup-check
 
 bench: setup-test
 	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=ON
-	cmake --build $(BUILD) -j $(JOBS) --target kernels_test_weight bench_throughput
-	MODELS="$(MODELS)" bench/run $(BUILD)
+	cmake --build $(BUILD) -j $(JOBS) --target hearth make_model
+	bench/peer --build $(BUILD) $(ARGS)
 
 install: all
 	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
