@@ -10,12 +10,15 @@
 
 #include "base/buf.h"
 #include "cli/answer.h"
+#include "cli/chatml.h"
 #include "cli/cli.h"
 #include "cli/conversation.h"
+#include "cli/ember.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "os/file.h"
 
 typedef struct run_options {
     cli_general general;
@@ -26,6 +29,7 @@ typedef struct run_options {
     const char *file;
     option_list stop;
     bool escape;
+    bool raw;
     bool no_special;
 } run_options;
 
@@ -50,8 +54,11 @@ static const option rows[] = {
     OPTION_ROW_FLAG("--ignore-eos", run_options, generate.ignore_eos,
                     "forbid the tokens by which the model ends its answer"),
     OPTION_ROW_FLAG("--special", run_options, generate.special, "write control tokens as text"),
+    OPTION_ROW_FLAG(
+        "--raw", run_options, raw,
+        "continue the text as it is: no turns of a chat, whatever the model's template"),
     OPTION_ROW_FLAG("--no-special", run_options, no_special,
-                    "add no beginning token, and read control tokens in the prompt as text"),
+                    "as --raw, and add no beginning token and read control tokens as text"),
     OPTION_ROW_END,
 };
 static const option_group groups[] = {
@@ -62,7 +69,10 @@ static const option_group groups[] = {
     {"General", cli_general_rows, offsetof(run_options, general)},
 };
 static const cli_argument arguments_help[] = {
-    {"MODEL", "a GGUF file, any part of a split set", true},
+    {"MODEL",
+     "a GGUF file, any part of a split set, or ember, the small model that is built in; "
+     "ember if absent",
+     false},
     {"PROMPT", "the text to go on from, put after -- if it starts with a dash; - is standard input",
      false},
 };
@@ -149,26 +159,42 @@ static hearth_status finish(const run_options *o, const answer_request *request,
     return HEARTH_OK;
 }
 
+/* A model that speaks ChatML is asked; any other goes on from the text. */
+static bool wraps_turns(const run_options *o, const hearth_model *model)
+{
+    return !o->raw && !o->no_special && chatml_is_spoken(model);
+}
+
+static hearth_status prompt_tokens(const run_options *o, const hearth_session *session,
+                                   const buf *prompt, buf *tokens, hearth_error *err)
+{
+    const hearth_model *model = hearth_session_model(session);
+    unsigned flags =
+        o->no_special ? 0 : HEARTH_TOKENIZE_ADD_SPECIAL | HEARTH_TOKENIZE_PARSE_SPECIAL;
+    bool wraps = wraps_turns(o, model);
+    if (wraps && prompt->n > 0)
+        return chatml_turn(session, prompt->data, prompt->n, tokens, err);
+    TRY(input_append_tokens(model, prompt->data, prompt->n, flags, tokens, err));
+    if (wraps || tokens->n == 0)
+        FAIL(err, EINVAL, "PROMPT", "the prompt is empty%s",
+             wraps ? "; what is the question?" : ", and this model adds no token to begin with");
+    return HEARTH_OK;
+}
+
 static hearth_status answer_prompt(const run_options *o, const answer_request *request,
                                    const buf *prompt, hearth_error *err)
 {
-    const hearth_model *model = hearth_session_model(request->session);
-    unsigned flags =
-        o->no_special ? 0 : HEARTH_TOKENIZE_ADD_SPECIAL | HEARTH_TOKENIZE_PARSE_SPECIAL;
     hearth_status status = HEARTH_OK;
-    int32_t *tokens = NULL;
-    size_t n = 0;
     answer a = {0};
-    TRY_OUT(hearth_tokenize(model, prompt->data ? prompt->data : "", prompt->n, flags, &tokens, &n,
-                            err));
-    if (n == 0)
-        FAIL_OUT(err, EINVAL, "PROMPT",
-                 "the prompt is empty, and this model adds no token to begin with");
-    TRY_OUT(answer_run(request, tokens, n, &a, err));
+    buf tokens;
+    buf_init(&tokens, 0);
+    TRY_OUT(prompt_tokens(o, request->session, prompt, &tokens, err));
+    TRY_OUT(answer_run(request, (const int32_t *)(const void *)tokens.data,
+                       tokens.n / sizeof(int32_t), &a, err));
     status = finish(o, request, &a, err);
 out:
     answer_deinit(&a);
-    hearth_free(tokens);
+    buf_deinit(&tokens);
     return status;
 }
 
@@ -185,6 +211,16 @@ static hearth_status prepare(run_options *o, hearth_error *err)
     }
     o->generate.stop = o->stop.items;
     o->generate.n_stop = o->stop.n;
+    return HEARTH_OK;
+}
+
+/* A question in the place of a model is a natural mistake. */
+static hearth_status check_path(const char *path, hearth_error *err)
+{
+    if (strchr(path, ' ') && !file_exists(path))
+        FAIL(err, ENOTFOUND, "MODEL",
+             "there is no model file '%.120s'; to ask the built-in model: hearth run ember TEXT",
+             path);
     return HEARTH_OK;
 }
 
@@ -209,7 +245,10 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     bool found = false;
     buf prompt;
     buf_init(&prompt, INPUT_MAX);
+    if (o->model.path == NULL && arguments->n == 0)
+        o->model.path = EMBER_NAME;
     TRY_OUT(cli_take_model(&o->model, arguments, &next, &path, err));
+    TRY_OUT(check_path(path, err));
     TRY_OUT(prepare(o, err));
     TRY_OUT(read_prompt(o, arguments, next, &prompt, &found, err));
     if (!found && o->general.json)
@@ -221,7 +260,8 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
                             &o->sampling, o->escape, err));
     request.generate = o->generate;
     status = found ? answer_prompt(o, &request, &prompt, err)
-                   : conversation_run(&request, !o->no_special, o->general.verbose, err);
+                   : conversation_run(&request, wraps_turns(o, model), !o->no_special,
+                                      o->general.verbose, err);
 out:
     hearth_sampler_free(request.sampler);
     hearth_session_close(request.session);
@@ -236,9 +276,12 @@ const cli_command cmd_run = {
     .description =
         "Writes what the model makes of a prompt. The prompt is the argument, --file, or standard "
         "input where that is not a terminal. At a terminal and without a prompt a conversation "
-        "begins, with line editing and history. Ctrl-C stops the answer.\nStandard output is the "
-        "answer and nothing else.",
-    .examples = "  hearth run model.gguf \"Once upon a time\" -n 100\n"
+        "begins, with line editing and history. Ctrl-C stops the answer.\nA model with a ChatML "
+        "template is asked, as in a chat; any other one, and every one with --raw, goes on from "
+        "the "
+        "text.\nStandard output is the answer and nothing else.",
+    .examples = "  hearth run ember \"What is Hearth?\"\n"
+                "  hearth run model.gguf \"Once upon a time\" -n 100\n"
                 "  hearth run model.gguf --temp 0 < prompt.txt > answer.txt\n"
                 "  hearth run model.gguf \"Name a color.\" --json --seed 7\n"
                 "  hearth run model.gguf\n",

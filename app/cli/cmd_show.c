@@ -265,7 +265,7 @@ static hearth_status print_model(const show_options *o, const model_views *file,
     const hearth_model_info *i = hearth_model_get_info(model);
     hearth_plan plan;
     hearth_error why;
-    line("file", "%s", i->path);
+    line("file", "%s", *i->path ? i->path : "built into this program");
     line("format", "GGUF version %u, parts: %u, %s", i->gguf_version, i->n_parts,
          human_bytes(i->file_bytes).text);
     line("architecture", "%s", i->architecture);

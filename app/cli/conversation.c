@@ -2,10 +2,8 @@
  *
  * conversation.c - see conversation.h.
  *
- * Each turn feeds only what is new. A model whose chat template is ChatML gets its turns wrapped:
- *     <|im_start|>user\n TEXT <|im_end|>\n <|im_start|>assistant\n
- * where the frame is read with its control tokens and the text is not, so that a person cannot
- * forge a turn. Every other model gets the text as it is, as a plain continuation; the program says
+ * Each turn feeds only what is new. A model whose chat template is ChatML gets its turns wrapped
+ * (chatml.h). Every other model gets the text as it is, as a plain continuation; the program says
  * which at the start.
  */
 #include "cli/conversation.h"
@@ -15,13 +13,12 @@
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "cli/chatml.h"
 #include "cli/cli.h"
+#include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/line_editor.h"
 #include "cli/terminal.h"
-
-static const char turn_start[] = "<|im_start|>";
-static const char turn_end[] = "<|im_end|>";
 
 typedef struct conversation {
     const answer_request *request;
@@ -32,46 +29,7 @@ typedef struct conversation {
     answer last;
 } conversation;
 
-/* ---- tokens of a turn ---- */
-
-static hearth_status append_tokens(const hearth_model *model, const char *text, size_t n,
-                                   unsigned flags, buf *out, hearth_error *err)
-{
-    int32_t *tokens = NULL;
-    size_t n_tokens = 0;
-    TRY(hearth_tokenize(model, text, n, flags, &tokens, &n_tokens, err));
-    bool ok = buf_append(out, tokens, n_tokens * sizeof *tokens);
-    hearth_free(tokens);
-    return ok ? HEARTH_OK : error_no_memory(err, "the prompt", n_tokens * sizeof *tokens);
-}
-
-static hearth_status append_frame(const hearth_model *model, const char *frame, bool first,
-                                  buf *out, hearth_error *err)
-{
-    unsigned flags = HEARTH_TOKENIZE_PARSE_SPECIAL | (first ? HEARTH_TOKENIZE_ADD_SPECIAL : 0u);
-    return append_tokens(model, frame, strlen(frame), flags, out, err);
-}
-
-/* Whether the model itself closed its last turn; otherwise (a limit, Ctrl-C) we do it. */
-static bool turn_is_closed(const hearth_session *session, const hearth_model *model)
-{
-    size_t n = hearth_session_n_tokens(session);
-    return hearth_token_ends_answer(model, hearth_session_tokens(session)[n - 1]);
-}
-
-static hearth_status chatml_turn(const conversation *c, const buf *text, buf *out,
-                                 hearth_error *err)
-{
-    bool first = hearth_session_n_tokens(c->request->session) == 0;
-    if (!first && turn_is_closed(c->request->session, c->model))
-        TRY(append_frame(c->model, "\n<|im_start|>user\n", false, out, err));
-    else if (!first)
-        TRY(append_frame(c->model, "<|im_end|>\n<|im_start|>user\n", false, out, err));
-    else
-        TRY(append_frame(c->model, "<|im_start|>user\n", true, out, err));
-    TRY(append_tokens(c->model, text->data, text->n, 0, out, err));
-    return append_frame(c->model, "<|im_end|>\n<|im_start|>assistant\n", false, out, err);
-}
+/* ---- turns as plain text ---- */
 
 static hearth_status raw_turn(const conversation *c, const buf *text, buf *out, hearth_error *err)
 {
@@ -79,28 +37,7 @@ static hearth_status raw_turn(const conversation *c, const buf *text, buf *out, 
     unsigned flags = c->special ? HEARTH_TOKENIZE_PARSE_SPECIAL : 0;
     if (first && c->special)
         flags |= HEARTH_TOKENIZE_ADD_SPECIAL;
-    return append_tokens(c->model, text->data, text->n, flags, out, err);
-}
-
-/* ---- which kind of turns ---- */
-
-static bool is_one_token(const hearth_model *model, const char *text)
-{
-    int32_t *tokens = NULL;
-    size_t n = 0;
-    if (hearth_tokenize(model, text, strlen(text), HEARTH_TOKENIZE_PARSE_SPECIAL, &tokens, &n,
-                        NULL) != HEARTH_OK)
-        return false;
-    bool one = n == 1 && hearth_token_is_control(model, tokens[0]);
-    hearth_free(tokens);
-    return one;
-}
-
-static bool speaks_chatml(const hearth_model *model)
-{
-    const char *template = hearth_model_get_info(model)->chat_template;
-    return template && strstr(template, turn_start) && is_one_token(model, turn_start) &&
-           is_one_token(model, turn_end);
+    return input_append_tokens(c->model, text->data, text->n, flags, out, err);
 }
 
 static void greet(const conversation *c)
@@ -112,8 +49,8 @@ static void greet(const conversation *c)
     if (c->chatml)
         cli_note("Turns are wrapped in ChatML, as the model's chat template does.");
     else if (info->chat_template)
-        cli_note("The model has a chat template that this version does not apply: what you type is "
-                 "continued as plain text.");
+        cli_note("The model's chat template is not applied: what you type is continued as plain "
+                 "text.");
     else
         cli_note("The model has no chat template: what you type is continued as plain text.");
 }
@@ -139,8 +76,9 @@ static hearth_status take_turn(conversation *c, const buf *text, hearth_error *e
 {
     buf tokens;
     buf_init(&tokens, 0);
-    hearth_status status =
-        c->chatml ? chatml_turn(c, text, &tokens, err) : raw_turn(c, text, &tokens, err);
+    hearth_status status = c->chatml
+                               ? chatml_turn(c->request->session, text->data, text->n, &tokens, err)
+                               : raw_turn(c, text, &tokens, err);
     if (status == HEARTH_OK)
         status = answer_run(c->request, (const int32_t *)(const void *)tokens.data,
                             tokens.n / sizeof(int32_t), &c->last, err);
@@ -219,18 +157,18 @@ static hearth_status converse(conversation *c, line_editor *editor, buf *text, h
     return HEARTH_OK;
 }
 
-hearth_status conversation_run(const answer_request *request, bool special, bool verbose,
-                               hearth_error *err)
+hearth_status conversation_run(const answer_request *request, bool chatml, bool special,
+                               bool verbose, hearth_error *err)
 {
     conversation c = {.request = request,
                       .model = hearth_session_model(request->session),
+                      .chatml = chatml,
                       .special = special,
                       .verbose = verbose};
     line_editor *editor = NULL;
     buf text;
     TRY(line_editor_open(&editor, err));
     buf_init(&text, 0);
-    c.chatml = speaks_chatml(c.model);
     greet(&c);
     hearth_status status = converse(&c, editor, &text, err);
     line_editor_close(editor);

@@ -7,9 +7,9 @@
 
 #include "cli/answer.h"
 
-/* Until the person leaves. special: control tokens typed by the person are parsed (raw turns only).
- * verbose: timings after every answer. */
-hearth_status conversation_run(const answer_request *request, bool special, bool verbose,
-                               hearth_error *err);
+/* Until the person leaves. chatml: turns are wrapped (chatml.h); otherwise they are plain text, and
+ * special says whether control tokens in it are parsed. verbose: timings after every answer. */
+hearth_status conversation_run(const answer_request *request, bool chatml, bool special,
+                               bool verbose, hearth_error *err);
 
 #endif

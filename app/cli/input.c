@@ -96,3 +96,14 @@ hearth_status input_unescape_list(option_list *list, hearth_error *err)
     }
     return HEARTH_OK;
 }
+
+hearth_status input_append_tokens(const hearth_model *model, const char *text, size_t n,
+                                  unsigned flags, buf *tokens, hearth_error *err)
+{
+    int32_t *list = NULL;
+    size_t n_tokens = 0;
+    TRY(hearth_tokenize(model, text ? text : "", n, flags, &list, &n_tokens, err));
+    bool ok = buf_append(tokens, list, n_tokens * sizeof *list);
+    hearth_free(list);
+    return ok ? HEARTH_OK : error_no_memory(err, "the prompt", n_tokens * sizeof *list);
+}

@@ -5,6 +5,8 @@
 #ifndef HEARTH_CLI_INPUT_H
 #define HEARTH_CLI_INPUT_H
 
+#include <hearth/model.h>
+
 #include "base/buf.h"
 #include "base/option.h"
 
@@ -18,5 +20,9 @@ void input_unescape(char *text, size_t *n);
 
 /* The same for texts of the command line, which may not hold \x00. They change where they are. */
 hearth_status input_unescape_list(option_list *list, hearth_error *err);
+
+/* Appends the tokens (int32_t) of n bytes of text. flags: HEARTH_TOKENIZE_*. */
+hearth_status input_append_tokens(const hearth_model *model, const char *text, size_t n,
+                                  unsigned flags, buf *tokens, hearth_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/ember.h"
 #include "cli/input.h"
 #include "cli/terminal.h"
 
@@ -28,7 +29,8 @@ _Static_assert(HEARTH_LOG_ERROR == 0 && HEARTH_LOG_DEBUG == 3, "choices are in t
 
 const option cli_model_rows[] = {
     OPTION_ROW_TEXT("--model", cli_model, path, "FILE",
-                    "the model, in place of the first argument: a GGUF file, any part of a set"),
+                    "the model, in place of the first argument: a GGUF file, any part of a set, or "
+                    "ember"),
     OPTION_ROW_ALIAS("-m", "--model"),
     OPTION_ROW_TEXT("--isa", cli_model, isa, "NAME",
                     "instruction set: scalar, avx2, avx512, neon; otherwise the environment "
@@ -102,7 +104,8 @@ hearth_status cli_take_model(const cli_model *model, const option_list *argument
     if (*path == NULL && arguments->n > 0)
         *path = arguments->items[(*next)++];
     if (*path == NULL)
-        FAIL(err, EINVAL, "MODEL", "which model? Give the path of a GGUF file");
+        FAIL(err, EINVAL, "MODEL",
+             "which model? Give the path of a GGUF file, or ember, which is built in");
     return HEARTH_OK;
 }
 
@@ -132,7 +135,11 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
     options.progress = progress_callback(&bar);
     options.log = cli_log(general);
     progress_start(&bar, "reading the model");
-    hearth_status status = hearth_model_open(out, path, &options, err);
+    size_t n;
+    const void *bytes = ember_bytes(&n);
+    hearth_status status = ember_is_named(path)
+                               ? hearth_model_open_memory(out, bytes, n, &options, err)
+                               : hearth_model_open(out, path, &options, err);
     progress_end(&bar);
     if (status != HEARTH_OK)
         cli_name_file(err, path);

@@ -32,7 +32,7 @@ static int between(rng *r, int low, int high)
 
 static bool wanted(const drawer *d, int a, int b)
 {
-    return is_held_out(d->table, a, b) == (d->kind == DRAW_HELD_OUT);
+    return is_held_out(d->table, a, b) == (d->kind != DRAW_TRAINING);
 }
 
 /* A pair of the kind that is wanted. Small numbers are the ones people try first. */
@@ -100,7 +100,7 @@ static void series(drawer *d, const char *column, int first, int step, int n)
 static void draw_add(drawer *d)
 {
     int a, b;
-    draw_pair(d, 0, 99, &a, &b);
+    draw_pair(d, 0, 50, &a, &b);
     number(d, "a", a);
     number(d, "b", b);
     number(d, "c", a + b);
@@ -111,7 +111,7 @@ static void draw_add(drawer *d)
 static void draw_subtract(drawer *d)
 {
     int a, b;
-    draw_pair(d, 0, 99, &a, &b);
+    draw_pair(d, 0, 50, &a, &b);
     if (a < b) {
         int swap = a;
         a = b;

@@ -99,8 +99,77 @@ static void put_before(buf *q, const char *text, rng *r)
     }
 }
 
+/* Beginnings that mean the same. The first of a group may become any other. */
+static const char *const beginnings[][10] = {
+    {"How do I ", "How can I ", "How would I ", "In what way do I ", "What is the way to ",
+     "I want to know how to ", "Is there a way to ", "Please explain how to ", "How does one "},
+    {"What is ", "What's ", "Please explain what is ", "Tell me about ", "Do you know what is ",
+     "I wonder what is ", "Can you say what is ", "Say what is "},
+    {"Tell me ", "Please tell me ", "Let me know ", "Can you tell me ", "Could you tell me ",
+     "I want to know ", "I would like to know ", "Say "},
+    {"Explain ", "Please explain ", "Describe ", "Can you explain ", "Could you explain ",
+     "Explain to me ", "I want to understand "},
+    {"Which ", "What ", "Please say which ", "Do you know which ", "I wonder which "},
+    {"Can I ", "Could I ", "May I ", "Am I able to ", "Is it possible to ", "Is there a way to "},
+    {"I want to ", "I would like to ", "I need to ", "I'd like to ", "I wish to ", "I have to "},
+    {"Does ", "Say, does ", "Is it true that ", "I wonder, does "},
+    {"What does ", "Do you know what ", "Please say what ", "I wonder what "},
+    {"Why ", "For what reason ", "Please say why ", "I wonder why "},
+    {"Where ", "Please say where ", "I wonder where ", "Do you know where "},
+    {"Who ", "Do you know who ", "I wonder who ", "Please say who "},
+};
+
+static void change_beginning(buf *q, rng *r)
+{
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+        const char *const *group = beginnings[i];
+        size_t n = strlen(group[0]), members = 1;
+        if (strncmp(q->data, group[0], n) != 0)
+            continue;
+        while (members < 10 && group[members])
+            members++;
+        buf with = {0};
+        if (buf_append_text(&with, group[rng_below(r, members)]) &&
+            buf_append(&with, q->data + n, q->n - n)) {
+            buf_deinit(q);
+            *q = with;
+        } else {
+            buf_deinit(&with);
+        }
+        return;
+    }
+}
+
+/* Leaves a word out here and there: what is left still tells what is meant. */
+static void drop_words(buf *q, rng *r)
+{
+    size_t n = 0, at = 0, n_words = 1, left;
+    for (size_t i = 0; i < q->n; i++)
+        n_words += q->data[i] == ' ';
+    left = n_words;
+    while (at < q->n) {
+        size_t end = at;
+        while (end < q->n && q->data[end] != ' ')
+            end++;
+        if (left > 3 && rng_below(r, 6) == 0) {
+            left--;
+        } else {
+            if (n > 0)
+                q->data[n++] = ' ';
+            memmove(q->data + n, q->data + at, end - at);
+            n += end - at;
+        }
+        at = end + 1;
+    }
+    q->data[q->n = n] = '\0';
+}
+
 void conversation_disguise(buf *q, bool may_slip, rng *r)
 {
+    if (may_slip && chance(r, 35))
+        change_beginning(q, r);
+    if (may_slip && chance(r, 25))
+        drop_words(q, r);
     if (may_slip && chance(r, 6))
         slip(q, r);
     if (chance(r, 30))
@@ -178,11 +247,11 @@ static hearth_status add_sample(conversation *out, const corpus *c, rng *r, samp
 static size_t draw_length(rng *r)
 {
     size_t at = rng_below(r, 100);
-    if (at < 55)
+    if (at < 70)
         return 1;
-    if (at < 85)
+    if (at < 93)
         return 2 + rng_below(r, 3);
-    if (at < 98)
+    if (at < 99)
         return 5 + rng_below(r, 6);
     return 20 + rng_below(r, 20);
 }

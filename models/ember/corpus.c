@@ -172,6 +172,17 @@ static hearth_status read_list(reader *r, char *text, hearth_error *err)
     return check_rows(r, t, err);
 }
 
+static hearth_status open_list(const reader *r, const char *name, hearth_error *err)
+{
+    for (size_t i = 0; i < r->c->n_tables; i++) {
+        if (strcmp(r->c->tables[i].name, name) == 0) {
+            r->c->tables[i].open = true;
+            return HEARTH_OK;
+        }
+    }
+    return complain(r, err, "there is no list of that name before this line", name);
+}
+
 static hearth_status read_table(reader *r, char *text, hearth_error *err)
 {
     corpus_table *t = NULL;
@@ -277,6 +288,8 @@ static hearth_status read_line(reader *r, char *line, hearth_error *err)
         r->topic->weight = strtod(text, NULL);
         return HEARTH_OK;
     }
+    if (strcmp(line, "open") == 0)
+        return open_list(r, text, err);
     if (strcmp(line, "alone") == 0 && r->topic) {
         r->topic->alone = true;
         return HEARTH_OK;

@@ -34,6 +34,7 @@ typedef struct corpus_table {
     size_t n_rows;
     bool is_list;
     bool has_held_out;
+    bool open; /* a list that stands for all words: training draws invented ones, too */
 } corpus_table;
 
 typedef struct corpus_lines {
@@ -88,7 +89,9 @@ typedef struct sample {
 void sample_init(sample *s);
 void sample_deinit(sample *s);
 
-typedef enum draw_kind { DRAW_TRAINING, DRAW_HELD_OUT } draw_kind;
+/* Training draws phrasings Q, less a tenth of all their texts. Held out are that tenth, as forms,
+ * and the phrasings H, as wordings. */
+typedef enum draw_kind { DRAW_TRAINING, DRAW_HELD_OUT_FORM, DRAW_HELD_OUT } draw_kind;
 
 /* phrase: which of the topic's phrasings of that kind; SIZE_MAX draws one. EFORMAT names the topic
  * if a pattern is wrong. */

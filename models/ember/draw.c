@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "ember/computed.h"
 #include "ember/corpus_impl.h"
@@ -22,6 +23,7 @@ typedef struct drawing {
         const char *name; /* of the slot, "thing.2" */
         size_t n;
         const char *item;
+        char invented[24];
     } picks[MAX_PICKS];
     size_t n_picks;
     sample *inner; /* of the table "short" */
@@ -81,6 +83,28 @@ static bool is_picked(const drawing *d, const char *item)
     return false;
 }
 
+/* A word that no list has, so that copying is learnt for words of any spelling. */
+static const char *invent_word(rng *r, bool capital, char *out, size_t size)
+{
+    static const char consonants[] = "bcdfghjklmnprstvwz", vowels[] = "aeiou";
+    size_t n = 0;
+    for (size_t syllables = 2 + rng_below(r, 2); syllables > 0 && n + 4 < size; syllables--) {
+        out[n++] = consonants[rng_below(r, sizeof consonants - 1)];
+        out[n++] = vowels[rng_below(r, sizeof vowels - 1)];
+        if (rng_below(r, 3) == 0)
+            out[n++] = consonants[rng_below(r, sizeof consonants - 1)];
+    }
+    out[n] = '\0';
+    if (capital)
+        out[0] = (char)(out[0] - 'a' + 'A');
+    return out;
+}
+
+static bool is_capital(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
 /* The slot's item: the one it had before, or a new one that no other slot has. */
 static hearth_status pick_item(drawing *d, const char *slot, size_t n, const char **item)
 {
@@ -101,6 +125,9 @@ static hearth_status pick_item(drawing *d, const char *slot, size_t n, const cha
         if (!is_picked(d, *item))
             break;
     }
+    if (t->open && d->kind != DRAW_HELD_OUT && rng_below(d->r, 2) == 0)
+        *item = invent_word(d->r, is_capital((*item)[0]), d->picks[d->n_picks].invented,
+                            sizeof d->picks[d->n_picks].invented);
     d->picks[d->n_picks].name = slot;
     d->picks[d->n_picks].n = n;
     d->picks[d->n_picks++].item = *item;
@@ -246,11 +273,17 @@ static hearth_status draw_brief(const drawing *d, sample *out)
     }
 }
 
-hearth_status corpus_draw(const corpus *c, const corpus_topic *topic, draw_kind kind, size_t phrase,
-                          rng *r, sample *out, hearth_error *err)
+/* A tenth of all texts that the phrasings give, by their hash. */
+static bool is_held_out_form(const buf *question)
 {
-    const corpus_lines *lines = kind == DRAW_HELD_OUT ? &topic->held_out : &topic->questions;
-    drawing d = {.c = c, .topic = topic, .kind = kind, .r = r, .err = err};
+    rng r = rng_new(hash_bytes(HASH_START, question->data, question->n), 0);
+    return rng_below(&r, 10) == 0;
+}
+
+static hearth_status draw_once(drawing *d, size_t phrase, sample *out)
+{
+    const corpus_topic *topic = d->topic;
+    const corpus_lines *lines = d->kind == DRAW_HELD_OUT ? &topic->held_out : &topic->questions;
     sample inner;
     sample_init(&inner);
     hearth_status status = HEARTH_OK;
@@ -260,18 +293,35 @@ hearth_status corpus_draw(const corpus *c, const corpus_topic *topic, draw_kind 
         buf_clear(all[i]);
     out->topic = topic;
     out->n_others = 0;
+    d->n_picks = 0;
+    d->inner = NULL;
     if (topic->table)
-        d.row = draw_row(&d, topic->table);
+        d->row = draw_row(d, topic->table);
     else if (topic->over && strcmp(topic->over, "short") == 0)
-        d.inner = &inner;
+        d->inner = &inner;
     else if (topic->over)
-        computed_draw(topic->over, kind, r, &d.computed);
-    if (d.inner)
-        TRY_OUT(draw_brief(&d, &inner));
-    TRY_OUT(write_sample(&d, phrase == SIZE_MAX ? any_of(lines, r) : lines->text[phrase], out));
+        computed_draw(topic->over, d->kind, d->r, &d->computed);
+    if (d->inner)
+        TRY_OUT(draw_brief(d, &inner));
+    TRY_OUT(write_sample(d, phrase == SIZE_MAX ? any_of(lines, d->r) : lines->text[phrase], out));
 out:
     sample_deinit(&inner);
     return status;
+}
+
+hearth_status corpus_draw(const corpus *c, const corpus_topic *topic, draw_kind kind, size_t phrase,
+                          rng *r, sample *out, hearth_error *err)
+{
+    enum { ATTEMPTS = 200 };
+    drawing d = {.c = c, .topic = topic, .kind = kind, .r = r, .err = err};
+    for (int i = 0; i < ATTEMPTS; i++) {
+        TRY(draw_once(&d, phrase, out));
+        if (kind == DRAW_HELD_OUT ||
+            is_held_out_form(&out->question) == (kind == DRAW_HELD_OUT_FORM))
+            return HEARTH_OK;
+    }
+    FAIL(err, ENOTFOUND, topic->id, "topic %s has no %s question", topic->id,
+         kind == DRAW_TRAINING ? "training" : "held-out");
 }
 
 const corpus_topic *corpus_pick(const corpus *c, rng *r)

@@ -81,14 +81,22 @@ static bool is_right(const sample *s, const buf *answer)
     return false;
 }
 
+static draw_kind kind_of(const evaluate_options *o)
+{
+    return o->trained ? DRAW_TRAINING : o->wordings ? DRAW_HELD_OUT : DRAW_HELD_OUT_FORM;
+}
+
 static hearth_status try_phrase(evaluation *e, const corpus_topic *topic, size_t phrase, rng *r,
                                 score *count, hearth_error *err)
 {
     sample s;
     buf answer = {0};
     sample_init(&s);
-    hearth_status status =
-        corpus_draw(e->c, topic, e->o->trained ? DRAW_TRAINING : DRAW_HELD_OUT, phrase, r, &s, err);
+    hearth_status status = corpus_draw(e->c, topic, kind_of(e->o), phrase, r, &s, err);
+    if (status == HEARTH_ENOTFOUND) { /* few phrasings: the tenth that is held out has none */
+        sample_deinit(&s);
+        return HEARTH_OK;
+    }
     if (status == HEARTH_OK && e->o->disguise)
         conversation_disguise(&s.question, false, r);
     if (status == HEARTH_OK)
@@ -109,20 +117,22 @@ static hearth_status try_phrase(evaluation *e, const corpus_topic *topic, size_t
 
 /* ---- all ---- */
 
-/* Tables have more to ask than a single fact. */
-static size_t draws_per_phrase(const corpus_topic *t)
+/* How often each phrasing H is asked, or else the topic: tables have more to ask than one fact. */
+static size_t n_draws(const evaluate_options *o, const corpus_topic *t)
 {
-    return t->over && t->table == NULL ? 6 : t->over ? 3 : 1;
+    size_t n = t->over && t->table == NULL ? 6 : t->over ? 3 : 1;
+    return o->wordings ? n : 2 * n + 2;
 }
 
 static hearth_status try_topic(evaluation *e, size_t category, const corpus_topic *topic,
                                uint64_t stream, hearth_error *err)
 {
     rng r = rng_new(e->o->seed, stream);
-    size_t n = e->o->trained ? topic->questions.n : topic->held_out.n;
+    size_t n = e->o->wordings ? topic->held_out.n : topic->questions.n > 0;
     for (size_t phrase = 0; phrase < n; phrase++) {
-        for (size_t i = draws_per_phrase(topic); i > 0; i--)
-            TRY(try_phrase(e, topic, phrase, &r, &e->scores[category], err));
+        for (size_t i = n_draws(e->o, topic); i > 0; i--)
+            TRY(try_phrase(e, topic, e->o->wordings ? phrase : SIZE_MAX, &r, &e->scores[category],
+                           err));
     }
     return HEARTH_OK;
 }

@@ -17,7 +17,8 @@
 typedef struct evaluate_options {
     uint64_t seed;
     bool disguise; /* questions as they may be typed: small letters, slips, greetings */
-    bool trained;  /* phrasings and operands of the training instead, to see what was learnt */
+    bool wordings; /* in phrasings that training never had, not only texts that it never had */
+    bool trained;  /* what training asks, to see what was learnt */
     bool all;      /* print right answers, too */
     const char *category; /* only this one; NULL: all */
     int n_threads;

@@ -45,6 +45,7 @@ static const option rows[] = {
     OPTION_ROW_U32("--stop-after", ember_options, train.stop_after, 0, UINT32_MAX, "N",
                    "leave after this step, as if killed"),
     OPTION_ROW_FLAG("--disguise", ember_options, evaluate.disguise, "ask as people type"),
+    OPTION_ROW_FLAG("--wordings", ember_options, evaluate.wordings, "ask in wordings of their own"),
     OPTION_ROW_FLAG("--trained", ember_options, evaluate.trained, "ask what training asked"),
     OPTION_ROW_FLAG("--all", ember_options, evaluate.all, "print right answers, too"),
     OPTION_ROW_TEXT("--category", ember_options, evaluate.category, "NAME", "ask only these"),
@@ -169,7 +170,7 @@ int main(int argc, char **argv)
         .corpus = "models/ember/corpus",
         .seed = 1,
         .n = 20,
-        .train = {.n_steps = 3000, .batch_tokens = 4096, .rate = 2e-3f, .checkpoint_steps = 100}};
+        .train = {.n_steps = 8000, .batch_tokens = 2048, .rate = 1.5e-3f, .checkpoint_steps = 100}};
     option_list arguments = {0};
     hearth_error err = {0};
     hearth_status status =

@@ -61,7 +61,8 @@ refuse 2 "--threads: -1 is out of range" plan m.gguf -t -1
 refuse 2 "--threads: 513 is out of range" plan m.gguf -t 513
 refuse 2 "'f64' is not one of f32\|f16\|q8_0" plan m.gguf -ctk f64
 refuse 2 "--json takes no value" plan m.gguf --json=yes
-refuse 2 "which model\?" run
+refuse 2 "the prompt is empty" run
+refuse 2 "which model\?" plan
 refuse 2 "one argument too many; text with blanks needs quotes" run m.gguf Once upon
 refuse 2 "one argument too many" plan a.gguf b.gguf
 refuse 2 "not both" run m.gguf prompt --file "$0"

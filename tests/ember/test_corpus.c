@@ -72,7 +72,7 @@ static void draw_training(entry *table, int rounds, size_t *n_clashes)
     for (size_t i = 0; i < corpus_n_topics(c); i++) {
         const corpus_topic *t = corpus_topic_at(c, i);
         for (size_t phrase = 0; phrase < t->questions.n * (size_t)rounds; phrase++) {
-            draw(t, DRAW_TRAINING, phrase % t->questions.n, &r, &s);
+            draw(t, DRAW_TRAINING, SIZE_MAX, &r, &s);
             assert_true(s.question.n > 0 && s.answer.n > 0);
             entry *e = find(table, hash_text(s.question.data));
             uint64_t answer = hash_text(s.answer.data);
@@ -87,27 +87,37 @@ static void draw_training(entry *table, int rounds, size_t *n_clashes)
     sample_deinit(&s);
 }
 
+static size_t count_leaks(entry *table, const corpus_topic *t, draw_kind kind, rng *r)
+{
+    size_t n_leaks = 0, n = kind == DRAW_HELD_OUT ? t->held_out.n : t->questions.n;
+    sample s;
+    sample_init(&s);
+    for (size_t i = 0; i < n * 6; i++) {
+        /* A topic of few phrasings may have no text in the tenth. */
+        if (corpus_draw(c, t, kind, kind == DRAW_HELD_OUT ? i % n : SIZE_MAX, r, &s, &err) ==
+            HEARTH_ENOTFOUND)
+            break;
+        bool leak = find(table, hash_text(s.question.data))->question != 0;
+        if (leak && t->before.n == 0 && ++n_leaks < 5)
+            printf("%s: training has the held-out question: %s\n", t->id, s.question.data);
+    }
+    sample_deinit(&s);
+    return n_leaks;
+}
+
 static void test_held_out_questions_are_never_trained(void **state)
 {
     entry *table = mem_calloc(TABLE_SIZE, sizeof *table);
     size_t n_clashes = 0, n_leaks = 0;
     rng r = rng_new(12, 0);
-    sample s;
     (void)state;
     assert_non_null(table);
     draw_training(table, 20, &n_clashes);
     assert_int_equal(n_clashes, 0);
-    sample_init(&s);
     for (size_t i = 0; i < corpus_n_topics(c); i++) {
-        const corpus_topic *t = corpus_topic_at(c, i);
-        for (size_t phrase = 0; phrase < t->held_out.n * 6; phrase++) {
-            draw(t, DRAW_HELD_OUT, phrase % t->held_out.n, &r, &s);
-            bool leak = find(table, hash_text(s.question.data))->question != 0;
-            if (leak && t->before.n == 0 && ++n_leaks < 20)
-                printf("%s: training has the held-out question: %s\n", t->id, s.question.data);
-        }
+        n_leaks += count_leaks(table, corpus_topic_at(c, i), DRAW_HELD_OUT, &r);
+        n_leaks += count_leaks(table, corpus_topic_at(c, i), DRAW_HELD_OUT_FORM, &r);
     }
-    sample_deinit(&s);
     mem_free(table);
     assert_int_equal(n_leaks, 0);
 }
@@ -142,7 +152,7 @@ static void test_operands_are_held_out_in_both_orders(void **state)
     }
     for (int i = 0; i < 10000; i++)
         n_trained += trained[i / 100][i % 100];
-    assert_true(n_held_out > 0 && n_trained > 8000); /* nine tenths of ten thousand */
+    assert_true(n_held_out > 0 && n_trained > 2200); /* nine tenths of 51 times 51 */
 }
 
 /* ---- files with mistakes ---- */

@@ -15,6 +15,8 @@
 
 #include <hearth/hearth.h>
 
+#include "base/mem.h"
+#include "os/file.h"
 #include "support/test_reference.h"
 #include "support/tiny_model.h"
 
@@ -180,6 +182,29 @@ static void test_no_files(void **state)
     refused(hearth_session_load(session, "/proc/nothing", &err), HEARTH_ENOTFOUND, "load");
 }
 
+/* The bytes of a file are the file; no bytes, and other bytes, are refused. */
+static void test_models_in_memory(void **state)
+{
+    static const char garbage[] = "no model at all, but quite some bytes of something else";
+    hearth_model *other;
+    char *bytes;
+    size_t n;
+    (void)state;
+    refused(hearth_model_open_memory(&other, NULL, 0, NULL, &err), HEARTH_EINVAL, "NULL");
+    refused(hearth_model_open_memory(&other, garbage, 0, NULL, &err), HEARTH_EFORMAT, "0 bytes");
+    refused(hearth_model_open_memory(&other, garbage, sizeof garbage, NULL, &err), HEARTH_EFORMAT,
+            "garbage");
+    assert_null(other);
+    assert_int_equal(file_read_all(model_path, SIZE_MAX / 2, &bytes, &n, &err), HEARTH_OK);
+    refused(hearth_model_open_memory(&other, bytes, n - 1, NULL, &err), HEARTH_EFORMAT, "cut");
+    assert_int_equal(hearth_model_open_memory(&other, bytes, n, NULL, &err), HEARTH_OK);
+    assert_string_equal(hearth_model_get_info(other)->path, "");
+    assert_int_equal(hearth_model_get_info(other)->n_params,
+                     hearth_model_get_info(model)->n_params);
+    hearth_model_close(other);
+    mem_free(bytes);
+}
+
 /* A file may hold any bytes where text should be. */
 static void test_text_is_utf8(void **state)
 {
@@ -267,13 +292,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_session_extremes),
-        cmocka_unit_test(test_largest_context),
-        cmocka_unit_test(test_feeding_nonsense),
-        cmocka_unit_test(test_no_files),
-        cmocka_unit_test(test_text_is_utf8),
-        cmocka_unit_test(test_long_values_are_cut),
+        cmocka_unit_test(test_overrides),       cmocka_unit_test(test_session_extremes),
+        cmocka_unit_test(test_largest_context), cmocka_unit_test(test_feeding_nonsense),
+        cmocka_unit_test(test_no_files),        cmocka_unit_test(test_models_in_memory),
+        cmocka_unit_test(test_text_is_utf8),    cmocka_unit_test(test_long_values_are_cut),
     };
     return cmocka_run_group_tests_name("misuse", tests, set_up, tear_down);
 }
