@@ -16,8 +16,7 @@
  *
  * The vector unit finishes the outputs of one super-block between the tile products of the next.
  */
-#include "kernels/panel_avx512.h"
-#include "kernels/tables.h"
+#include "kernels/panel_f_avx512.h"
 
 /* ---- tile registers ---- */
 

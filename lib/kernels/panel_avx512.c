@@ -12,8 +12,7 @@
  *            super-block; then one conversion and one fma per output, two with minimums
  *   class B  conversion and fma for every 32 (NVFP4: 16) weights
  */
-#include "kernels/panel_avx512.h"
-#include "kernels/tables.h"
+#include "kernels/panel_f_avx512.h"
 
 enum { ROWS = 4, COLUMN_TILES = 3 };
 

@@ -4,7 +4,11 @@
  * file after defining PANEL_TABLE, the table's name. The file has unpack_b, multiply_for_b,
  * unpack_k and multiply_for_k.
  */
-#define DEFINE_F(name, elements, bytes)
+#define DEFINE_F(name, elements, bytes)                                                            \
+    static void panel_##name(const panel_job *job)                                                 \
+    {                                                                                              \
+        run_panel_f(job, WTYPE_##name, load_##name);                                               \
+    }
 #define DEFINE_B(name, elements, bytes)                                                            \
     static const format_b format_##name = APPLY(FORMAT_B, name, elements, bytes, FORMAT_##name);   \
     static void unpack_panel_##name(const panel_part *part)                                        \
@@ -31,7 +35,7 @@
 #include "base/wtype.def"
 #undef X
 
-#define FOR_F(entry)
+#define FOR_F(entry) entry,
 #define FOR_B(entry) entry,
 #define FOR_K(entry) entry,
 #define FOR_N(entry)
