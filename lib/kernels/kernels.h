@@ -78,7 +78,8 @@ typedef struct weight_kernels {
 typedef struct panel_kernels {
     panel_pack_fn *pack[ACT_COUNT]; /* one tile from n <= TILE_COLUMNS activation rows */
     panel_matmul_fn *matmul[WTYPE_COUNT];
-    size_t min_columns; /* from which on it is faster than weight_kernels */
+    /* By wtype_class F, B, K: from how many columns on panels are faster than weight_kernels. */
+    size_t min_columns[WTYPE_CLASS_N];
 } panel_kernels;
 
 /* How keys and values are kept. A row is one head of one position, head_dim elements:

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * panel_avx512.h - what the panel kernels of AVX-512 and of AMX share: tiles of activations, the
- * loops of a job, and outputs. Layouts: panel.h.
+ * panel_avx512.h - what the panel kernels of AVX-512 and of AMX share: tiles of activations,
+ * outputs, and the panels of class B. Layouts: panel.h.
  */
 #ifndef HEARTH_KERNELS_PANEL_AVX512_H
 #define HEARTH_KERNELS_PANEL_AVX512_H
 
 #include "kernels/formats_avx512.h"
-
-enum {
-    GROUP_ROWS = 16,
-    PANEL_GROUPS = PANEL_ROWS / GROUP_ROWS,
-    SLAB_TILES = PANEL_SLAB / TILE_COLUMNS,
-    LINE = 64, /* bytes of a line of a tile */
-    Y_BYTES = PANEL_ROWS * PANEL_SLAB * (int)sizeof(float),
-};
+#include "kernels/panel_loops.h"
 
 /* ---- tiles ---- */
 
@@ -32,23 +25,6 @@ ALWAYS_INLINE void interleave(const uint8_t *const *rows, size_t at, size_t n, u
         for (size_t j = 0; j < left; j++)
             _mm512_store_si512(lines + LINE * (i + j), v[j]);
     }
-}
-
-/* The parts of a tile of quantized activations, at element k0 (a multiple of 64) of k. */
-typedef struct tile_part {
-    const uint8_t *q;
-    const float *d;
-    const uint8_t *sums, *more;
-} tile_part;
-
-ALWAYS_INLINE tile_part tile_at(const uint8_t *tile, act_kind kind, size_t k, size_t k0)
-{
-    const size_t block = act_block(kind);
-    const uint8_t *d = tile + LINE * (k / 4), *sums = d + LINE * (k / block);
-    const uint8_t *more = sums + LINE * (k / 32);
-    return (tile_part){tile + LINE * (k0 / 4),
-                       (const float *)(const void *)(d + LINE * (k0 / block)),
-                       sums + LINE * (k0 / 32), more + LINE * (k0 / 16)};
 }
 
 ALWAYS_INLINE void pack_quants(const void *const *rows, size_t n, size_t k, uint8_t *tile,
@@ -69,30 +45,6 @@ static void pack_Q32(const void *const *rows, size_t n, size_t k, void *tile)
     pack_quants(rows, n, k, tile, ACT_Q32);
 }
 
-/* ---- the loops of a job ---- */
-
-/* Where the work on a part of k is: what a kernel's two steps get. */
-typedef struct panel_part {
-    const panel_job *job;
-    size_t k0, n_k;             /* elements of k */
-    size_t n_groups;            /* of GROUP_ROWS rows */
-    size_t first_tile, n_tiles; /* of the slab */
-    float (*y)[SLAB_TILES][GROUP_ROWS][TILE_COLUMNS];
-    uint8_t *panel;
-    const void *format; /* format_b or format_k */
-} panel_part;
-
-typedef void panel_step(const panel_part *part);
-
-/* The rows of a group. Missing rows are repeats of the last. */
-ALWAYS_INLINE void point_at_group(const panel_job *job, size_t group, const uint8_t **w)
-{
-    for (size_t r = 0; r < GROUP_ROWS; r++) {
-        const size_t row = GROUP_ROWS * group + r;
-        w[r] = job->w + (row < job->n_rows ? row : job->n_rows - 1) * job->row_bytes;
-    }
-}
-
 /* Turns lanes to columns. All rows of a column go out together: outputs of one column are far from
  * those of the next. */
 static inline void store_tile(const panel_part *part, size_t t)
@@ -110,32 +62,6 @@ static inline void store_tile(const panel_part *part, size_t t)
     }
     for (size_t c = 0; c < TILE_COLUMNS && c < left; c++)
         memcpy(job->y + (column + c) * job->y_stride, turned[c], job->n_rows * sizeof(float));
-}
-
-/* Not inline: what depends on the format is in unpack, what on its class of scales in multiply. */
-static void run_panel(const panel_job *job, const void *format, panel_step *unpack,
-                      panel_step *multiply)
-{
-    const size_t n_tiles = (job->n_columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    panel_part part = {.job = job,
-                       .format = format,
-                       .n_groups = (job->n_rows + GROUP_ROWS - 1) / GROUP_ROWS,
-                       .y = job->scratch,
-                       .panel = (uint8_t *)job->scratch + Y_BYTES};
-    for (size_t t = 0; t < n_tiles; t += SLAB_TILES) {
-        part.first_tile = t;
-        part.n_tiles = n_tiles - t < SLAB_TILES ? n_tiles - t : SLAB_TILES;
-        for (size_t g = 0; g < part.n_groups; g++)
-            memset(part.y[g], 0, part.n_tiles * sizeof part.y[g][0]);
-        for (size_t k0 = 0; k0 < job->k; k0 += PANEL_DEPTH) {
-            part.k0 = k0;
-            part.n_k = job->k - k0 < PANEL_DEPTH ? job->k - k0 : PANEL_DEPTH;
-            unpack(&part);
-            multiply(&part);
-        }
-        for (size_t i = 0; i < part.n_tiles; i++)
-            store_tile(&part, i);
-    }
 }
 
 /* ---- class B ---- */

@@ -373,11 +373,15 @@ static void *take(void *base, size_t *used, size_t n_bytes)
     return base ? (uint8_t *)base + offset : NULL;
 }
 
-/* An expert that uses panels fills at least min_columns of its one tile, or 17 of its two, or more
- * of more. */
+/* An expert that uses panels fills at least so many columns of its one tile, or 17 of its two. */
 static size_t most_expert_tiles(const panel_kernels *panel, size_t pairs)
 {
-    return pairs / (panel->min_columns < 8 ? panel->min_columns : 8) + 1;
+    size_t columns = 8;
+    for (int class = WTYPE_CLASS_B; class <= WTYPE_CLASS_K; class ++) {
+        if (panel->min_columns[class] < columns)
+            columns = panel->min_columns[class];
+    }
+    return pairs / columns + 1;
 }
 
 /* Of what experts take in. */

@@ -60,7 +60,7 @@ static void prepare_input(ops_cpu *o, act_kind kind, const float *x, size_t n, s
 bool ops_cpu_uses_panels(const ops_cpu *o, wtype type, size_t n)
 {
     const panel_kernels *p = o->k->panel;
-    return p != NULL && p->matmul[type] != NULL && n >= p->min_columns;
+    return p != NULL && p->matmul[type] != NULL && n >= p->min_columns[wtype_get(type)->class];
 }
 
 size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows)
