@@ -12,7 +12,7 @@
 static const kernels tables[] = {
     {"scalar", &weight_kernels_scalar, NULL, &float_kernels_scalar},
 #if defined(__x86_64__)
-    {"avx2", &weight_kernels_avx2, NULL, &float_kernels_avx2},
+    {"avx2", &weight_kernels_avx2, &panel_kernels_avx2, &float_kernels_avx2},
     {"avx512", &weight_kernels_avx512, &panel_kernels_avx512, &float_kernels_avx512},
     {"amx", &weight_kernels_avx512, &panel_kernels_amx, &float_kernels_avx512},
 #elif defined(__aarch64__)
