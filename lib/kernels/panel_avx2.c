@@ -85,7 +85,8 @@ static void store_tile(const panel_part *part, size_t t)
 /* How one format's products are made. */
 typedef struct product_kind {
     bool with_sign, with_minimum;
-    int fit; /* results of vpmaddubsw that can be added as int16 */
+    int fit;       /* results of vpmaddubsw that can be added as int16 */
+    size_t halves; /* of the tile that have columns */
 } product_kind;
 
 /* Products of 16 quants of ROWS rows with the lines from q on, times scale, added to total. */
@@ -96,10 +97,12 @@ ALWAYS_INLINE void add_products(const uint8_t *const *w, const uint8_t *const *s
     for (int j = 0; j < 4; j += kind.fit) {
         __m256i sums[ROWS][HALVES];
         for (int step = j; step < j + kind.fit; step++) {
-            const __m256i x[HALVES] = {load_256(q + LINE * step), load_256(q + LINE * step + 32)};
+            __m256i x[HALVES];
+            for (size_t h = 0; h < kind.halves; h++)
+                x[h] = load_256(q + LINE * step + 32 * h);
             for (int r = 0; r < ROWS; r++) {
                 const __m256i v = _mm256_set1_epi32((int)load_u32(w[r] + at + 4 * step));
-                for (int h = 0; h < HALVES; h++) {
+                for (size_t h = 0; h < kind.halves; h++) {
                     __m256i a = x[h];
                     if (kind.with_sign)
                         a = _mm256_sign_epi8(
@@ -110,7 +113,7 @@ ALWAYS_INLINE void add_products(const uint8_t *const *w, const uint8_t *const *s
             }
         }
         for (int r = 0; r < ROWS; r++) {
-            for (int h = 0; h < HALVES; h++)
+            for (size_t h = 0; h < kind.halves; h++)
                 total[r][h] =
                     _mm256_add_epi32(total[r][h], _mm256_madd_epi16(sums[r][h], scale[r]));
         }
@@ -201,7 +204,7 @@ ALWAYS_INLINE void multiply_rows_k(const group_k *w, size_t r, const tile_part *
         add_products(q, sign, 16 * g, lines + LINE * 4 * g, kind, scale, total);
     }
     for (size_t n = 0; n < ROWS; n++) {
-        for (size_t h = 0; h < HALVES; h++) {
+        for (size_t h = 0; h < kind.halves; h++) {
             const __m256 da = _mm256_loadu_ps(a->d + 16 * i + LANES * h);
             float *out = y[r + n] + LANES * h;
             __m256i sum = total[n][h], more = _mm256_setzero_si256();
@@ -220,19 +223,17 @@ ALWAYS_INLINE void multiply_rows_k(const group_k *w, size_t r, const tile_part *
     }
 }
 
-ALWAYS_INLINE void multiply_k(const panel_part *part, product_kind kind)
+ALWAYS_INLINE void multiply_tile_k(const panel_part *part, size_t t, product_kind kind)
 {
     const panel_job *job = part->job;
     const size_t n_blocks = part->n_k / 256, tile_bytes = act_tile_bytes(ACT_Q256, job->k);
-    for (size_t t = 0; t < part->n_tiles; t++) {
-        const tile_part a =
-            tile_at(job->tiles + (part->first_tile + t) * tile_bytes, ACT_Q256, job->k, part->k0);
-        for (size_t i = 0; i < n_blocks; i++) {
-            for (size_t g = 0; g < part->n_groups; g++) {
-                const group_k *w = (const group_k *)(const void *)part->panel + g * n_blocks + i;
-                for (size_t r = 0; r < GROUP_ROWS; r += ROWS)
-                    multiply_rows_k(w, r, &a, i, kind, part->y[g][t]);
-            }
+    const tile_part a =
+        tile_at(job->tiles + (part->first_tile + t) * tile_bytes, ACT_Q256, job->k, part->k0);
+    for (size_t i = 0; i < n_blocks; i++) {
+        for (size_t g = 0; g < part->n_groups; g++) {
+            const group_k *w = (const group_k *)(const void *)part->panel + g * n_blocks + i;
+            for (size_t r = 0; r < GROUP_ROWS; r += ROWS)
+                multiply_rows_k(w, r, &a, i, kind, part->y[g][t]);
         }
     }
 }
@@ -289,7 +290,7 @@ ALWAYS_INLINE void add_block_b(const group_b *w, size_t r, const tile_part *a, s
             total[n][0] = total[n][1] = _mm256_setzero_si256();
         for (size_t g = 2 * part / (per_16 ? 2 : 1); g < (per_16 ? part + 1 : 2); g++)
             add_products(q, sign, 16 * g, a->q + LINE * (8 * b + 4 * g), kind, ones, total);
-        for (size_t h = 0; h < HALVES; h++) {
+        for (size_t h = 0; h < kind.halves; h++) {
             const __m256 da = _mm256_loadu_ps(a->d + 16 * b + LANES * h);
             const __m256i sums = load_256(a->sums + LINE * b + 32 * h);
             const __m256i more = _mm256_madd_epi16(sums, _mm256_set1_epi16((short)offset));
@@ -309,54 +310,63 @@ ALWAYS_INLINE void add_block_b(const group_b *w, size_t r, const tile_part *a, s
     }
 }
 
-ALWAYS_INLINE void multiply_b(const panel_part *part, product_kind kind, bool per_16, int offset)
+ALWAYS_INLINE void multiply_tile_b(const panel_part *part, size_t t, product_kind kind, bool per_16,
+                                   int offset)
 {
     const panel_job *job = part->job;
     const size_t n_blocks = part->n_k / 32, tile_bytes = act_tile_bytes(ACT_Q32, job->k);
-    for (size_t t = 0; t < part->n_tiles; t++) {
-        const tile_part a =
-            tile_at(job->tiles + (part->first_tile + t) * tile_bytes, ACT_Q32, job->k, part->k0);
-        for (size_t g = 0; g < part->n_groups; g++) {
-            const group_b *w = (const group_b *)(const void *)part->panel + g * n_blocks;
-            for (size_t r = 0; r < GROUP_ROWS; r += ROWS) {
-                __m256 y[ROWS][HALVES];
-                float(*out)[TILE_COLUMNS] = part->y[g][t] + r;
-                for (size_t n = 0; n < ROWS * HALVES; n++)
-                    y[n / HALVES][n % HALVES] =
-                        _mm256_loadu_ps(out[n / HALVES] + LANES * (n % HALVES));
-                for (size_t b = 0; b < n_blocks; b++)
-                    add_block_b(&w[b], r, &a, b, kind, per_16, offset, y);
-                for (size_t n = 0; n < ROWS * HALVES; n++)
-                    _mm256_storeu_ps(out[n / HALVES] + LANES * (n % HALVES),
-                                     y[n / HALVES][n % HALVES]);
+    const tile_part a =
+        tile_at(job->tiles + (part->first_tile + t) * tile_bytes, ACT_Q32, job->k, part->k0);
+    for (size_t g = 0; g < part->n_groups; g++) {
+        const group_b *w = (const group_b *)(const void *)part->panel + g * n_blocks;
+        for (size_t r = 0; r < GROUP_ROWS; r += ROWS) {
+            __m256 y[ROWS][HALVES];
+            float(*out)[TILE_COLUMNS] = part->y[g][t] + r;
+            for (size_t n = 0; n < ROWS; n++) {
+                for (size_t h = 0; h < kind.halves; h++)
+                    y[n][h] = _mm256_loadu_ps(out[n] + LANES * h);
+            }
+            for (size_t b = 0; b < n_blocks; b++)
+                add_block_b(&w[b], r, &a, b, kind, per_16, offset, y);
+            for (size_t n = 0; n < ROWS; n++) {
+                for (size_t h = 0; h < kind.halves; h++)
+                    _mm256_storeu_ps(out[n] + LANES * h, y[n][h]);
             }
         }
     }
 }
 
+/* Whether a tile of the slab has columns in its first half alone. */
+static bool is_half(const panel_part *part, size_t t)
+{
+    return part->job->n_columns - TILE_COLUMNS * (part->first_tile + t) <= LANES;
+}
+
 /* ---- every format ---- */
 
-#define DEFINE_MULTIPLY(name, class, ...)                                                          \
+#define DEFINE_MULTIPLY(name, class, sign, minimum, fit, ...)                                      \
     static void multiply_##name(const panel_part *part)                                            \
     {                                                                                              \
-        multiply_##class(part, __VA_ARGS__);                                                       \
+        const product_kind whole = {sign, minimum, fit, 2}, half = {sign, minimum, fit, 1};        \
+        for (size_t t = 0; t < part->n_tiles; t++) {                                               \
+            if (is_half(part, t))                                                                  \
+                multiply_tile_##class(part, t, half __VA_ARGS__);                                  \
+            else                                                                                   \
+                multiply_tile_##class(part, t, whole __VA_ARGS__);                                 \
+        }                                                                                          \
     }
-#define KIND(sign, minimum, fit)                                                                   \
-    (product_kind)                                                                                 \
-    {                                                                                              \
-        sign, minimum, fit                                                                         \
-    }
-DEFINE_MULTIPLY(k_unsigned_2, k, KIND(false, false, 2))
-DEFINE_MULTIPLY(k_unsigned_4, k, KIND(false, false, 4))
-DEFINE_MULTIPLY(k_minimum, k, KIND(false, true, 4))
-DEFINE_MULTIPLY(k_signed_1, k, KIND(true, false, 1))
-DEFINE_MULTIPLY(k_signed_2, k, KIND(true, false, 2))
-DEFINE_MULTIPLY(k_signed_4, k, KIND(true, false, 4))
-DEFINE_MULTIPLY(b_unsigned, b, KIND(false, false, 4), false, *(const int *)part->format)
-DEFINE_MULTIPLY(b_minimum, b, KIND(false, true, 4), false, 0)
-DEFINE_MULTIPLY(b_signed_1, b, KIND(true, false, 1), false, 0)
-DEFINE_MULTIPLY(b_signed_4, b, KIND(true, false, 4), false, 0)
-DEFINE_MULTIPLY(b_16, b, KIND(true, false, 4), true, 0)
+#define SCALES(per_16, offset) , per_16, offset
+DEFINE_MULTIPLY(k_unsigned_2, k, false, false, 2, )
+DEFINE_MULTIPLY(k_unsigned_4, k, false, false, 4, )
+DEFINE_MULTIPLY(k_minimum, k, false, true, 4, )
+DEFINE_MULTIPLY(k_signed_1, k, true, false, 1, )
+DEFINE_MULTIPLY(k_signed_2, k, true, false, 2, )
+DEFINE_MULTIPLY(k_signed_4, k, true, false, 4, )
+DEFINE_MULTIPLY(b_unsigned, b, false, false, 4, SCALES(false, *(const int *)part->format))
+DEFINE_MULTIPLY(b_minimum, b, false, true, 4, SCALES(false, 0))
+DEFINE_MULTIPLY(b_signed_1, b, true, false, 1, SCALES(false, 0))
+DEFINE_MULTIPLY(b_signed_4, b, true, false, 4, SCALES(false, 0))
+DEFINE_MULTIPLY(b_16, b, true, false, 4, SCALES(true, 0))
 
 /* 2 * largest quant * 127, so many times, is below 2^15. */
 ALWAYS_INLINE panel_step *multiply_for_k(wtype type)
@@ -426,7 +436,7 @@ ALWAYS_INLINE panel_step *multiply_for_b(wtype type)
 
 const panel_kernels panel_kernels_avx2 = {
     .pack = {[ACT_Q32] = pack_Q32, [ACT_Q256] = pack_Q256},
-    .min_columns = {[WTYPE_CLASS_F] = SIZE_MAX, [WTYPE_CLASS_B] = 9, [WTYPE_CLASS_K] = 9},
+    .min_columns = {[WTYPE_CLASS_F] = SIZE_MAX, [WTYPE_CLASS_B] = 16, [WTYPE_CLASS_K] = 13},
     .matmul =
         {
 #define X(name, id, text, elements, bytes, class) FOR_##class([WTYPE_##name] = panel_##name)

@@ -119,7 +119,7 @@ ALWAYS_INLINE void multiply_rows_k(const format_k *f, const group_k *w, int r, c
     for (int g = 0; g < 64 / steps; g++) {
         __m512i products[ROWS][COLUMN_TILES];
         for (int c = 0; c < n; c++) {
-            const __m512i start = f->offset ? a->start[c][g] : _mm512_setzero_si512();
+            const __m512i start = has_minimum(f->type) ? _mm512_setzero_si512() : a->start[c][g];
             for (int i = 0; i < ROWS; i++)
                 products[i][c] = start;
         }
@@ -175,7 +175,7 @@ ALWAYS_INLINE void multiply_tiles_k(const panel_part *part, const format_k *f, s
             a.q[c] = parts[c].q + LINE * 64 * i;
             a.minimums[c] = minimum_lines(f, &parts[c], i);
             a.da[c] = _mm512_load_ps(parts[c].d + 16 * i);
-            if (f->offset)
+            if (!has_minimum(f->type))
                 starts_k(f, parts[c].sums + LINE * 8 * i, a.start[c]);
         }
         for (size_t g = 0; g < part->n_groups; g++) {
