@@ -12,7 +12,11 @@
  *            over a whole super-block: two chains of four tile products, all exact in int32 (below
  *            2^30, block.h), then one conversion and one fma per output. Where no weight of a
  *            group of rows has a high part, as in the formats of 2 bits, its products are left out.
- *            Sums with minimums take vpdpwssd.
+ *            Minimums times sums of activations are one more product, of bf16: both have few enough
+ *            bits that every sum in it is an exact integer (docs/decisions/panels.md).
+ *   class B  one product for every 32 (NVFP4: 16) weights, conversion and fma for each; the outputs
+ *            of 16 rows and columns stay in registers.
+ *   class F  panel_f_avx512.h
  *
  * The vector unit finishes the outputs of one super-block between the tile products of the next.
  */
