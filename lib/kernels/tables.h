@@ -11,14 +11,18 @@
 
 extern const weight_kernels weight_kernels_scalar;
 extern const float_kernels float_kernels_scalar;
+extern const attn_kernels attn_kernels_scalar;
 #if defined(__x86_64__)
 extern const weight_kernels weight_kernels_avx2;
 extern const float_kernels float_kernels_avx2;
+extern const attn_kernels attn_kernels_avx2;
 extern const weight_kernels weight_kernels_avx512;
 extern const float_kernels float_kernels_avx512;
+extern const attn_kernels attn_kernels_avx512;
 #elif defined(__aarch64__)
 extern const weight_kernels weight_kernels_neon;
 extern const float_kernels float_kernels_neon;
+extern const attn_kernels attn_kernels_neon;
 #endif
 
 #endif

@@ -324,17 +324,17 @@ typedef struct store_arg {
 static void store_row(const row_job *job, size_t row)
 {
     const store_arg *a = job->arg;
-    const float_kernels *f = job->o->k->f;
+    const attn_kernels *attn = job->o->k->attn;
     const hparams *h = a->h;
     uint32_t n_head = h->layers[a->layer].n_head_kv, position = a->tokens->positions[row];
     const kv_sequence *s = a->tokens->sequences[row];
     const float *k = a->k + row * ops_stride((size_t)n_head * h->head_dim_k);
     const float *v = a->v + row * ops_stride((size_t)n_head * h->head_dim_v);
     for (uint32_t head = 0; head < n_head; head++) {
-        f->cache_store[a->layout->type_k](k + (size_t)head * h->head_dim_k, h->head_dim_k,
-                                          kv_keys(a->layout, s, a->layer, head, position));
-        f->cache_store[a->layout->type_v](v + (size_t)head * h->head_dim_v, h->head_dim_v,
-                                          kv_values(a->layout, s, a->layer, head, position));
+        attn->store_key(a->layout->type_k, k + (size_t)head * h->head_dim_k, h->head_dim_k,
+                        position % KV_PAGE, kv_keys(a->layout, s, a->layer, head, position));
+        attn->store_value(a->layout->type_v, v + (size_t)head * h->head_dim_v, h->head_dim_v,
+                          position % KV_PAGE, kv_values(a->layout, s, a->layer, head, position));
     }
 }
 
@@ -373,7 +373,7 @@ static void *take(void *base, size_t *used, size_t n_bytes)
     return base ? (uint8_t *)base + offset : NULL;
 }
 
-static size_t lay_out(ops_cpu *o, const hparams *h, int n_threads, void *base)
+static size_t lay_out(ops_cpu *o, const hparams *h, const ops_cpu_options *options, void *base)
 {
     size_t used = 0, b = o->n_batch, wide = widest_input(h);
     for (int kind = 0; kind < ACT_COUNT; kind++)
@@ -382,8 +382,10 @@ static size_t lay_out(ops_cpu *o, const hparams *h, int n_threads, void *base)
         o->cos[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
         o->sin[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
     }
-    o->worker_floats = ops_stride(ops_cpu_attention_floats(h));
-    o->worker = take(base, &used, (size_t)n_threads * o->worker_floats * sizeof(float));
+    o->worker_bytes = ops_cpu_attention_bytes(h, b);
+    o->worker = take(base, &used, (size_t)options->n_threads * o->worker_bytes);
+    o->n_slots = ops_cpu_attention_slots(h, options->n_ctx, &o->slot_floats);
+    o->slots = take(base, &used, o->n_slots * o->slot_floats * sizeof(float));
     if (h->n_expert == 0)
         return used;
     expert_scratch *e = &o->experts;
@@ -432,7 +434,7 @@ static const ops_table table = {
 uint64_t ops_cpu_bytes(const hparams *h, const ops_cpu_options *options)
 {
     ops_cpu counted = {.n_batch = options->n_batch};
-    return lay_out(&counted, h, options->n_threads, NULL);
+    return lay_out(&counted, h, options, NULL);
 }
 
 hearth_status ops_cpu_open(ops **out, const hparams *h, const ops_cpu_options *options,
@@ -447,7 +449,7 @@ hearth_status ops_cpu_open(ops **out, const hparams *h, const ops_cpu_options *o
     o->n_batch = options->n_batch;
     o->memory_bytes = (size_t)ops_cpu_bytes(h, options);
     TRY_OUT(sysmem_map(&o->memory, o->memory_bytes, "scratch of the forward pass", err));
-    lay_out(o, h, options->n_threads, o->memory);
+    lay_out(o, h, options, o->memory);
     TRY_OUT(thread_pool_open(&o->pool, options->n_threads, err));
     *out = &o->base;
     return HEARTH_OK;

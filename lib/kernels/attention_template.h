@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * attention_template.h - the attention kernels, written once over a vec of sixteen floats.
+ *
+ * Included by attention_scalar.c and its siblings after their vec_*.h; defines ATTN_TABLE. A narrow
+ * block (few rows: decoding) has positions in the lanes, so that even one row uses whole vectors. A
+ * wide block has rows in the lanes: no sum crosses lanes, and a tile's elements are broadcast. The
+ * integer sums are exact and the floating ones follow attention.h, so both give the same bits.
+ */
+#include "kernels/vec_math.h"
+#include "kernels/attention_dots.h"
+
+static const float log2_e = 1.44269504f;
+static const float no_score = -3e38f; /* below every score; minus infinity would make NaN */
+
+static inline size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static inline vec vec_exp2(vec x)
+{
+    static const float c[] = {1.3381302e-3f, 9.6663684e-3f, 5.5503812e-2f,
+                              2.402235e-1f,  6.9314718e-1f, 1.0f};
+    vec bounded = vec_max(x, vec_set1(-127.0f));
+    /* Adding 1.5 * 2^23 rounds to the nearest integer, left in the low bits. */
+    vec magic = vec_set1(12582912.0f);
+    vec t = vec_add(bounded, magic);
+    vec r = vec_sub(bounded, vec_sub(t, magic));
+    vec p = vec_fma(vec_set1(c[0]), r, vec_set1(c[1]));
+    for (size_t i = 2; i < sizeof c / sizeof *c; i++)
+        p = vec_fma(p, r, vec_set1(c[i]));
+    return vec_select_less(x, vec_set1(-126.0f), vec_set1(0.0f), vec_scale_exponent(p, t));
+}
+
+static float exp2_of(float x)
+{
+    float y[16];
+    vec_store(y, vec_exp2(vec_set1(x)));
+    return y[0];
+}
+
+/* ---- rows to integers ---- */
+
+static float max_abs(const float *x, size_t n)
+{
+    float best = 0.0f;
+    size_t i = 0;
+    if (n >= 16) {
+        float s[16];
+        vec m = vec_set1(0.0f);
+        for (; i + 16 <= n; i += 16)
+            m = vec_max(vec_abs(vec_load(x + i)), m);
+        vec_store(s, m);
+        for (int j = 0; j < 16; j++)
+            best = s[j] > best ? s[j] : best;
+    }
+    for (; i < n; i++)
+        best = fabsf(x[i]) > best ? fabsf(x[i]) : best;
+    return best;
+}
+
+static float norm(const float *x, size_t n)
+{
+    float s[16] = {0};
+    vec sums = vec_set1(0.0f);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        sums = vec_fma(vec_load(x + i), vec_load(x + i), sums);
+    if (i < n) {
+        memcpy(s, x + i, (n - i) * sizeof *x);
+        sums = vec_fma(vec_load(s), vec_load(s), sums);
+    }
+    return sqrtf(reduce(sums));
+}
+
+/* The scale of a row whose integers are at most `top`, with a norm of at most `longest` (0: any),
+ * or 0. The norm tells of elements that are not finite: a maximum may pass over NaN. */
+static float row_scale(const float *x, size_t n, float top, float longest)
+{
+    float length = norm(x, n), d = max_abs(x, n) / top;
+    if (longest > 0.0f && length / longest > d)
+        d = length / longest;
+    return length <= 3e38f && 1.0f / d <= 3e38f ? d : 0.0f;
+}
+
+static inline int32_t to_integer(float x, float inverse)
+{
+    return (int32_t)(x * inverse + 12582912.0f - 12582912.0f);
+}
+
+static float query_scale(const float *x, size_t n)
+{
+    return row_scale(x, n, 32700.0f, 46000.0f);
+}
+
+/* ---- storing ---- */
+
+static void store_key(cache_type type, const float *k, size_t head_dim, size_t slot, void *keys)
+{
+    size_t sixteen = slot / 16, lane = slot % 16, width = round_up(head_dim, 2);
+    if (type == CACHE_F32) {
+        float *to = (float *)keys + sixteen * head_dim * 16 + lane;
+        bool finite = norm(k, head_dim) <= 3e38f;
+        for (size_t i = 0; i < head_dim; i++)
+            to[i * 16] = finite ? k[i] : 0.0f;
+        return;
+    }
+    bool half = type == CACHE_F16;
+    float d = half ? query_scale(k, head_dim) : row_scale(k, head_dim, 127.0f, 0.0f);
+    float inverse = d > 0.0f ? 1.0f / d : 0.0f;
+    size_t at = (sixteen * width / 2 * 16 + lane) * 2;
+    for (size_t i = 0; i < head_dim; i++) {
+        int32_t q = d > 0.0f ? to_integer(k[i], inverse) : 0;
+        size_t element = at + i / 2 * 32 + i % 2;
+        if (half)
+            ((int16_t *)keys)[element] = (int16_t)q;
+        else
+            ((int8_t *)keys)[element] = (int8_t)q;
+    }
+    float *scales = (float *)((uint8_t *)keys + ATTN_TILE * width * (half ? 2 : 1));
+    scales[slot] = d;
+}
+
+static void store_value(cache_type type, const float *v, size_t head_dim, size_t slot, void *values)
+{
+    size_t width = round_up(head_dim, 16);
+    if (type == CACHE_F32) {
+        float *to = (float *)values + slot * width;
+        bool finite = norm(v, head_dim) <= 3e38f;
+        for (size_t i = 0; i < head_dim; i++)
+            to[i] = finite ? v[i] : 0.0f;
+        return;
+    }
+    bool half = type == CACHE_F16;
+    float d = row_scale(v, head_dim, half ? 32700.0f : 127.0f, 0.0f);
+    float inverse = d > 0.0f ? 1.0f / d : 0.0f;
+    size_t at = slot / 2 * width * 2 + slot % 2;
+    for (size_t i = 0; i < head_dim; i++) {
+        int32_t q = d > 0.0f ? to_integer(v[i], inverse) : 0;
+        if (half)
+            ((int16_t *)values)[at + 2 * i] = (int16_t)q;
+        else
+            ((int8_t *)values)[at + 2 * i] = (int8_t)q;
+    }
+    float *scales = (float *)((uint8_t *)values + ATTN_TILE * width * (half ? 2 : 1));
+    scales[slot] = d;
+}
+
+/* Where a tile's integers are: in the cache, or widened in scratch. */
+static const uint8_t *integers_of(cache_type type, const void *tile, size_t width, void *scratch)
+{
+    if (type != CACHE_Q8_0)
+        return tile;
+    for (size_t i = 0; i < ATTN_TILE * width; i += 32)
+        ivec_store((int16_t *)scratch + i, ivec_widen((const int8_t *)tile + i));
+    return scratch;
+}
+
+static const float *scales_of(cache_type type, const void *tile, size_t width)
+{
+    return type == CACHE_F32 ? NULL
+                             : (const float *)((const uint8_t *)tile +
+                                               ATTN_TILE * width * (type == CACHE_F16 ? 2 : 1));
+}
+
+/* ---- the queries ---- */
+
+static void clear(const attn_block *b, const attn_part *p)
+{
+    for (size_t i = 0; i < b->n_lanes; i++) {
+        p->m[i] = no_score;
+        p->l[i] = 0.0f;
+    }
+    memset(p->acc, 0, b->n_lanes * round_up(b->head_dim_v, 16) * sizeof *p->acc);
+}
+
+static void start(attn_block *b)
+{
+    clear(b, &b->part);
+}
+
+/* Query `row` as 4-byte units: at q[i * step]. */
+static void take_query(attn_block *b, size_t row, uint8_t *q, size_t step)
+{
+    size_t n = b->head_dim_k;
+    const float *x = b->rows[row].q;
+    float scale = b->softcap == 0.0f ? b->scale * log2_e : b->scale;
+    b->q_scale[row] = scale;
+    if (b->type_k == CACHE_F32) {
+        for (size_t i = 0; i < n; i++)
+            memcpy(q + i * step, &x[i], sizeof *x);
+        return;
+    }
+    float d = query_scale(x, n), inverse = d > 0.0f ? 1.0f / d : 0.0f;
+    b->q_scale[row] = d * scale;
+    for (size_t i = 0; i < n; i += 2) {
+        int16_t pair[2] = {0, 0};
+        for (size_t j = 0; j < 2 && i + j < n && d > 0.0f; j++)
+            pair[j] = (int16_t)to_integer(x[i + j], inverse);
+        memcpy(q + i / 2 * step, pair, sizeof pair);
+    }
+}
+
+static size_t key_steps(const attn_block *b)
+{
+    return b->type_k == CACHE_F32 ? b->head_dim_k : round_up(b->head_dim_k, 2) / 2;
+}
+
+static void begin(attn_block *b)
+{
+    size_t steps = key_steps(b);
+    uint8_t *q = b->q;
+    bool wide = attn_is_wide(b->n_rows);
+    clear(b, &b->total);
+    for (size_t row = 0; row < b->n_rows; row++) {
+        if (wide)
+            take_query(b, row, q + (row / 16 * steps * 16 + row % 16) * 4, 64);
+        else
+            take_query(b, row, q + row * steps * 4, 4);
+    }
+    for (size_t row = b->n_rows; row < b->n_lanes; row++) {
+        for (size_t i = 0; i < steps; i++)
+            memset(q + (row / 16 * steps * 16 + i * 16 + row % 16) * 4, 0, 4);
+        b->q_scale[row] = 0.0f;
+    }
+}
+
+/* ---- softmax over a tile ---- */
+
+/* What a tile is and where its parts are. */
+typedef struct tile_view {
+    const uint8_t *keys;
+    const uint8_t *values;
+    const float *key_scales;   /* NULL: the keys are floats */
+    const float *value_scales; /* NULL: the values are floats */
+    uint32_t first;
+    bool partial; /* some row does not see all of it */
+} tile_view;
+
+/* Positions of the tile that a row sees: [low, high) of 0 .. 64. */
+static void visible(const attn_row *row, uint32_t first, float *low, float *high)
+{
+    *low = row->low > first ? (float)(row->low - first < 64 ? row->low - first : 64) : 0.0f;
+    *high = row->high > first ? (float)(row->high - first < 64 ? row->high - first : 64) : 0.0f;
+}
+
+static inline vec bend(vec s, float cap)
+{
+    vec bent = vec_mul(vec_set1(cap), vec_tanh(vec_mul(s, vec_set1(1.0f / cap))));
+    return vec_mul(bent, vec_set1(log2_e));
+}
+
+static inline vec scores_vec(const tile_view *t, const void *scores)
+{
+    return t->key_scales ? ivec_to_vec(ivec_load(scores)) : vec_load(scores);
+}
+
+/* The sum of w becomes c, which makes w integers, and u, which makes their sums floats again. */
+static inline vec weight_scale(vec sum, vec *u)
+{
+    vec none = vec_set1(0.0f), least = vec_set1(1e-30f);
+    *u = vec_mul(sum, vec_set1(1.0f / 32767.0f));
+    return vec_select_less(sum, least, none, vec_div(vec_set1(32767.0f), vec_max(sum, least)));
+}
+
+static inline vec to_bits(vec w, vec c)
+{
+    return vec_fma(w, c, vec_set1(12582912.0f));
+}
+
+/* One row, positions in the lanes. */
+static void weigh_row(attn_block *b, const tile_view *t, size_t r, float *f, float *u)
+{
+    static const float lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const attn_row *row = &b->rows[r];
+    vec s[4], sum = vec_set1(0.0f), w_sum = sum, low, high;
+    float *part_m = &b->part.m[r], *part_l = &b->part.l[r], ends[2], m;
+    visible(row, t->first, &ends[0], &ends[1]);
+    low = vec_set1(ends[0]);
+    high = vec_set1(ends[1]);
+    vec top = vec_set1(*part_m);
+    for (int i = 0; i < 4; i++) {
+        vec lane = vec_add(vec_load(lanes), vec_set1((float)(16 * i)));
+        vec scale = vec_set1(b->q_scale[r]);
+        if (t->key_scales)
+            scale = vec_mul(scale, vec_load(t->key_scales + 16 * i));
+        s[i] = vec_mul(scores_vec(t, (float *)b->scores + r * ATTN_TILE + 16 * i), scale);
+        if (b->softcap != 0.0f)
+            s[i] = bend(s[i], b->softcap);
+        if (row->slope != 0.0f) {
+            float at[16];
+            for (int j = 0; j < 16; j++)
+                at[j] = (float)(t->first + (uint32_t)(16 * i + j));
+            vec distance = vec_abs(vec_sub(vec_set1((float)row->position), vec_load(at)));
+            s[i] = vec_fma(vec_set1(-row->slope), distance, s[i]);
+        }
+        if (t->partial) {
+            s[i] = vec_select_less(lane, low, vec_set1(-INFINITY), s[i]);
+            s[i] = vec_select_less(lane, high, s[i], vec_set1(-INFINITY));
+        }
+        top = vec_max(s[i], top);
+    }
+    float tops[16];
+    vec_store(tops, top);
+    m = tops[0];
+    for (int j = 1; j < 16; j++)
+        m = tops[j] > m ? tops[j] : m;
+    for (int i = 0; i < 4; i++) {
+        s[i] = vec_exp2(vec_sub(s[i], vec_set1(m)));
+        sum = vec_add(sum, s[i]);
+        if (t->value_scales) {
+            s[i] = vec_mul(s[i], vec_load(t->value_scales + 16 * i));
+            w_sum = vec_add(w_sum, s[i]);
+        }
+    }
+    *f = exp2_of(*part_m - m);
+    *part_l = fmaf(*part_l, *f, reduce(sum));
+    *part_m = m;
+    *u = 1.0f;
+    if (t->value_scales == NULL) {
+        for (int i = 0; i < 4; i++)
+            vec_store((float *)b->weights + r * ATTN_TILE + 16 * i, s[i]);
+        return;
+    }
+    vec units;
+    vec c = weight_scale(vec_set1(reduce(w_sum)), &units);
+    float all[16];
+    vec_store(all, units);
+    *u = all[0];
+    for (int i = 0; i < 4; i++)
+        vec_store_low_bits((uint16_t *)b->weights + r * ATTN_TILE + 16 * i, to_bits(s[i], c));
+}
+
+/* acc = fma(x, u, acc * f) over n floats, x being integers or floats. */
+static inline void accumulate(float *acc, const void *x, bool is_int, vec u, vec f, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const float *at = (const float *)x + i;
+        vec scaled = vec_mul(vec_load(acc + i), f);
+        vec_store(acc + i, is_int ? vec_fma(ivec_to_vec(ivec_load(at)), u, scaled)
+                                  : vec_add(vec_load(at), scaled));
+    }
+}
+
+static void narrow_tile(attn_block *b, const tile_view *t)
+{
+    size_t steps = key_steps(b), width = round_up(b->head_dim_v, 16);
+    float f[ATTN_NARROW], u[ATTN_NARROW];
+    bool int_v = t->value_scales != NULL;
+    dots keys = {b->q, steps * 4, 4, t->keys, steps * 64, 64, steps, b->scores, ATTN_TILE * 4, 64};
+    dots values = {b->weights,
+                   ATTN_TILE * (int_v ? sizeof(int16_t) : sizeof(float)),
+                   4,
+                   t->values,
+                   64,
+                   width * 4,
+                   int_v ? ATTN_TILE / 2 : ATTN_TILE,
+                   b->mixed,
+                   width * 4,
+                   64};
+    (t->key_scales ? dots_int : dots_float)(&keys, b->n_rows, ATTN_TILE / 16);
+    for (size_t r = 0; r < b->n_rows; r++)
+        weigh_row(b, t, r, &f[r], &u[r]);
+    (int_v ? dots_int : dots_float)(&values, b->n_rows, width / 16);
+    for (size_t r = 0; r < b->n_rows; r++)
+        accumulate(b->part.acc + r * width, (float *)b->mixed + r * width, int_v, vec_set1(u[r]),
+                   vec_set1(f[r]), width);
+}
+
+/* ---- sixteen rows in the lanes ---- */
+
+/* The tree of kernels.h over sixteen vecs. */
+static inline vec tree(vec *x)
+{
+    for (int width = 8; width > 0; width /= 2) {
+        for (int j = 0; j < width; j++)
+            x[j] = vec_add(x[j], x[j + width]);
+    }
+    return x[0];
+}
+
+static void bend_and_tilt(attn_block *b, const tile_view *t, size_t group, float *s)
+{
+    float slope[16] = {0}, position[16] = {0};
+    bool tilted = false;
+    for (size_t i = 0; i < 16 && group * 16 + i < b->n_rows; i++) {
+        const attn_row *row = &b->rows[group * 16 + i];
+        slope[i] = -row->slope;
+        position[i] = (float)row->position;
+        tilted = tilted || row->slope != 0.0f;
+    }
+    for (size_t j = 0; j < ATTN_TILE; j++) {
+        vec x = vec_load(s + 16 * j);
+        if (b->softcap != 0.0f)
+            x = bend(x, b->softcap);
+        if (tilted) {
+            vec key = vec_set1((float)(t->first + (uint32_t)j));
+            x = vec_fma(vec_load(slope), vec_abs(vec_sub(vec_load(position), key)), x);
+        }
+        vec_store(s + 16 * j, x);
+    }
+}
+
+static void hide(attn_block *b, const tile_view *t, size_t group, float *s)
+{
+    float low[16] = {0}, high[16] = {0};
+    for (size_t i = 0; i < 16 && group * 16 + i < b->n_rows; i++)
+        visible(&b->rows[group * 16 + i], t->first, &low[i], &high[i]);
+    vec none = vec_set1(-INFINITY), lows = vec_load(low), highs = vec_load(high);
+    for (size_t j = 0; j < ATTN_TILE; j++) {
+        vec at = vec_set1((float)j);
+        vec x = vec_select_less(at, lows, none, vec_load(s + 16 * j));
+        vec_store(s + 16 * j, vec_select_less(at, highs, x, none));
+    }
+}
+
+/* Scores [64][16] to weights, in place if floats. */
+static void weigh_group(attn_block *b, const tile_view *t, size_t group, float *s,
+                        uint32_t *weights, vec *f, vec *u)
+{
+    float *part_m = b->part.m + 16 * group, *part_l = b->part.l + 16 * group;
+    vec q_scale = vec_load(b->q_scale + 16 * group), before = vec_load(part_m), top[4];
+    bool odd = b->softcap != 0.0f || b->rows[0].slope != 0.0f;
+    for (size_t i = 0; i < 4; i++)
+        top[i] = before;
+    for (size_t j = 0; j < ATTN_TILE; j += 4) {
+        for (size_t i = 0; i < 4; i++) {
+            vec scale = q_scale;
+            if (t->key_scales)
+                scale = vec_mul(scale, vec_set1(t->key_scales[j + i]));
+            vec x = vec_mul(scores_vec(t, s + 16 * (j + i)), scale);
+            vec_store(s + 16 * (j + i), x);
+            top[i] = vec_max(x, top[i]);
+        }
+    }
+    if (odd || t->partial) {
+        if (odd)
+            bend_and_tilt(b, t, group, s);
+        if (t->partial)
+            hide(b, t, group, s);
+        top[0] = before;
+        for (size_t j = 0; j < ATTN_TILE; j++)
+            top[0] = vec_max(vec_load(s + 16 * j), top[0]);
+    } else {
+        top[0] = vec_max(vec_max(top[0], top[1]), vec_max(top[2], top[3]));
+    }
+    vec m = top[0], sums[16], w_sums[16];
+    for (size_t i = 0; i < 16; i++) {
+        vec sum = vec_set1(0.0f), w_sum = sum;
+        for (size_t j = i; j < ATTN_TILE; j += 16) {
+            vec p = vec_exp2(vec_sub(vec_load(s + 16 * j), m));
+            sum = vec_add(sum, p);
+            if (t->value_scales) {
+                p = vec_mul(p, vec_set1(t->value_scales[j]));
+                w_sum = vec_add(w_sum, p);
+            }
+            vec_store(s + 16 * j, p);
+        }
+        sums[i] = sum;
+        w_sums[i] = w_sum;
+    }
+    *f = vec_exp2(vec_sub(before, m));
+    vec_store(part_m, m);
+    vec_store(part_l, vec_fma(vec_load(part_l), *f, tree(sums)));
+    *u = vec_set1(1.0f);
+    if (t->value_scales == NULL)
+        return;
+    vec c = weight_scale(tree(w_sums), u);
+    for (size_t j = 0; j < ATTN_TILE; j += 2)
+        ivec_store(weights + 8 * j, ivec_pair_bits(to_bits(vec_load(s + 16 * j), c),
+                                                   to_bits(vec_load(s + 16 * j + 16), c)));
+}
+
+/* One or two sixteens of rows from `group`. */
+static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t n_groups)
+{
+    size_t steps = key_steps(b), width = round_up(b->head_dim_v, 16);
+    bool int_v = t->value_scales != NULL;
+    float *scores = b->scores;
+    uint32_t *weights = b->weights;
+    vec f[2], u[2];
+    for (size_t i = 0; i < ATTN_TILE / 16; i++) {
+        dots keys = {t->keys + i * steps * 64,
+                     4,
+                     64,
+                     (const uint8_t *)b->q + group * steps * 64,
+                     steps * 64,
+                     64,
+                     steps,
+                     (uint8_t *)(scores + i * 256),
+                     64,
+                     ATTN_TILE * 64};
+        (t->key_scales ? dots_int : dots_float)(&keys, 16, n_groups);
+    }
+    for (size_t i = 0; i < n_groups; i++)
+        weigh_group(b, t, group + i, scores + i * ATTN_TILE * 16, weights + i * ATTN_TILE * 8,
+                    &f[i], &u[i]);
+    dots values = {t->values,
+                   4,
+                   width * 4,
+                   int_v ? b->weights : b->scores,
+                   ATTN_TILE * (int_v ? 32 : 64),
+                   64,
+                   int_v ? ATTN_TILE / 2 : ATTN_TILE,
+                   b->mixed,
+                   64,
+                   width * 64};
+    (int_v ? dots_int : dots_float)(&values, width, n_groups);
+    for (size_t i = 0; i < n_groups; i++)
+        accumulate(b->part.acc + (group + i) * width * 16, (float *)b->mixed + i * width * 16,
+                   int_v, u[i], f[i], width * 16);
+}
+
+static void tile(attn_block *b, const void *keys, const void *values, uint32_t first)
+{
+    size_t key_width = round_up(b->head_dim_k, 2), value_width = round_up(b->head_dim_v, 16);
+    tile_view t = {.keys = integers_of(b->type_k, keys, key_width, b->keys),
+                   .values = integers_of(b->type_v, values, value_width, b->values),
+                   .key_scales = scales_of(b->type_k, keys, key_width),
+                   .value_scales = scales_of(b->type_v, values, value_width),
+                   .first = first,
+                   .partial = first < b->low_max || first + ATTN_TILE > b->high_min};
+    if (!attn_is_wide(b->n_rows)) {
+        narrow_tile(b, &t);
+        return;
+    }
+    for (size_t group = 0; group < b->n_lanes / 16; group += 2)
+        wide_groups(b, &t, group, b->n_lanes / 16 - group < 2 ? 1 : 2);
+}
+
+/* ---- putting together ---- */
+
+static void fold(attn_block *b)
+{
+    size_t width = round_up(b->head_dim_v, 16);
+    const attn_part *total = &b->total, *part = &b->part;
+    for (size_t i = 0; i < b->n_lanes; i++) {
+        float m = part->m[i] > total->m[i] ? part->m[i] : total->m[i];
+        float f1 = exp2_of(total->m[i] - m), f2 = exp2_of(part->m[i] - m);
+        total->l[i] = fmaf(part->l[i], f2, total->l[i] * f1);
+        total->m[i] = m;
+        size_t at = attn_is_wide(b->n_rows) ? i / 16 * width * 16 + i % 16 : i * width;
+        size_t step = attn_is_wide(b->n_rows) ? 16 : 1;
+        for (size_t j = 0; j < width; j++) {
+            float *acc = total->acc + at + j * step;
+            *acc = fmaf(part->acc[at + j * step], f2, *acc * f1);
+        }
+    }
+}
+
+static void end(attn_block *b)
+{
+    size_t width = round_up(b->head_dim_v, 16);
+    for (size_t i = 0; i < b->n_rows; i++) {
+        const attn_row *row = &b->rows[i];
+        const float *acc = b->total.acc;
+        size_t step = 1;
+        float l = b->total.l[i], f = 1.0f;
+        if (attn_is_wide(b->n_rows)) {
+            acc += i / 16 * width * 16 + i % 16;
+            step = 16;
+        } else {
+            acc += i * width;
+        }
+        if (row->sink) {
+            float sink = *row->sink * log2_e, m = b->total.m[i];
+            float most = sink > m ? sink : m;
+            f = exp2_of(m - most);
+            l = l * f + exp2_of(sink - most);
+        }
+        float inverse = 1.0f / l;
+        for (size_t j = 0; j < b->head_dim_v; j++)
+            row->out[j] = acc[j * step] * f * inverse + 0.0f;
+    }
+}
+
+const attn_kernels ATTN_TABLE = {
+    .store_key = store_key,
+    .store_value = store_value,
+    .begin = begin,
+    .start = start,
+    .tile = tile,
+    .fold = fold,
+    .end = end,
+};
