@@ -36,11 +36,13 @@
 
 #include "base/wtype.h"
 #include "kernels/attention.h"
+#include "kernels/panel.h"
 
 typedef enum act_kind { ACT_F32, ACT_Q32, ACT_Q256, ACT_COUNT } act_kind;
 
-act_kind act_kind_for(wtype type);             /* by class; ACT_F32 for class N */
-size_t act_row_bytes(act_kind kind, size_t k); /* rounded up to MEM_ALIGN */
+act_kind act_kind_for(wtype type);              /* by class; ACT_F32 for class N */
+size_t act_row_bytes(act_kind kind, size_t k);  /* rounded up to MEM_ALIGN */
+size_t act_tile_bytes(act_kind kind, size_t k); /* of panel.h; a multiple of MEM_ALIGN */
 static inline size_t act_block(act_kind kind)
 {
     return kind == ACT_Q256 ? 256 : 32;
@@ -72,6 +74,13 @@ typedef struct weight_kernels {
     void (*dequantize[WTYPE_COUNT])(const uint8_t *row, size_t k, float *x); /* exact */
     void (*quantize_act[ACT_COUNT])(const float *x, size_t k, void *row);
 } weight_kernels;
+
+/* Many columns at once (panel.h). Entries may be NULL: there matmul is as good. */
+typedef struct panel_kernels {
+    panel_pack_fn *pack[ACT_COUNT]; /* one tile from n <= TILE_COLUMNS activation rows */
+    panel_matmul_fn *matmul[WTYPE_COUNT];
+    size_t min_columns; /* from which on it is faster than weight_kernels */
+} panel_kernels;
 
 typedef enum ffn_act {
     FFN_SILU,
@@ -110,12 +119,13 @@ typedef struct float_kernels {
 typedef struct kernels {
     const char *isa;
     const weight_kernels *weight;
+    const panel_kernels *panel; /* NULL: this instruction set has none */
     const float_kernels *f;
     const attn_kernels *attn;
 } kernels;
 
-/* By name: "scalar", "avx2", "avx512", "neon". NULL if this build has no such table. Whether the
- * CPU can run it is the caller's to know (os/cpu.h). */
+/* By name: "scalar", "avx2", "avx512", "amx", "neon". NULL if this build has no such table. Whether
+ * the CPU can run it is the caller's to know (os/cpu.h). */
 const kernels *kernels_get(const char *isa);
 
 #endif

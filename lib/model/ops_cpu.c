@@ -378,6 +378,11 @@ static size_t lay_out(ops_cpu *o, const hparams *h, const ops_cpu_options *optio
     size_t used = 0, b = o->n_batch, wide = widest_input(h);
     for (int kind = 0; kind < ACT_COUNT; kind++)
         o->act[kind] = take(base, &used, b * act_row_bytes((act_kind)kind, wide));
+    size_t n_tiles = (b + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    for (int kind = ACT_Q32; kind < ACT_COUNT && o->k->panel; kind++)
+        o->tiles[kind] = take(base, &used, n_tiles * act_tile_bytes((act_kind)kind, wide));
+    if (o->k->panel)
+        o->panels = take(base, &used, (size_t)options->n_threads * PANEL_SCRATCH_BYTES);
     for (int set = 0; set < ROPE_SETS; set++) {
         o->cos[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
         o->sin[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
@@ -433,7 +438,7 @@ static const ops_table table = {
 
 uint64_t ops_cpu_bytes(const hparams *h, const ops_cpu_options *options)
 {
-    ops_cpu counted = {.n_batch = options->n_batch};
+    ops_cpu counted = {.k = options->kernels, .n_batch = options->n_batch};
     return lay_out(&counted, h, options, NULL);
 }
 

@@ -29,7 +29,10 @@ typedef struct ops_cpu {
     void *memory; /* everything below, one mapping */
     size_t memory_bytes;
     uint8_t *act[ACT_COUNT]; /* [n_batch] activation rows of the widest input; none for ACT_F32 */
-    float *cos[ROPE_SETS];   /* [n_batch][n_rot / 2] */
+    uint8_t
+        *tiles[ACT_COUNT]; /* the same as tiles of panel.h; none for ACT_F32 or without panels */
+    uint8_t *panels;       /* [n_threads][PANEL_SCRATCH_BYTES] */
+    float *cos[ROPE_SETS]; /* [n_batch][n_rot / 2] */
     float *sin[ROPE_SETS];
     uint8_t *worker; /* [n_threads][worker_bytes], attention's blocks */
     size_t worker_bytes;
@@ -46,6 +49,9 @@ void ops_cpu_run(ops_cpu *o, thread_pool_fn fn, void *arg, size_t n_chunks, uint
 /* Quantizes n rows of k floats into act (rows of act_row_bytes) as `kind` wants. Not for ACT_F32.
  */
 void ops_cpu_quantize(ops_cpu *o, act_kind kind, const float *x, size_t n, size_t k, uint8_t *act);
+
+/* Whether n columns of a format are multiplied by panels. */
+bool ops_cpu_uses_panels(const ops_cpu *o, wtype type, size_t n);
 
 /* Rows of a matrix that make a chunk worth handing out. */
 size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows);

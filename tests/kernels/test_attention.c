@@ -315,7 +315,7 @@ static void test_isa(const char *isa)
 
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"scalar", "avx2", "avx512", "neon"};
+    static const char *const all[] = {"scalar", "avx2", "avx512", "amx", "neon"};
     printf("seed %llu\n", (unsigned long long)rng_state);
     for (int i = 1; i < argc; i++)
         test_isa(argv[i]);

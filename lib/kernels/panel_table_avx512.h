@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * panel_table_avx512.h - the table of panel kernels of AVX-512 or AMX, included at the end of its
+ * file after defining PANEL_TABLE, the table's name. The file has unpack_k and multiply_for_k.
+ */
+#define DEFINE_F(name, elements, bytes)
+#define DEFINE_B(name, elements, bytes)
+#define DEFINE_K(name, elements, bytes)                                                            \
+    static const format_k format_##name = APPLY(FORMAT_K, name, elements, bytes, FORMAT_##name);   \
+    static void unpack_panel_##name(const panel_part *part)                                        \
+    {                                                                                              \
+        unpack_k(part, &format_##name);                                                            \
+    }                                                                                              \
+    static void panel_##name(const panel_job *job)                                                 \
+    {                                                                                              \
+        run_panel(job, &format_##name, unpack_panel_##name, multiply_for_k(&format_##name));       \
+    }
+#define DEFINE_N(name, elements, bytes)
+
+#define X(name, id, text, elements, bytes, class) DEFINE_##class(name, elements, bytes)
+#include "base/wtype.def"
+#undef X
+
+#define FOR_F(entry)
+#define FOR_B(entry)
+#define FOR_K(entry) entry,
+#define FOR_N(entry)
+
+const panel_kernels PANEL_TABLE = {
+    .pack = {[ACT_Q32] = pack_Q32, [ACT_Q256] = pack_Q256},
+    .min_columns = 9,
+    .matmul =
+        {
+#define X(name, id, text, elements, bytes, class) FOR_##class([WTYPE_##name] = panel_##name)
+#include "base/wtype.def"
+#undef X
+        },
+};
