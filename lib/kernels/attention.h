@@ -54,7 +54,7 @@ typedef enum cache_type { CACHE_F32, CACHE_F16, CACHE_Q8_0, CACHE_COUNT } cache_
 
 enum {
     ATTN_TILE = 64,
-    ATTN_ROWS = 128, /* most rows of a block */
+    ATTN_ROWS = 256, /* most rows of a block */
     ATTN_NARROW = 8, /* up to so many rows, sixteen positions make a vector; beyond, sixteen rows */
 };
 
@@ -99,6 +99,9 @@ typedef struct attn_block {
     void *mixed;
     void *keys; /* a tile, widened */
     void *values;
+    void *key_planes; /* a tile as matrix units want it */
+    void *value_planes;
+    void *limbs;
 } attn_block;
 
 static inline bool attn_is_wide(size_t n_rows)

@@ -207,25 +207,6 @@ static size_t key_steps(const attn_block *b)
     return b->type_k == CACHE_F32 ? b->head_dim_k : round_up(b->head_dim_k, 2) / 2;
 }
 
-static void begin(attn_block *b)
-{
-    size_t steps = key_steps(b);
-    uint8_t *q = b->q;
-    bool wide = attn_is_wide(b->n_rows);
-    clear(b, &b->total);
-    for (size_t row = 0; row < b->n_rows; row++) {
-        if (wide)
-            take_query(b, row, q + (row / 16 * steps * 16 + row % 16) * 4, 64);
-        else
-            take_query(b, row, q + row * steps * 4, 4);
-    }
-    for (size_t row = b->n_rows; row < b->n_lanes; row++) {
-        for (size_t i = 0; i < steps; i++)
-            memset(q + (row / 16 * steps * 16 + i * 16 + row % 16) * 4, 0, 4);
-        b->q_scale[row] = 0.0f;
-    }
-}
-
 /* ---- softmax over a tile ---- */
 
 /* What a tile is and where its parts are. */
@@ -512,6 +493,38 @@ static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t 
                    int_v, u[i], f[i], width * 16);
 }
 
+/* Whether any row of this sixteen sees any of the tile; if none does, it changes nothing. */
+static bool sees(const attn_block *b, const tile_view *t, size_t group)
+{
+    for (size_t i = group * 16; i < b->n_rows && i < group * 16 + 16; i++) {
+        if (b->rows[i].low < t->first + ATTN_TILE && b->rows[i].high > t->first)
+            return true;
+    }
+    return false;
+}
+
+#ifdef ATTN_WIDE_TILE
+#include ATTN_WIDE_TILE
+#else
+static void ready_queries(attn_block *b)
+{
+    (void)b;
+}
+
+static void wide_tile(attn_block *b, const tile_view *t)
+{
+    size_t n = b->n_lanes / 16;
+    for (size_t group = 0; group < n;) {
+        size_t seen = sees(b, t, group);
+        if (seen)
+            seen += group + 1 < n && sees(b, t, group + 1);
+        if (seen)
+            wide_groups(b, t, group, seen);
+        group += seen ? seen : 1;
+    }
+}
+#endif
+
 static void tile(attn_block *b, const void *keys, const void *values, uint32_t first)
 {
     size_t key_width = round_up(b->head_dim_k, 2), value_width = round_up(b->head_dim_v, 16);
@@ -525,8 +538,28 @@ static void tile(attn_block *b, const void *keys, const void *values, uint32_t f
         narrow_tile(b, &t);
         return;
     }
-    for (size_t group = 0; group < b->n_lanes / 16; group += 2)
-        wide_groups(b, &t, group, b->n_lanes / 16 - group < 2 ? 1 : 2);
+    wide_tile(b, &t);
+}
+
+static void begin(attn_block *b)
+{
+    size_t steps = key_steps(b);
+    uint8_t *q = b->q;
+    bool wide = attn_is_wide(b->n_rows);
+    clear(b, &b->total);
+    for (size_t row = 0; row < b->n_rows; row++) {
+        if (wide)
+            take_query(b, row, q + (row / 16 * steps * 16 + row % 16) * 4, 64);
+        else
+            take_query(b, row, q + row * steps * 4, 4);
+    }
+    for (size_t row = b->n_rows; row < b->n_lanes; row++) {
+        for (size_t i = 0; i < steps; i++)
+            memset(q + (row / 16 * steps * 16 + i * 16 + row % 16) * 4, 0, 4);
+        b->q_scale[row] = 0.0f;
+    }
+    if (wide)
+        ready_queries(b);
 }
 
 /* ---- putting together ---- */

@@ -20,6 +20,7 @@ extern const attn_kernels attn_kernels_avx2;
 extern const weight_kernels weight_kernels_avx512;
 extern const float_kernels float_kernels_avx512;
 extern const attn_kernels attn_kernels_avx512;
+extern const attn_kernels attn_kernels_amx;
 extern const panel_kernels panel_kernels_avx512;
 extern const panel_kernels panel_kernels_amx;
 #elif defined(__aarch64__)
