@@ -65,7 +65,7 @@ static size_t lay_out(attn_block *b, void *base)
     b->values = take(base, &used, ATTN_TILE * dim_v * sizeof(int16_t));
     b->key_planes = take(base, &used, ATTN_TILE * dim_k * sizeof(int16_t));
     b->value_planes = take(base, &used, ATTN_TILE * dim_v * sizeof(int16_t));
-    b->limbs = take(base, &used, 3 * 16 * ATTN_TILE * sizeof(int32_t));
+    b->limbs = take(base, &used, 2 * 3 * 16 * (ATTN_TILE + dim_v) * sizeof(int32_t));
     if (base) {
         b->part = attn_part_at(parts[0], b->n_rows, b->head_dim_v);
         b->total = attn_part_at(parts[1], b->n_rows, b->head_dim_v);

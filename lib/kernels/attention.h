@@ -7,7 +7,7 @@
  * keys (the heads of a group, the tokens of a pass) make a block, so that a tile is read once for
  * all of them.
  *
- * Cache  The keys of one head over one tile are `pairs` of neighbouring elements, in an order in
+ * Cache  The keys of one head over one tile are pairs of neighbouring elements, in an order in
  *        which sixteen positions make a vector; its values are pairs of neighbouring positions:
  *
  *          F16   keys    int16 [4 sixteens of positions][head_dim / 2][16 positions][2 elements]
@@ -17,31 +17,39 @@
  *
  *        with head_dim rounded up to a multiple of 2 for keys and of 16 for values. In F16 and Q8_0
  *        one float scale per position follows; an element is its integer times that. F16 has
- *        fifteen bits of integer: at least the accuracy of half floats, in their space, but as
- *        integers, which add up exactly.
+ *        fifteen bits of integer: more accurate than half floats, in their space, and integers add
+ *        up exactly in any order. docs/decisions/attention-in-integers.md says why.
  *
  * Contract (every instruction set, any block, any number of rows: the same bits)
- *   store   integers q = rint(x * (1/d)), ties to even. Values: d = amax/32700, or amax/127.
- *           Keys, F16: d = max(|x|/46000, amax/32700), |x| being the Euclidean norm by dot()'s
- * rule. By Cauchy and Schwarz no sum of products of two such rows passes 2^31. A row that is not
- * finite, or so small that 1/d is not, is all zeros; so is a row of floats that is not finite,
- * because what a row does not see must not touch it. score   int: queries are made integers like
- * F16 keys, with scale dq. s = (float)(sum q k) * (dq * scale * dk), the sum being an exact int32.
- *           float: s = (one fma chain over ascending elements, from +0) * scale.
- *           Then softcap; ALiBi: s = fma(slope, -|query - key|, s). All in units of ln 2: `scale`
- * is times log2(e), so that 2^s is what softmax adds up. tile    m' = max(m, s of visible
- * positions);  f = 2^(m - m');  p = 2^(s - m'), 0 if not visible; l = fma(l, f, sum p), where the
- * sum has sixteen partial sums, element i going to i mod 16, and kernels.h's tree. int: w = p * dv;
- * W = sum w (as above); c = 32767 / W, or 0 if W < 1e-30; i = rint(w c); acc = fma((float)(sum i
- * v), W * (1/32767), acc * f). The i add up to 2^15, so an int32 holds the sum. float: acc = acc *
- * f + (one fma chain of p v over ascending positions, from +0). A tile none of whose positions are
- * visible changes nothing. fold    (m, l, acc) of two stretches of positions: M = max(m1, m2), f1 =
- * 2^(m1 - M), f2 likewise; l = fma(l2, f2, l1 * f1), acc = fma(acc2, f2, acc1 * f1), 1 being the
- * earlier. end     with a sink s: M = max(m, s), f = 2^(m - M), l = l * f + 2^(s - M), acc *= f.
- *           out = acc * (1/l) + 0.
  *
- * 2^x  x = n + r, |r| <= 1/2; a polynomial of degree 5 in r (relative error below 3e-7), its
- *      exponent raised by n. Below -126 the result is 0. x is never above 0.
+ *   store   q = rint(x * (1/d)), ties to even. Values: d = amax/32700, or amax/127 for Q8_0.
+ *           Keys: F16 d = max(|x|/46000, amax/32700), |x| being the Euclidean norm by dot()'s rule:
+ *           by Cauchy and Schwarz no sum of products of two such rows passes 2^31. Q8_0 amax/127.
+ *           A row that is not finite, or so small that 1/d is not, is all zeros; so is a row of
+ *           floats that is not finite, because what is not seen must not be felt.
+ *
+ *   score   Integers: queries become integers like F16 keys, with scale dq;
+ *           s = (float)(sum q k) * (dq * scale * dk), the sum being an exact int32.
+ *           Floats: s = (one fma chain over ascending elements, from +0) * scale.
+ *           Then softcap; then ALiBi, s = fma(slope, -|query - key|, s). In units of ln 2: scale,
+ *           or the capped score, is times log2(e), so that softmax adds up 2^s.
+ *
+ *   tile    m' = max(m, s of visible positions);  f = 2^(m - m');
+ *           p = 2^(s - m'), 0 if not visible;
+ *           l = fma(l, f, sum p): sixteen partial sums, element i to i mod 16, and kernels.h's
+ * tree. Integers: w = p * dv; W = sum w, as above; c = 32767 / W, or 0 if W < 1e-30; i = rint(w c);
+ * acc = fma((float)(sum i v), W * (1/32767), acc * f). The i add up to 2^15, so an int32 holds
+ * their sum. Floats: acc = acc * f + (one fma chain of p v over ascending positions, from +0). A
+ * tile none of whose positions are visible changes nothing.
+ *
+ *   fold    (m, l, acc) of two stretches of positions, 1 the earlier: M = max(m1, m2),
+ *           f1 = 2^(m1 - M), f2 = 2^(m2 - M); l = fma(l2, f2, l1 * f1), acc likewise.
+ *
+ *   end     out = acc * (1/l) + 0; with a sink s: M = max(m, s), f = 2^(m - M),
+ *           out = acc * (f / fma(l, f, 2^(s - M))) + 0. (The 0 makes -0 and 0 alike.)
+ *
+ *   2^x     x = n + r, |r| <= 1/2; a polynomial of degree 5 in r (relative error below 3e-7), its
+ *           exponent raised by n. Below -126 the result is 0. x is never above 0.
  */
 #ifndef HEARTH_KERNELS_ATTENTION_H
 #define HEARTH_KERNELS_ATTENTION_H

@@ -2,8 +2,8 @@
  *
  * attention_amx.h - wide tiles on the matrix unit of AMX-INT8, for attention_template.h.
  *
- * A 16-bit integer is 256 times its upper byte, which has the sign, plus its lower byte. So a sum of
- * products of 16-bit integers is four of bytes, the two in the middle added in one place:
+ * A 16-bit integer is 256 times its upper byte, which has the sign, plus its lower byte. So a sum
+ * of products of 16-bit integers is four of bytes, the two in the middle added in one place:
  *
  *   sum k q = 2^16 sum kh qh + 2^8 (sum kh ql + sum kl qh) + sum kl ql      exact, modulo 2^32
  *
@@ -127,7 +127,16 @@ static void ready_queries(attn_block *b)
     }
 }
 
-/* Tiles: 0 to 2 sums, 3 and 4 the left planes, 5 and 6 the right ones; lower bytes first. */
+/* ---- products of four bytes, on the unit ---- */
+
+/* Tiles: 0 to 2 sums, upper first; 4 and 5 left planes, 6 and 7 right ones. Each sum is stored as
+ * late as it can be, for a product takes fifty cycles. */
+ALWAYS_INLINE void load_right(const uint8_t *planes)
+{
+    _tile_loadd(6, planes, 64);
+    _tile_loadd(7, planes + PLANE, 64);
+}
+
 ALWAYS_INLINE void zero_sums(void)
 {
     _tile_zero(0);
@@ -135,81 +144,115 @@ ALWAYS_INLINE void zero_sums(void)
     _tile_zero(2);
 }
 
-ALWAYS_INLINE void load_right(const uint8_t *planes)
+ALWAYS_INLINE void add_products(const uint8_t *left, bool bytes)
 {
-    _tile_loadd(5, planes, 64);
-    _tile_loadd(6, planes + PLANE, 64);
-}
-
-/* Left integers of 16 bits, or of 8, which are the lower plane with its sign. */
-ALWAYS_INLINE void multiply(const uint8_t *planes, bool bytes)
-{
-    _tile_loadd(3, planes, 64);
-    if (bytes) {
-        _tile_dpbssd(1, 3, 6);
-        _tile_dpbsud(2, 3, 5);
+    _tile_loadd(4, left, 64);
+    if (bytes) { /* integers of 8 bits are the lower plane with its sign */
+        _tile_dpbssd(1, 4, 7);
+        _tile_dpbsud(2, 4, 6);
         return;
     }
-    _tile_loadd(4, planes + PLANE, 64);
-    _tile_dpbuud(2, 3, 5);
-    _tile_dpbusd(1, 3, 6);
-    _tile_dpbsud(1, 4, 5);
-    _tile_dpbssd(0, 4, 6);
+    _tile_loadd(5, left + PLANE, 64);
+    _tile_dpbusd(1, 4, 7);
+    _tile_dpbssd(0, 5, 7);
+    _tile_dpbuud(2, 4, 6);
+    _tile_dpbsud(1, 5, 6);
 }
 
-ALWAYS_INLINE void store_sums(int32_t *limbs)
+ALWAYS_INLINE void store_sums(int32_t *sums, bool bytes)
 {
-    _tile_stored(0, limbs, 64);
-    _tile_stored(1, limbs + 256, 64);
-    _tile_stored(2, limbs + 512, 64);
+    if (!bytes)
+        _tile_stored(0, sums, 64);
+    _tile_stored(2, sums + 512, 64);
+    _tile_stored(1, sums + 256, 64);
 }
 
-ALWAYS_INLINE __m512i join(const int32_t *limbs)
+/* Line i of the sums. */
+ALWAYS_INLINE vec load_sums(const int32_t *sums, size_t i, bool bytes)
 {
-    __m512i high = _mm512_slli_epi32(_mm512_load_si512(limbs), 16);
-    __m512i middle = _mm512_slli_epi32(_mm512_load_si512(limbs + 256), 8);
-    return _mm512_add_epi32(_mm512_add_epi32(high, middle), _mm512_load_si512(limbs + 512));
+    const int32_t *at = sums + 16 * i;
+    __m512i x = _mm512_add_epi32(_mm512_slli_epi32(_mm512_load_si512(at + 256), 8),
+                                 _mm512_load_si512(at + 512));
+    if (!bytes)
+        x = _mm512_add_epi32(x, _mm512_slli_epi32(_mm512_load_si512(at), 16));
+    return ivec_to_vec(x);
 }
 
-static void multiply_keys(attn_block *b, size_t group)
+ALWAYS_INLINE vec load_half_sums(const void *sums, size_t i)
+{
+    return load_sums(sums, i, false);
+}
+
+ALWAYS_INLINE vec load_byte_sums(const void *sums, size_t i)
+{
+    return load_sums(sums, i, true);
+}
+
+/* ---- a pass over the rows ---- */
+
+/* Where the unit leaves the sums of block i; the vectors take up those of i - SUMS_LAG meanwhile.
+ */
+enum { SUMS_LAG = 2, SUMS_SLOTS = 4 };
+
+static int32_t *sums_of(const attn_block *b, size_t i)
+{
+    return (int32_t *)b->limbs + i % SUMS_SLOTS * 768;
+}
+
+ALWAYS_INLINE vec score_keys(attn_block *b, const tile_view *t, size_t group, bool bytes)
 {
     size_t n = (key_steps(b) + 31) / 32;
-    bool bytes = b->type_k == CACHE_Q8_0;
-    const uint8_t *q = query_planes(b) + group * n * 2 * PLANE, *k = b->key_planes;
-    int32_t *limbs = b->limbs, *scores = b->scores;
+    const uint8_t *q = query_planes(b) + group * n * 2 * PLANE;
+    vec before = vec_load(b->part.m + 16 * group), top[4] = {before, before, before, before};
     if (n == 1)
         load_right(q);
-    for (size_t sixteen = 0; sixteen < 4; sixteen++) {
-        zero_sums();
-        for (size_t i = 0; i < n; i++) {
-            if (n > 1)
-                load_right(q + i * 2 * PLANE);
-            multiply(k + (sixteen * n + i) * 2 * PLANE, bytes);
+    for (size_t sixteen = 0; sixteen < 4 + SUMS_LAG; sixteen++) {
+        if (sixteen < 4) {
+            zero_sums();
+            for (size_t i = 0; i < n; i++) {
+                if (n > 1)
+                    load_right(q + i * 2 * PLANE);
+                add_products((const uint8_t *)b->key_planes + (sixteen * n + i) * 2 * PLANE, bytes);
+            }
+            store_sums(sums_of(b, sixteen), bytes);
         }
-        store_sums(limbs + sixteen * 768);
+        if (sixteen >= SUMS_LAG)
+            scale_scores(b, t, group, sixteen - SUMS_LAG, sums_of(b, sixteen - SUMS_LAG),
+                         bytes ? load_byte_sums : load_half_sums, b->scores, top);
     }
-    for (size_t j = 0; j < ATTN_TILE; j++)
-        _mm512_store_si512(scores + 16 * j, join(limbs + j / 16 * 768 + j % 16 * 16));
+    return finish_scores(b, t, group, b->scores, top);
 }
 
-static void multiply_values(attn_block *b, size_t group, vec u, vec f)
+ALWAYS_INLINE void mix_values(attn_block *b, size_t group, vec f, vec u, bool bytes)
 {
     size_t n = round_up(b->head_dim_v, 16) / 16;
-    bool bytes = b->type_v == CACHE_Q8_0;
-    const uint8_t *v = b->value_planes;
-    int32_t *limbs = b->limbs;
     float *acc = b->part.acc + group * n * 256;
     load_right(b->mixed);
-    for (size_t i = 0; i < n; i++) {
-        int32_t *sums = limbs + i % 4 * 768;
-        zero_sums();
-        multiply(v + i * 2 * PLANE, bytes);
-        store_sums(sums);
-        for (size_t j = 0; j < 16; j++) {
-            float *at = acc + (i * 16 + j) * 16;
-            vec_store(at, vec_fma(ivec_to_vec(join(sums + j * 16)), u, vec_mul(vec_load(at), f)));
+    for (size_t i = 0; i < n + SUMS_LAG; i++) {
+        if (i < n) {
+            zero_sums();
+            add_products((const uint8_t *)b->value_planes + i * 2 * PLANE, bytes);
+            store_sums(sums_of(b, i), bytes);
         }
+        for (size_t j = 0; j < 16 && i >= SUMS_LAG; j++, acc += 16)
+            vec_store(acc, vec_fma(load_sums(sums_of(b, i - SUMS_LAG), j, bytes), u,
+                                   vec_mul(vec_load(acc), f)));
     }
+}
+
+static void walk_group(attn_block *b, const tile_view *t, size_t group)
+{
+    vec f, u, m;
+    if (b->type_k == CACHE_Q8_0)
+        m = score_keys(b, t, group, true);
+    else
+        m = score_keys(b, t, group, false);
+    weigh_group(b, t, group, m, b->scores, b->weights, &f, &u);
+    right_planes(b->weights, ATTN_TILE / 2, b->mixed);
+    if (b->type_v == CACHE_Q8_0)
+        mix_values(b, group, f, u, true);
+    else
+        mix_values(b, group, f, u, false);
 }
 
 static void ready_tile(attn_block *b, const tile_view *t)
@@ -233,17 +276,12 @@ static void wide_tile(attn_block *b, const tile_view *t)
         open_tiles();
     }
     for (size_t group = 0; group < b->n_lanes / 16; group++) {
-        vec f, u;
         if (!sees(b, t, group))
             continue;
-        if (!ints) {
+        if (ints)
+            walk_group(b, t, group);
+        else
             wide_groups(b, t, group, 1);
-            continue;
-        }
-        multiply_keys(b, group);
-        weigh_group(b, t, group, b->scores, b->weights, &f, &u);
-        right_planes(b->weights, ATTN_TILE / 2, b->mixed);
-        multiply_values(b, group, u, f);
     }
     if (ints)
         _tile_release();

@@ -396,37 +396,59 @@ static void hide(attn_block *b, const tile_view *t, size_t group, float *s)
     }
 }
 
-/* Scores [64][16] to weights, in place if floats. */
-static void weigh_group(attn_block *b, const tile_view *t, size_t group, float *s,
-                        uint32_t *weights, vec *f, vec *u)
+typedef vec load_scores_fn(const void *scores, size_t position);
+
+ALWAYS_INLINE vec load_float_scores(const void *scores, size_t j)
 {
-    float *part_m = b->part.m + 16 * group, *part_l = b->part.l + 16 * group;
-    vec q_scale = vec_load(b->q_scale + 16 * group), before = vec_load(part_m), top[4];
-    bool odd = b->softcap != 0.0f || b->rows[0].slope != 0.0f;
-    for (size_t i = 0; i < 4; i++)
-        top[i] = before;
-    for (size_t j = 0; j < ATTN_TILE; j += 4) {
+    return vec_load((const float *)scores + 16 * j);
+}
+
+ALWAYS_INLINE vec load_int_scores(const void *scores, size_t j)
+{
+    return ivec_to_vec(ivec_load((const float *)scores + 16 * j));
+}
+
+/* Sums of products of a sixteen of positions to scores; the greatest ones to top. */
+ALWAYS_INLINE void scale_scores(attn_block *b, const tile_view *t, size_t group, size_t sixteen,
+                                const void *sums, load_scores_fn *load, float *s, vec top[4])
+{
+    vec q_scale = vec_load(b->q_scale + 16 * group);
+    s += sixteen * 256;
+    for (size_t j = 0; j < 16; j += 4) {
         for (size_t i = 0; i < 4; i++) {
             vec scale = q_scale;
             if (t->key_scales)
-                scale = vec_mul(scale, vec_set1(t->key_scales[j + i]));
-            vec x = vec_mul(scores_vec(t, s + 16 * (j + i)), scale);
+                scale = vec_mul(scale, vec_set1(t->key_scales[sixteen * 16 + j + i]));
+            vec x = vec_mul(load(sums, j + i), scale);
             vec_store(s + 16 * (j + i), x);
             top[i] = vec_max(x, top[i]);
         }
     }
-    if (odd || t->partial) {
-        if (odd)
-            bend_and_tilt(b, t, group, s);
-        if (t->partial)
-            hide(b, t, group, s);
-        top[0] = before;
-        for (size_t j = 0; j < ATTN_TILE; j++)
-            top[0] = vec_max(vec_load(s + 16 * j), top[0]);
-    } else {
-        top[0] = vec_max(vec_max(top[0], top[1]), vec_max(top[2], top[3]));
-    }
-    vec m = top[0], sums[16], w_sums[16];
+}
+
+/* What else makes a score; returns the new maximum. */
+static vec finish_scores(attn_block *b, const tile_view *t, size_t group, float *s,
+                         const vec top[4])
+{
+    bool odd = b->softcap != 0.0f || b->rows[0].slope != 0.0f;
+    if (!odd && !t->partial)
+        return vec_max(vec_max(top[0], top[1]), vec_max(top[2], top[3]));
+    if (odd)
+        bend_and_tilt(b, t, group, s);
+    if (t->partial)
+        hide(b, t, group, s);
+    vec m = vec_load(b->part.m + 16 * group);
+    for (size_t j = 0; j < ATTN_TILE; j++)
+        m = vec_max(vec_load(s + 16 * j), m);
+    return m;
+}
+
+/* Scores to weights under the new maximum: in place if floats, or pairs of integers. */
+static void weigh_group(attn_block *b, const tile_view *t, size_t group, vec m, float *s,
+                        uint32_t *weights, vec *f, vec *u)
+{
+    float *part_m = b->part.m + 16 * group, *part_l = b->part.l + 16 * group;
+    vec before = vec_load(part_m), sums[16], w_sums[16];
     for (size_t i = 0; i < 16; i++) {
         vec sum = vec_set1(0.0f), w_sum = sum;
         for (size_t j = i; j < ATTN_TILE; j += 16) {
@@ -459,7 +481,6 @@ static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t 
     size_t steps = key_steps(b), width = round_up(b->head_dim_v, 16);
     bool int_v = t->value_scales != NULL;
     float *scores = b->scores;
-    uint32_t *weights = b->weights;
     vec f[2], u[2];
     for (size_t i = 0; i < ATTN_TILE / 16; i++) {
         dots keys = {t->keys + i * steps * 64,
@@ -474,9 +495,20 @@ static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t 
                      ATTN_TILE * 64};
         (t->key_scales ? dots_int : dots_float)(&keys, 16, n_groups);
     }
-    for (size_t i = 0; i < n_groups; i++)
-        weigh_group(b, t, group + i, scores + i * ATTN_TILE * 16, weights + i * ATTN_TILE * 8,
-                    &f[i], &u[i]);
+    for (size_t i = 0; i < n_groups; i++) {
+        vec before = vec_load(b->part.m + 16 * (group + i));
+        vec top[4] = {before, before, before, before};
+        float *s = scores + i * ATTN_TILE * 16;
+        for (size_t j = 0; j < 4; j++) {
+            const float *sums = s + j * 256;
+            if (t->key_scales)
+                scale_scores(b, t, group + i, j, sums, load_int_scores, s, top);
+            else
+                scale_scores(b, t, group + i, j, sums, load_float_scores, s, top);
+        }
+        weigh_group(b, t, group + i, finish_scores(b, t, group + i, s, top), s,
+                    (uint32_t *)b->weights + i * ATTN_TILE * 8, &f[i], &u[i]);
+    }
     dots values = {t->values,
                    4,
                    width * 4,
@@ -564,47 +596,73 @@ static void begin(attn_block *b)
 
 /* ---- putting together ---- */
 
+/* acc = fma(part, f2, acc * f1) over n floats. */
+static void fold_acc(float *acc, const float *part, vec f1, vec f2, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        vec_store(acc + i, vec_fma(vec_load(part + i), f2, vec_mul(vec_load(acc + i), f1)));
+}
+
 static void fold(attn_block *b)
 {
-    size_t width = round_up(b->head_dim_v, 16);
+    size_t width = round_up(b->head_dim_v, 16), n = round_up(b->n_lanes, 16);
     const attn_part *total = &b->total, *part = &b->part;
-    for (size_t i = 0; i < b->n_lanes; i++) {
-        float m = part->m[i] > total->m[i] ? part->m[i] : total->m[i];
-        float f1 = exp2_of(total->m[i] - m), f2 = exp2_of(part->m[i] - m);
-        total->l[i] = fmaf(part->l[i], f2, total->l[i] * f1);
-        total->m[i] = m;
-        size_t at = attn_is_wide(b->n_rows) ? i / 16 * width * 16 + i % 16 : i * width;
-        size_t step = attn_is_wide(b->n_rows) ? 16 : 1;
-        for (size_t j = 0; j < width; j++) {
-            float *acc = total->acc + at + j * step;
-            *acc = fmaf(part->acc[at + j * step], f2, *acc * f1);
-        }
+    bool wide = attn_is_wide(b->n_rows);
+    for (size_t i = 0; i < n; i += 16) { /* a narrow block's last lanes are not looked at */
+        vec m1 = vec_load(total->m + i), m2 = vec_load(part->m + i), m = vec_max(m2, m1);
+        vec f1 = vec_exp2(vec_sub(m1, m)), f2 = vec_exp2(vec_sub(m2, m));
+        float factors[2][16];
+        vec_store(factors[0], f1);
+        vec_store(factors[1], f2);
+        vec_store(total->m + i, m);
+        vec_store(total->l + i,
+                  vec_fma(vec_load(part->l + i), f2, vec_mul(vec_load(total->l + i), f1)));
+        if (wide)
+            fold_acc(total->acc + i * width, part->acc + i * width, f1, f2, width * 16);
+        for (size_t j = 0; !wide && j < b->n_rows; j++)
+            fold_acc(total->acc + j * width, part->acc + j * width, vec_set1(factors[0][j]),
+                     vec_set1(factors[1][j]), width);
     }
+}
+
+/* Sixteen accumulators side by side, times `factor`, to rows. */
+static void write_rows(const attn_block *b, size_t first, const float *acc, const float *factor)
+{
+    size_t n = b->n_rows - first < 16 ? b->n_rows - first : 16;
+    for (size_t i = 0; i < n; i++) {
+        float *out = b->rows[first + i].out;
+        for (size_t j = 0; j < b->head_dim_v; j++)
+            out[j] = acc[j * 16 + i] * factor[i] + 0.0f;
+    }
+}
+
+/* What row i's accumulator is multiplied by. */
+static float last_factor(const attn_block *b, size_t i)
+{
+    float l = b->total.l[i], m = b->total.m[i];
+    if (b->rows[i].sink == NULL)
+        return 1.0f / l;
+    float sink = *b->rows[i].sink * log2_e, most = sink > m ? sink : m;
+    float f = exp2_of(m - most);
+    return f / fmaf(l, f, exp2_of(sink - most));
 }
 
 static void end(attn_block *b)
 {
     size_t width = round_up(b->head_dim_v, 16);
-    for (size_t i = 0; i < b->n_rows; i++) {
-        const attn_row *row = &b->rows[i];
-        const float *acc = b->total.acc;
-        size_t step = 1;
-        float l = b->total.l[i], f = 1.0f;
-        if (attn_is_wide(b->n_rows)) {
-            acc += i / 16 * width * 16 + i % 16;
-            step = 16;
-        } else {
-            acc += i * width;
+    if (!attn_is_wide(b->n_rows)) {
+        for (size_t i = 0; i < b->n_rows; i++) {
+            float factor = last_factor(b, i);
+            for (size_t j = 0; j < b->head_dim_v; j++)
+                b->rows[i].out[j] = b->total.acc[i * width + j] * factor + 0.0f;
         }
-        if (row->sink) {
-            float sink = *row->sink * log2_e, m = b->total.m[i];
-            float most = sink > m ? sink : m;
-            f = exp2_of(m - most);
-            l = l * f + exp2_of(sink - most);
-        }
-        float inverse = 1.0f / l;
-        for (size_t j = 0; j < b->head_dim_v; j++)
-            row->out[j] = acc[j * step] * f * inverse + 0.0f;
+        return;
+    }
+    for (size_t first = 0; first < b->n_rows; first += 16) {
+        float factors[16];
+        for (size_t i = 0; i < 16 && first + i < b->n_rows; i++)
+            factors[i] = last_factor(b, first + i);
+        write_rows(b, first, b->total.acc + first * width, factors);
     }
 }
 
