@@ -29,18 +29,21 @@
  *           floats that is not finite, because what is not seen must not be felt.
  *
  *   score   Integers: queries become integers like F16 keys, with scale dq;
- *           s = (float)(sum q k) * (dq * scale * dk), the sum being an exact int32.
- *           Floats: s = (one fma chain over ascending elements, from +0) * scale.
- *           Then softcap; then ALiBi, s = fma(slope, -|query - key|, s). In units of ln 2: scale,
- *           or the capped score, is times log2(e), so that softmax adds up 2^s.
+ *           t = (float)(sum q k) * dk, the sum being an exact int32; a = dq * scale.
+ *           Floats: t = one fma chain over ascending elements, from +0; a = scale.
+ *           With softcap or ALiBi t becomes the score: t * a, capped, then
+ *           fma(slope, -|query - key|, t); and a = 1. All in units of ln 2: scale, or the
+ *           capped score, is times log2(e), so that softmax adds up 2^(t a).
  *
- *   tile    m' = max(m, s of visible positions);  f = 2^(m - m');
- *           p = 2^(s - m'), 0 if not visible;
- *           l = fma(l, f, sum p): sixteen partial sums, element i to i mod 16, and kernels.h's
- * tree. Integers: w = p * dv; W = sum w, as above; c = 32767 / W, or 0 if W < 1e-30; i = rint(w c);
- * acc = fma((float)(sum i v), W * (1/32767), acc * f). The i add up to 2^15, so an int32 holds
- * their sum. Floats: acc = acc * f + (one fma chain of p v over ascending positions, from +0). A
- * tile none of whose positions are visible changes nothing.
+ *   tile    m' = max(m, (greatest visible t) * a);  f = 2^(m - m');
+ *           p = 2^fma(t, a, -m'), 0 if not visible;
+ *           l = fma(l, f, sum p): sixteen partial sums, element i to i mod 16, and the tree of
+ *           kernels.h.
+ *           Integers: w = p * dv; W = sum w, as above; c = 32767 / W, or 0 if W < 1e-30;
+ *           i = rint(w c); acc = fma((float)(sum i v), W * (1/32767), acc * f). The i add up to
+ *           2^15, so an int32 holds their sum.
+ *           Floats: acc = acc * f + (one fma chain of p v over ascending positions, from +0).
+ *           A tile none of whose positions are visible changes nothing.
  *
  *   fold    (m, l, acc) of two stretches of positions, 1 the earlier: M = max(m1, m2),
  *           f1 = 2^(m1 - M), f2 = 2^(m2 - M); l = fma(l2, f2, l1 * f1), acc likewise.
@@ -49,7 +52,7 @@
  *           out = acc * (f / fma(l, f, 2^(s - M))) + 0. (The 0 makes -0 and 0 alike.)
  *
  *   2^x     x = n + r, |r| <= 1/2; a polynomial of degree 5 in r (relative error below 3e-7), its
- *           exponent raised by n. Below -126 the result is 0. x is never above 0.
+ *           exponent raised by n. From -126 on, what is left is below 2^-126, and from -127 on 0.
  */
 #ifndef HEARTH_KERNELS_ATTENTION_H
 #define HEARTH_KERNELS_ATTENTION_H

@@ -199,11 +199,11 @@ static int32_t *sums_of(const attn_block *b, size_t i)
     return (int32_t *)b->limbs + i % SUMS_SLOTS * 768;
 }
 
-ALWAYS_INLINE vec score_keys(attn_block *b, const tile_view *t, size_t group, bool bytes)
+ALWAYS_INLINE void score_keys(attn_block *b, const tile_view *t, size_t group, bool bytes,
+                              vec top[4])
 {
     size_t n = (key_steps(b) + 31) / 32;
     const uint8_t *q = query_planes(b) + group * n * 2 * PLANE;
-    vec before = vec_load(b->part.m + 16 * group), top[4] = {before, before, before, before};
     if (n == 1)
         load_right(q);
     for (size_t sixteen = 0; sixteen < 4 + SUMS_LAG; sixteen++) {
@@ -217,10 +217,9 @@ ALWAYS_INLINE vec score_keys(attn_block *b, const tile_view *t, size_t group, bo
             store_sums(sums_of(b, sixteen), bytes);
         }
         if (sixteen >= SUMS_LAG)
-            scale_scores(b, t, group, sixteen - SUMS_LAG, sums_of(b, sixteen - SUMS_LAG),
-                         bytes ? load_byte_sums : load_half_sums, b->scores, top);
+            scale_keys(t, sixteen - SUMS_LAG, sums_of(b, sixteen - SUMS_LAG),
+                       bytes ? load_byte_sums : load_half_sums, b->scores, top);
     }
-    return finish_scores(b, t, group, b->scores, top);
 }
 
 ALWAYS_INLINE void mix_values(attn_block *b, size_t group, vec f, vec u, bool bytes)
@@ -242,12 +241,13 @@ ALWAYS_INLINE void mix_values(attn_block *b, size_t group, vec f, vec u, bool by
 
 static void walk_group(attn_block *b, const tile_view *t, size_t group)
 {
-    vec f, u, m;
+    vec f, u, scale, none = vec_set1(no_score), top[4] = {none, none, none, none};
     if (b->type_k == CACHE_Q8_0)
-        m = score_keys(b, t, group, true);
+        score_keys(b, t, group, true, top);
     else
-        m = score_keys(b, t, group, false);
-    weigh_group(b, t, group, m, b->scores, b->weights, &f, &u);
+        score_keys(b, t, group, false, top);
+    vec m = finish_scores(b, t, group, b->scores, top, &scale);
+    weigh_group(b, t, group, m, scale, b->scores, b->weights, &f, &u);
     right_planes(b->weights, ATTN_TILE / 2, b->mixed);
     if (b->type_v == CACHE_Q8_0)
         mix_values(b, group, f, u, true);

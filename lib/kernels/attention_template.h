@@ -11,7 +11,8 @@
 #include "kernels/attention_dots.h"
 
 static const float log2_e = 1.44269504f;
-static const float no_score = -3e38f; /* below every score; minus infinity would make NaN */
+static const float least_sum = 1e-30f; /* of weights that are not all nothing */
+static const float no_score = -3e38f;  /* below every score; minus infinity would make NaN */
 
 static inline size_t round_up(size_t n, size_t to)
 {
@@ -30,7 +31,7 @@ static inline vec vec_exp2(vec x)
     vec p = vec_fma(vec_set1(c[0]), r, vec_set1(c[1]));
     for (size_t i = 2; i < sizeof c / sizeof *c; i++)
         p = vec_fma(p, r, vec_set1(c[i]));
-    return vec_select_less(x, vec_set1(-126.0f), vec_set1(0.0f), vec_scale_exponent(p, t));
+    return vec_scale_exponent(p, t);
 }
 
 static float exp2_of(float x)
@@ -47,13 +48,10 @@ static float max_abs(const float *x, size_t n)
     float best = 0.0f;
     size_t i = 0;
     if (n >= 16) {
-        float s[16];
         vec m = vec_set1(0.0f);
         for (; i + 16 <= n; i += 16)
             m = vec_max(vec_abs(vec_load(x + i)), m);
-        vec_store(s, m);
-        for (int j = 0; j < 16; j++)
-            best = s[j] > best ? s[j] : best;
+        best = vec_top(m);
     }
     for (; i < n; i++)
         best = fabsf(x[i]) > best ? fabsf(x[i]) : best;
@@ -71,7 +69,7 @@ static float norm(const float *x, size_t n)
         memcpy(s, x + i, (n - i) * sizeof *x);
         sums = vec_fma(vec_load(s), vec_load(s), sums);
     }
-    return sqrtf(reduce(sums));
+    return sqrtf(vec_sum(sums));
 }
 
 /* The scale of a row whose integers are at most `top`, with a norm of at most `longest` (0: any),
@@ -240,7 +238,7 @@ static inline vec scores_vec(const tile_view *t, const void *scores)
 /* The sum of w becomes c, which makes w integers, and u, which makes their sums floats again. */
 static inline vec weight_scale(vec sum, vec *u)
 {
-    vec none = vec_set1(0.0f), least = vec_set1(1e-30f);
+    vec none = vec_set1(0.0f), least = vec_set1(least_sum);
     *u = vec_mul(sum, vec_set1(1.0f / 32767.0f));
     return vec_select_less(sum, least, none, vec_div(vec_set1(32767.0f), vec_max(sum, least)));
 }
@@ -250,65 +248,71 @@ static inline vec to_bits(vec w, vec c)
     return vec_fma(w, c, vec_set1(12582912.0f));
 }
 
+/* Softcap and ALiBi, of sixteen positions from `first`. */
+static vec bend_and_tilt_row(const attn_block *b, const attn_row *row, uint32_t first, vec s)
+{
+    float at[16];
+    if (b->softcap != 0.0f)
+        s = bend(s, b->softcap);
+    if (row->slope == 0.0f)
+        return s;
+    for (uint32_t j = 0; j < 16; j++)
+        at[j] = (float)(first + j);
+    vec distance = vec_abs(vec_sub(vec_set1((float)row->position), vec_load(at)));
+    return vec_fma(vec_set1(-row->slope), distance, s);
+}
+
+static inline vec hide_row(const attn_row *row, uint32_t first, int sixteen, vec s)
+{
+    static const float lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    float low, high;
+    visible(row, first, &low, &high);
+    vec none = vec_set1(-INFINITY), at = vec_add(vec_load(lanes), vec_set1((float)(16 * sixteen)));
+    s = vec_select_less(at, vec_set1(low), none, s);
+    return vec_select_less(at, vec_set1(high), s, none);
+}
+
 /* One row, positions in the lanes. */
 static void weigh_row(attn_block *b, const tile_view *t, size_t r, float *f, float *u)
 {
-    static const float lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const attn_row *row = &b->rows[r];
-    vec s[4], sum = vec_set1(0.0f), w_sum = sum, low, high;
-    float *part_m = &b->part.m[r], *part_l = &b->part.l[r], ends[2], m;
-    visible(row, t->first, &ends[0], &ends[1]);
-    low = vec_set1(ends[0]);
-    high = vec_set1(ends[1]);
-    vec top = vec_set1(*part_m);
+    const float *products = (float *)b->scores + r * ATTN_TILE;
+    bool odd = b->softcap != 0.0f || row->slope != 0.0f;
+    float q_scale = b->q_scale[r], scale = odd ? 1.0f : q_scale;
+    vec s[4], sum = vec_set1(0.0f), w_sum = sum, top = vec_set1(no_score);
     for (int i = 0; i < 4; i++) {
-        vec lane = vec_add(vec_load(lanes), vec_set1((float)(16 * i)));
-        vec scale = vec_set1(b->q_scale[r]);
+        s[i] = scores_vec(t, products + 16 * i);
         if (t->key_scales)
-            scale = vec_mul(scale, vec_load(t->key_scales + 16 * i));
-        s[i] = vec_mul(scores_vec(t, (float *)b->scores + r * ATTN_TILE + 16 * i), scale);
-        if (b->softcap != 0.0f)
-            s[i] = bend(s[i], b->softcap);
-        if (row->slope != 0.0f) {
-            float at[16];
-            for (int j = 0; j < 16; j++)
-                at[j] = (float)(t->first + (uint32_t)(16 * i + j));
-            vec distance = vec_abs(vec_sub(vec_set1((float)row->position), vec_load(at)));
-            s[i] = vec_fma(vec_set1(-row->slope), distance, s[i]);
-        }
-        if (t->partial) {
-            s[i] = vec_select_less(lane, low, vec_set1(-INFINITY), s[i]);
-            s[i] = vec_select_less(lane, high, s[i], vec_set1(-INFINITY));
-        }
+            s[i] = vec_mul(s[i], vec_load(t->key_scales + 16 * i));
+        if (odd)
+            s[i] = bend_and_tilt_row(b, row, t->first + 16 * (uint32_t)i,
+                                     vec_mul(s[i], vec_set1(q_scale)));
+        if (t->partial)
+            s[i] = hide_row(row, t->first, i, s[i]);
         top = vec_max(s[i], top);
     }
-    float tops[16];
-    vec_store(tops, top);
-    m = tops[0];
-    for (int j = 1; j < 16; j++)
-        m = tops[j] > m ? tops[j] : m;
+    float before = b->part.m[r], m = vec_top(top) * scale;
+    m = m > before ? m : before;
     for (int i = 0; i < 4; i++) {
-        s[i] = vec_exp2(vec_sub(s[i], vec_set1(m)));
+        s[i] = vec_exp2(vec_fma(s[i], vec_set1(scale), vec_set1(-m)));
         sum = vec_add(sum, s[i]);
         if (t->value_scales) {
             s[i] = vec_mul(s[i], vec_load(t->value_scales + 16 * i));
             w_sum = vec_add(w_sum, s[i]);
         }
     }
-    *f = exp2_of(*part_m - m);
-    *part_l = fmaf(*part_l, *f, reduce(sum));
-    *part_m = m;
+    *f = m == before ? 1.0f : exp2_of(before - m);
+    b->part.l[r] = fmaf(b->part.l[r], *f, vec_sum(sum));
+    b->part.m[r] = m;
     *u = 1.0f;
     if (t->value_scales == NULL) {
         for (int i = 0; i < 4; i++)
             vec_store((float *)b->weights + r * ATTN_TILE + 16 * i, s[i]);
         return;
     }
-    vec units;
-    vec c = weight_scale(vec_set1(reduce(w_sum)), &units);
-    float all[16];
-    vec_store(all, units);
-    *u = all[0];
+    float all = vec_sum(w_sum);
+    vec c = vec_set1(all < least_sum ? 0.0f : 32767.0f / all);
+    *u = all * (1.0f / 32767.0f);
     for (int i = 0; i < 4; i++)
         vec_store_low_bits((uint16_t *)b->weights + r * ATTN_TILE + 16 * i, to_bits(s[i], c));
 }
@@ -372,7 +376,7 @@ static void bend_and_tilt(attn_block *b, const tile_view *t, size_t group, float
         tilted = tilted || row->slope != 0.0f;
     }
     for (size_t j = 0; j < ATTN_TILE; j++) {
-        vec x = vec_load(s + 16 * j);
+        vec x = vec_mul(vec_load(s + 16 * j), vec_load(b->q_scale + 16 * group));
         if (b->softcap != 0.0f)
             x = bend(x, b->softcap);
         if (tilted) {
@@ -408,51 +412,54 @@ ALWAYS_INLINE vec load_int_scores(const void *scores, size_t j)
     return ivec_to_vec(ivec_load((const float *)scores + 16 * j));
 }
 
-/* Sums of products of a sixteen of positions to scores; the greatest ones to top. */
-ALWAYS_INLINE void scale_scores(attn_block *b, const tile_view *t, size_t group, size_t sixteen,
-                                const void *sums, load_scores_fn *load, float *s, vec top[4])
+/* Sums of products of a sixteen of positions, times the keys' scales; the greatest to top. */
+ALWAYS_INLINE void scale_keys(const tile_view *t, size_t sixteen, const void *sums,
+                              load_scores_fn *load, float *s, vec top[4])
 {
-    vec q_scale = vec_load(b->q_scale + 16 * group);
     s += sixteen * 256;
     for (size_t j = 0; j < 16; j += 4) {
         for (size_t i = 0; i < 4; i++) {
-            vec scale = q_scale;
+            vec x = load(sums, j + i);
             if (t->key_scales)
-                scale = vec_mul(scale, vec_set1(t->key_scales[sixteen * 16 + j + i]));
-            vec x = vec_mul(load(sums, j + i), scale);
+                x = vec_mul(x, vec_set1(t->key_scales[sixteen * 16 + j + i]));
             vec_store(s + 16 * (j + i), x);
             top[i] = vec_max(x, top[i]);
         }
     }
 }
 
-/* What else makes a score; returns the new maximum. */
+/* What else makes a score. Returns the new maximum, and what scores are still to be multiplied by.
+ */
 static vec finish_scores(attn_block *b, const tile_view *t, size_t group, float *s,
-                         const vec top[4])
+                         const vec top[4], vec *scale)
 {
-    bool odd = b->softcap != 0.0f || b->rows[0].slope != 0.0f;
-    if (!odd && !t->partial)
-        return vec_max(vec_max(top[0], top[1]), vec_max(top[2], top[3]));
-    if (odd)
+    vec before = vec_load(b->part.m + 16 * group);
+    vec most = vec_max(vec_max(top[0], top[1]), vec_max(top[2], top[3]));
+    *scale = vec_load(b->q_scale + 16 * group);
+    if (b->softcap != 0.0f || b->rows[0].slope != 0.0f) {
         bend_and_tilt(b, t, group, s);
+        *scale = vec_set1(1.0f);
+    } else if (!t->partial) {
+        return vec_max(vec_mul(most, *scale), before);
+    }
     if (t->partial)
         hide(b, t, group, s);
-    vec m = vec_load(b->part.m + 16 * group);
+    most = vec_set1(no_score);
     for (size_t j = 0; j < ATTN_TILE; j++)
-        m = vec_max(vec_load(s + 16 * j), m);
-    return m;
+        most = vec_max(vec_load(s + 16 * j), most);
+    return vec_max(vec_mul(most, *scale), before);
 }
 
 /* Scores to weights under the new maximum: in place if floats, or pairs of integers. */
-static void weigh_group(attn_block *b, const tile_view *t, size_t group, vec m, float *s,
+static void weigh_group(attn_block *b, const tile_view *t, size_t group, vec m, vec scale, float *s,
                         uint32_t *weights, vec *f, vec *u)
 {
     float *part_m = b->part.m + 16 * group, *part_l = b->part.l + 16 * group;
-    vec before = vec_load(part_m), sums[16], w_sums[16];
+    vec before = vec_load(part_m), minus_m = vec_mul(m, vec_set1(-1.0f)), sums[16], w_sums[16];
     for (size_t i = 0; i < 16; i++) {
         vec sum = vec_set1(0.0f), w_sum = sum;
         for (size_t j = i; j < ATTN_TILE; j += 16) {
-            vec p = vec_exp2(vec_sub(vec_load(s + 16 * j), m));
+            vec p = vec_exp2(vec_fma(vec_load(s + 16 * j), scale, minus_m));
             sum = vec_add(sum, p);
             if (t->value_scales) {
                 p = vec_mul(p, vec_set1(t->value_scales[j]));
@@ -496,18 +503,18 @@ static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t 
         (t->key_scales ? dots_int : dots_float)(&keys, 16, n_groups);
     }
     for (size_t i = 0; i < n_groups; i++) {
-        vec before = vec_load(b->part.m + 16 * (group + i));
-        vec top[4] = {before, before, before, before};
+        vec none = vec_set1(no_score), top[4] = {none, none, none, none}, scale;
         float *s = scores + i * ATTN_TILE * 16;
         for (size_t j = 0; j < 4; j++) {
             const float *sums = s + j * 256;
             if (t->key_scales)
-                scale_scores(b, t, group + i, j, sums, load_int_scores, s, top);
+                scale_keys(t, j, sums, load_int_scores, s, top);
             else
-                scale_scores(b, t, group + i, j, sums, load_float_scores, s, top);
+                scale_keys(t, j, sums, load_float_scores, s, top);
         }
-        weigh_group(b, t, group + i, finish_scores(b, t, group + i, s, top), s,
-                    (uint32_t *)b->weights + i * ATTN_TILE * 8, &f[i], &u[i]);
+        vec m = finish_scores(b, t, group + i, s, top, &scale);
+        weigh_group(b, t, group + i, m, scale, s, (uint32_t *)b->weights + i * ATTN_TILE * 8, &f[i],
+                    &u[i]);
     }
     dots values = {t->values,
                    4,

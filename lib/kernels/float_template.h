@@ -59,7 +59,7 @@ static float dot(const float *a, const float *b, size_t n)
         sums = vec_fma(vec_load(a + i), vec_load(b + i), sums);
     if (i < n)
         sums = vec_fma(load_tail(a + i, n - i), load_tail(b + i, n - i), sums);
-    return reduce(sums);
+    return vec_sum(sums);
 }
 
 static float sum(const float *x, size_t n)
@@ -70,7 +70,7 @@ static float sum(const float *x, size_t n)
         sums = vec_add(sums, vec_load(x + i));
     if (i < n)
         sums = vec_add(sums, load_tail(x + i, n - i));
-    return reduce(sums);
+    return vec_sum(sums);
 }
 
 static float max(const float *x, size_t n)
@@ -78,13 +78,10 @@ static float max(const float *x, size_t n)
     float best = x[0];
     size_t i = 0;
     if (n >= 16) {
-        float s[16];
         vec m = vec_load(x);
         for (i = 16; i + 16 <= n; i += 16)
             m = vec_max(m, vec_load(x + i));
-        vec_store(s, m);
-        for (int j = 0; j < 16; j++)
-            best = s[j] > best ? s[j] : best;
+        best = vec_top(m);
     }
     for (; i < n; i++)
         best = x[i] > best ? x[i] : best;

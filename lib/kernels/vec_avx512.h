@@ -77,6 +77,19 @@ static inline vec vec_scale_exponent(vec y, vec t)
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y), shift));
 }
 
+static inline float vec_sum(vec a)
+{
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+static inline float vec_top(vec a)
+{
+    return _mm512_reduce_max_ps(a);
+}
+
 typedef __m512i ivec;
 
 static inline ivec ivec_load(const void *p)

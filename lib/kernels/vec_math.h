@@ -10,18 +10,6 @@
 #ifndef HEARTH_KERNELS_VEC_MATH_H
 #define HEARTH_KERNELS_VEC_MATH_H
 
-/* The fixed tree: 16 partial sums to one. */
-static inline float reduce(vec sums)
-{
-    float s[16];
-    vec_store(s, sums);
-    for (int width = 8; width > 0; width /= 2) {
-        for (int j = 0; j < width; j++)
-            s[j] += s[j + width];
-    }
-    return s[0];
-}
-
 static inline vec vec_exp(vec x)
 {
     static const float taylor[] = {1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24,

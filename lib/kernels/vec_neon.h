@@ -87,6 +87,18 @@ static inline vec vec_scale_exponent(vec y, vec t)
         vaddq_u32(vreinterpretq_u32_f32(y.q[i]), vshlq_n_u32(vreinterpretq_u32_f32(t.q[i]), 23))));
 }
 
+static inline float vec_sum(vec a)
+{
+    float32x4_t four = vaddq_f32(vaddq_f32(a.q[0], a.q[2]), vaddq_f32(a.q[1], a.q[3]));
+    float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+    return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
+
+static inline float vec_top(vec a)
+{
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.q[0], a.q[1]), vmaxq_f32(a.q[2], a.q[3])));
+}
+
 typedef struct ivec {
     int32x4_t q[4];
 } ivec;

@@ -91,6 +91,24 @@ static inline vec vec_scale_exponent(vec y, vec t)
     VEC_EACH(float_from_bits(float_to_bits(y.v[i]) + (float_to_bits(t.v[i]) << 23)));
 }
 
+/* The fixed tree: 16 partial sums to one. */
+static inline float vec_sum(vec a)
+{
+    for (int width = 8; width > 0; width /= 2) {
+        for (int i = 0; i < width; i++)
+            a.v[i] += a.v[i + width];
+    }
+    return a.v[0];
+}
+
+static inline float vec_top(vec a) /* the greatest; no NaN */
+{
+    float top = a.v[0];
+    for (int i = 1; i < 16; i++)
+        top = a.v[i] > top ? a.v[i] : top;
+    return top;
+}
+
 /* ---- sixteen 32-bit integers, or as many pairs of 16-bit ones ---- */
 
 typedef struct ivec {
