@@ -97,6 +97,8 @@ typedef struct attn_block {
     float softcap;
     size_t n_rows; /* 1 .. ATTN_ROWS */
     const attn_row *rows;
+    const void *next_keys; /* of the tile after the one that is given to tile(), or NULL */
+    const void *next_values;
     /* Set by attn_block_init. */
     size_t n_lanes; /* n_rows, filled up with rows that see nothing if the block is wide */
     uint32_t low_max, high_min; /* what all rows see */

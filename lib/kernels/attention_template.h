@@ -146,12 +146,15 @@ static void store_value(cache_type type, const float *v, size_t head_dim, size_t
 }
 
 /* Where a tile's integers are: in the cache, or widened in scratch. */
-static const uint8_t *integers_of(cache_type type, const void *tile, size_t width, void *scratch)
+static const uint8_t *integers_of(cache_type type, const void *tile, size_t width, void *scratch,
+                                  size_t ahead)
 {
     if (type != CACHE_Q8_0)
         return tile;
-    for (size_t i = 0; i < ATTN_TILE * width; i += 32)
+    for (size_t i = 0; i < ATTN_TILE * width; i += 32) {
+        fetch((const uint8_t *)tile + i + ahead);
         ivec_store((int16_t *)scratch + i, ivec_widen((const int8_t *)tile + i));
+    }
     return scratch;
 }
 
@@ -214,7 +217,8 @@ typedef struct tile_view {
     const float *key_scales;   /* NULL: the keys are floats */
     const float *value_scales; /* NULL: the values are floats */
     uint32_t first;
-    bool partial; /* some row does not see all of it */
+    bool partial;                    /* some row does not see all of it */
+    size_t keys_ahead, values_ahead; /* distance to the next tile, or 0 */
 } tile_view;
 
 /* Positions of the tile that a row sees: [low, high) of 0 .. 64. */
@@ -330,10 +334,17 @@ static inline void accumulate(float *acc, const void *x, bool is_int, vec u, vec
 
 static void narrow_tile(attn_block *b, const tile_view *t)
 {
+    for (size_t i = 0; i < ATTN_TILE; i += 16) {
+        if (t->key_scales)
+            fetch((const uint8_t *)(t->key_scales + i) + t->keys_ahead);
+        if (t->value_scales)
+            fetch((const uint8_t *)(t->value_scales + i) + t->values_ahead);
+    }
     size_t steps = key_steps(b), width = round_up(b->head_dim_v, 16);
     float f[ATTN_NARROW], u[ATTN_NARROW];
     bool int_v = t->value_scales != NULL;
-    dots keys = {b->q, steps * 4, 4, t->keys, steps * 64, 64, steps, b->scores, ATTN_TILE * 4, 64};
+    dots keys = {b->q,      steps * 4,     4,  t->keys,      steps * 64, 64, steps,
+                 b->scores, ATTN_TILE * 4, 64, t->keys_ahead};
     dots values = {b->weights,
                    ATTN_TILE * (int_v ? sizeof(int16_t) : sizeof(float)),
                    4,
@@ -343,11 +354,12 @@ static void narrow_tile(attn_block *b, const tile_view *t)
                    int_v ? ATTN_TILE / 2 : ATTN_TILE,
                    b->mixed,
                    width * 4,
-                   64};
-    (t->key_scales ? dots_int : dots_float)(&keys, b->n_rows, ATTN_TILE / 16);
+                   64,
+                   b->type_v == CACHE_Q8_0 ? 0 : t->values_ahead};
+    (t->key_scales ? dots_int_ahead : dots_float_ahead)(&keys, b->n_rows, ATTN_TILE / 16);
     for (size_t r = 0; r < b->n_rows; r++)
         weigh_row(b, t, r, &f[r], &u[r]);
-    (int_v ? dots_int : dots_float)(&values, b->n_rows, width / 16);
+    (int_v ? dots_int_ahead : dots_float_ahead)(&values, b->n_rows, width / 16);
     for (size_t r = 0; r < b->n_rows; r++)
         accumulate(b->part.acc + r * width, (float *)b->mixed + r * width, int_v, vec_set1(u[r]),
                    vec_set1(f[r]), width);
@@ -499,7 +511,8 @@ static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t 
                      steps,
                      (uint8_t *)(scores + i * 256),
                      64,
-                     ATTN_TILE * 64};
+                     ATTN_TILE * 64,
+                     0};
         (t->key_scales ? dots_int : dots_float)(&keys, 16, n_groups);
     }
     for (size_t i = 0; i < n_groups; i++) {
@@ -525,7 +538,8 @@ static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t 
                    int_v ? ATTN_TILE / 2 : ATTN_TILE,
                    b->mixed,
                    64,
-                   width * 64};
+                   width * 64,
+                   0};
     (int_v ? dots_int : dots_float)(&values, width, n_groups);
     for (size_t i = 0; i < n_groups; i++)
         accumulate(b->part.acc + (group + i) * width * 16, (float *)b->mixed + i * width * 16,
@@ -564,15 +578,25 @@ static void wide_tile(attn_block *b, const tile_view *t)
 }
 #endif
 
+/* Modulo the size of the address space; 0 if there is no next. */
+static size_t distance(const void *from, const void *next)
+{
+    return next ? (uintptr_t)next - (uintptr_t)from : 0;
+}
+
 static void tile(attn_block *b, const void *keys, const void *values, uint32_t first)
 {
     size_t key_width = round_up(b->head_dim_k, 2), value_width = round_up(b->head_dim_v, 16);
-    tile_view t = {.keys = integers_of(b->type_k, keys, key_width, b->keys),
-                   .values = integers_of(b->type_v, values, value_width, b->values),
+    size_t keys_ahead = distance(keys, b->next_keys);
+    size_t values_ahead = distance(values, b->next_values);
+    tile_view t = {.keys = integers_of(b->type_k, keys, key_width, b->keys, keys_ahead),
+                   .values = integers_of(b->type_v, values, value_width, b->values, values_ahead),
                    .key_scales = scales_of(b->type_k, keys, key_width),
                    .value_scales = scales_of(b->type_v, values, value_width),
                    .first = first,
-                   .partial = first < b->low_max || first + ATTN_TILE > b->high_min};
+                   .partial = first < b->low_max || first + ATTN_TILE > b->high_min,
+                   .keys_ahead = keys_ahead,
+                   .values_ahead = values_ahead};
     if (!attn_is_wide(b->n_rows)) {
         narrow_tile(b, &t);
         return;

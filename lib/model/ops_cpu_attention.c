@@ -178,11 +178,20 @@ static piece set_up(const attend_arg *a, size_t index, int worker)
     return p;
 }
 
+static const uint8_t *keys_at(const attend_arg *a, const piece *p, uint32_t position)
+{
+    return kv_keys(a->job->layout, p->sequence, a->job->layer, p->head_kv, position);
+}
+
+static const uint8_t *values_at(const attend_arg *a, const piece *p, uint32_t position)
+{
+    return kv_values(a->job->layout, p->sequence, a->job->layer, p->head_kv, position);
+}
+
 /* Walks what is seen of one chunk; false if nothing is. */
 static bool walk_chunk(const attend_arg *a, const piece *p, size_t chunk)
 {
     const attn_kernels *k = a->o->k->attn;
-    const attention_job *job = a->job;
     uint64_t first = (uint64_t)chunk * ATTN_CHUNK, end = first + ATTN_CHUNK;
     uint32_t low = p->low / KV_PAGE * KV_PAGE;
     first = first > low ? first : low;
@@ -190,9 +199,12 @@ static bool walk_chunk(const attend_arg *a, const piece *p, size_t chunk)
     if (first >= end)
         return false;
     k->start(p->block);
-    for (uint32_t at = (uint32_t)first; at < end; at += KV_PAGE)
-        k->tile(p->block, kv_keys(job->layout, p->sequence, job->layer, p->head_kv, at),
-                kv_values(job->layout, p->sequence, job->layer, p->head_kv, at), at);
+    for (uint32_t at = (uint32_t)first; at < end; at += KV_PAGE) {
+        bool last = p->high - at <= KV_PAGE;
+        p->block->next_keys = last ? NULL : keys_at(a, p, at + KV_PAGE);
+        p->block->next_values = last ? NULL : values_at(a, p, at + KV_PAGE);
+        k->tile(p->block, keys_at(a, p, at), values_at(a, p, at), at);
+    }
     return true;
 }
 
