@@ -65,7 +65,7 @@ typedef enum cache_type { CACHE_F32, CACHE_F16, CACHE_Q8_0, CACHE_COUNT } cache_
 
 enum {
     ATTN_TILE = 64,
-    ATTN_ROWS = 256, /* most rows of a block */
+    ATTN_ROWS = 512, /* most rows of a block */
     ATTN_NARROW = 8, /* up to so many rows, sixteen positions make a vector; beyond, sixteen rows */
 };
 

@@ -257,7 +257,9 @@ void ops_cpu_attention(ops *base, const attention_job *job)
     size_t n = job->tokens->n, n_threads = (size_t)thread_pool_size(o->pool);
     attend_arg a = {.o = o, .job = job, .group = lh->n_head / lh->n_head_kv};
     a.parts = (a.group + ATTN_ROWS - 1) / ATTN_ROWS;
-    a.tokens_per_block = a.group < ATTN_ROWS ? ATTN_ROWS / a.group : 1;
+    size_t most = a.group < ATTN_ROWS ? ATTN_ROWS / a.group : 1;
+    size_t wanted = (PIECES_PER_THREAD * n_threads + lh->n_head_kv - 1) / lh->n_head_kv;
+    a.tokens_per_block = min_size(most, (n + wanted - 1) / wanted);
     a.blocks = count_blocks(&a);
     uint32_t seen = job->tokens->positions[n - 1] + 1;
     uint64_t work = (uint64_t)seen * n * lh->n_head * (h->head_dim_k + h->head_dim_v);
