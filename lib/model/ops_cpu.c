@@ -13,7 +13,7 @@
 #include "os/sysmem.h"
 
 /* Below this many multiply-adds a pool costs more than it gains. */
-static const uint64_t worth_threads = 20000;
+static const uint64_t worth_threads = 60000;
 
 void ops_cpu_run(ops_cpu *o, thread_pool_fn fn, void *arg, size_t n_chunks, uint64_t work)
 {
