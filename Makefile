@@ -5,13 +5,23 @@ BUILD  := $(if $(filter release,$(PRESET)),build,build/$(PRESET))
 FLAGS  := -DHEARTH_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF)
 JOBS   ?= $(shell nproc)
 
-.PHONY: all run test check bench install clean setup-% configure
+.PHONY: all run ember test check bench install clean setup-% configure
 
 all: setup-build configure
 	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared
 
 run: all
-	$(BUILD)/hearth $(ARGS)
+	$(BUILD)/hearth $(or $(ARGS),run)
+
+# Trains the built-in model again: at most two hours on two cores. Interrupted, it goes on where it was.
+EMBER := $(BUILD)/models/ember
+ember: all
+	cmake --build $(BUILD) -j $(JOBS) --target ember
+	$(BUILD)/ember tokenizer $(EMBER)/vocabulary.gguf --count 60000
+	$(BUILD)/ember train $(EMBER)/vocabulary.gguf $(EMBER)/ember-f32.gguf --steps 3000 --batch 4096 \
+		--checkpoint $(EMBER)/checkpoint
+	$(BUILD)/hearth quantize --pure $(EMBER)/ember-f32.gguf models/ember/ember.gguf Q8_0
+	$(BUILD)/ember evaluate models/ember/ember.gguf | tail -n 10
 
 test: setup-test
 	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=ON
@@ -23,8 +33,8 @@ check: setup-check
 
 bench: setup-test
 	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=ON
-	cmake --build $(BUILD) -j $(JOBS) --target kernels_test_weight bench_throughput
-	MODELS="$(MODELS)" bench/run $(BUILD)
+	cmake --build $(BUILD) -j $(JOBS) --target hearth make_model
+	bench/peer --build $(BUILD) $(ARGS)
 
 install: all
 	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

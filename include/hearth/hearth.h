@@ -16,6 +16,7 @@
 #include <hearth/sampler.h>
 #include <hearth/generate.h>
 #include <hearth/quantize.h>
+#include <hearth/machine.h>
 
 #define HEARTH_VERSION "0.1.0"
 

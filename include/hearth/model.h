@@ -50,6 +50,11 @@ HEARTH_API void hearth_model_options_init(hearth_model_options *options);
  * named, with the known ones), ENOFIT, ECANCELED, EINVAL, ENOMEM. */
 HEARTH_API hearth_status hearth_model_open(hearth_model **out, const char *path,
                                            const hearth_model_options *options, hearth_error *err);
+/* The same over the n bytes of a GGUF file that are in memory: nothing is copied, and the bytes
+ * must outlive the model. info->path is "". */
+HEARTH_API hearth_status hearth_model_open_memory(hearth_model **out, const void *bytes, size_t n,
+                                                  const hearth_model_options *options,
+                                                  hearth_error *err);
 HEARTH_API void hearth_model_close(hearth_model *model);
 
 /* ---- what it is ---- */

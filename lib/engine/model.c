@@ -300,10 +300,12 @@ hearth_status hearth_model_open(hearth_model **out, const char *path,
     return open_model(out, &(model_source){.path = path}, options, err);
 }
 
-hearth_status model_open_memory(hearth_model **out, const void *bytes, size_t n,
-                                const hearth_model_options *options, hearth_error *err)
+hearth_status hearth_model_open_memory(hearth_model **out, const void *bytes, size_t n,
+                                       const hearth_model_options *options, hearth_error *err)
 {
     *out = NULL;
+    if (bytes == NULL)
+        FAIL(err, EINVAL, "bytes", "no model was given; give the bytes of a GGUF file");
     return open_model(out, &(model_source){.bytes = bytes, .n = n}, options, err);
 }
 

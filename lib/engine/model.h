@@ -25,11 +25,6 @@ struct hearth_model {
     char *strings[4];     /* NUL-terminated copies that info points to */
 };
 
-/* hearth_model_open over a file's bytes in memory, which outlive the model: for tests and fuzzers.
- */
-hearth_status model_open_memory(hearth_model **out, const void *bytes, size_t n,
-                                const hearth_model_options *options, hearth_error *err);
-
 /* Makes text from a file what model.h promises, a string of UTF-8: bytes that belong to no
  * character, and NUL, become '?'. */
 void metadata_repair(char *text, size_t n);

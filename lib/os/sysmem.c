@@ -5,6 +5,7 @@
 #include "os/sysmem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -63,6 +64,16 @@ uint64_t sysmem_peak_resident(void)
     if (bytes == UINT64_MAX && getrusage(RUSAGE_SELF, &usage) == 0)
         bytes = (uint64_t)usage.ru_maxrss * 1024;
     return bytes;
+}
+
+void sysmem_reset_peak_resident(void)
+{
+    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t ignored = write(fd, "5", 1); /* proc(5): resets VmHWM */
+    (void)ignored;
+    close(fd);
 }
 
 /* A kernel that does not know MADV_POPULATE_WRITE gets one write per page. */

@@ -17,6 +17,8 @@ uint64_t sysmem_total(void);
 
 /* Peak and current resident bytes of this process. */
 uint64_t sysmem_peak_resident(void);
+/* Lets the peak begin anew from what is resident now; where the kernel cannot, it stays. */
+void sysmem_reset_peak_resident(void);
 
 /* Zeroed pages, resident from the start (so that a plan that was accepted cannot fail later),
  * huge pages advised. ENOMEM if the kernel refuses. n_bytes > 0. */

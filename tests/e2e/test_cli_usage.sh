@@ -2,7 +2,7 @@
 # written. Runs everywhere.
 . "$SOURCE/tests/e2e/check.sh"
 
-commands="run show plan tokenize eval perplexity quantize"
+commands="run show plan tokenize eval perplexity bench quantize"
 
 # ---- help and version ----
 run

@@ -268,7 +268,7 @@ static void open_once(const uint8_t *data, size_t n, hearth_model_scope scope)
     hearth_model_options_init(&o);
     o.scope = scope;
     o.isa = choice / 9 % 2 ? "scalar" : NULL;
-    bool opened = succeeded(model_open_memory(&model, data, n, &o, &err), &err);
+    bool opened = succeeded(hearth_model_open_memory(&model, data, n, &o, &err), &err);
     require(opened == (model != NULL));
     if (!opened)
         return;

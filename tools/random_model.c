@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * tiny_model.c - see tiny_model.h. An architecture is a row of what its files hold; the lists of
- * metadata and tensors below follow the rows.
+ * random_model.c - see random_model.h. An architecture is a row of what its files hold; the lists
+ * of metadata and tensors below follow the rows.
  */
-#include "support/tiny_model.h"
+#include "random_model.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/half.h"
 #include "base/mem.h"
 #include "gguf/gguf_writer.h"
-#include "kernels/quantize.h"
+#include "random_rows.h"
 
 enum {
     FUSED_QKV = 1 << 0,
@@ -83,51 +82,161 @@ static const struct family {
     {"nomic-bert", LAYER_NORM | NORM_BIAS | FUSED_QKV | TYPES | EMBD_NORM | ENCODER},
 };
 
-enum { N_EXPERT = 4, N_EXPERT_USED = 2, MAX_TENSORS = 512 };
+enum { MAX_TENSORS = 4096, POOLED_FROM = 1 << 20 /* elements */ };
 
 typedef struct tensor {
     char name[64];
     wtype type;
+    bool matrix; /* its format is the options' to choose */
     int n_dims;
     uint64_t ne[3];
     float scale, offset;
 } tensor;
 
 typedef struct maker {
-    const tiny_model_options *o;
+    const random_model_options *o;
     uint32_t has;
     gguf_writer *w;
     tensor tensors[MAX_TENSORS];
     size_t n_tensors;
-    uint64_t rng;
+    random_rows *rows;
     hearth_error err;
 } maker;
 
 static void must(maker *m, hearth_status status)
 {
     if (status != HEARTH_OK) {
-        fprintf(stderr, "tiny_model: %s\n", m->err.message);
+        fprintf(stderr, "random_model: %s\n", m->err.message);
         exit(1);
     }
 }
 
-const char *tiny_model_arch(size_t i)
+const char *random_model_arch(size_t i)
 {
     return i < sizeof families / sizeof *families ? families[i].name : NULL;
 }
 
-void tiny_model_options_init(tiny_model_options *o, const char *arch)
+void random_model_options_init(random_model_options *o, const char *arch)
 {
-    *o = (tiny_model_options){.arch = arch,
-                              .type = WTYPE_F16,
-                              .n_layer = 2,
-                              .n_embd = 64,
-                              .n_head = 4,
-                              .n_head_kv = 2,
-                              .n_ff = 96,
-                              .n_vocab = 320,
-                              .n_ctx = 512,
-                              .seed = 1};
+    *o = (random_model_options){.arch = arch,
+                                .name = "tiny random model",
+                                .type = WTYPE_F16,
+                                .n_layer = 2,
+                                .n_embd = 64,
+                                .n_head = 4,
+                                .n_head_kv = 2,
+                                .n_ff = 96,
+                                .n_vocab = 320,
+                                .n_ctx = 512,
+                                .n_expert = 4,
+                                .n_expert_used = 2,
+                                .n_window = 16,
+                                .seed = 1};
+}
+
+/* ---- well-known shapes ---- */
+
+static const random_model_options known[] = {
+    {.name = "tinyllama-1.1b",
+     .arch = "llama",
+     .n_layer = 22,
+     .n_embd = 2048,
+     .n_head = 32,
+     .n_head_kv = 4,
+     .n_ff = 5632,
+     .n_vocab = 32000,
+     .n_ctx = 2048,
+     .rope_base = 10000.0f},
+    {.name = "deepseek-r1-distill-qwen-1.5b",
+     .arch = "qwen2",
+     .n_layer = 28,
+     .n_embd = 1536,
+     .n_head = 12,
+     .n_head_kv = 2,
+     .n_ff = 8960,
+     .n_vocab = 151936,
+     .n_ctx = 131072,
+     .rope_base = 10000.0f,
+     .tie = RANDOM_MODEL_UNTIED},
+    {.name = "llama-3.2-3b",
+     .arch = "llama",
+     .n_layer = 28,
+     .n_embd = 3072,
+     .n_head = 24,
+     .n_head_kv = 8,
+     .n_ff = 8192,
+     .n_vocab = 128256,
+     .n_ctx = 131072,
+     .rope_base = 500000.0f,
+     .tie = RANDOM_MODEL_TIED},
+    {.name = "llama-3.1-8b",
+     .arch = "llama",
+     .n_layer = 32,
+     .n_embd = 4096,
+     .n_head = 32,
+     .n_head_kv = 8,
+     .n_ff = 14336,
+     .n_vocab = 128256,
+     .n_ctx = 131072,
+     .rope_base = 500000.0f},
+    {.name = "qwen3-0.6b",
+     .arch = "qwen3",
+     .n_layer = 28,
+     .n_embd = 1024,
+     .n_head = 16,
+     .n_head_kv = 8,
+     .head_dim = 128,
+     .n_ff = 3072,
+     .n_vocab = 151936,
+     .n_ctx = 40960,
+     .rope_base = 1000000.0f,
+     .tie = RANDOM_MODEL_TIED},
+    {.name = "qwen3-30b-a3b",
+     .arch = "qwen3moe",
+     .n_layer = 48,
+     .n_embd = 2048,
+     .n_head = 32,
+     .n_head_kv = 4,
+     .head_dim = 128,
+     .n_ff = 6144,
+     .n_ff_expert = 768,
+     .n_expert = 128,
+     .n_expert_used = 8,
+     .n_vocab = 151936,
+     .n_ctx = 40960,
+     .rope_base = 1000000.0f},
+    {.name = "gpt-oss-20b",
+     .arch = "gpt-oss",
+     .n_layer = 24,
+     .n_embd = 2880,
+     .n_head = 64,
+     .n_head_kv = 8,
+     .head_dim = 64,
+     .n_ff = 2880,
+     .n_expert = 32,
+     .n_expert_used = 4,
+     .n_vocab = 201088,
+     .n_ctx = 131072,
+     .n_window = 128,
+     .rope_base = 150000.0f},
+};
+
+const char *random_model_known(size_t i)
+{
+    return i < sizeof known / sizeof *known ? known[i].name : NULL;
+}
+
+bool random_model_options_known(random_model_options *o, const char *name)
+{
+    for (size_t i = 0; random_model_known(i); i++) {
+        if (strcmp(known[i].name, name) != 0)
+            continue;
+        *o = known[i];
+        o->type = WTYPE_F16;
+        o->seed = 1;
+        return true;
+    }
+    return false;
 }
 
 /* ---- metadata ---- */
@@ -151,7 +260,16 @@ static void set_text(maker *m, const char *key, const char *text)
     must(m, gguf_writer_set_string(m->w, key, text, strlen(text), &m->err));
 }
 
-/* Bytes, then letters, then pairs of letters: enough to merge, and every text can be written. */
+/* A word of its own for every n: "aa", "ba", ... "zz", "aaa", ... */
+static void spell(char *word, uint32_t n)
+{
+    size_t length = 0;
+    for (n += 26; n != UINT32_MAX; n = n / 26 - 1)
+        word[length++] = (char)('a' + n % 26);
+    word[length] = '\0';
+}
+
+/* Bytes, then letters, then words of them: enough to merge, and every text can be written. */
 static void write_vocabulary(maker *m)
 {
     enum { FIRST_LETTER = 259, WORD = 8 };
@@ -172,7 +290,7 @@ static void write_vocabulary(maker *m)
         else if (i - FIRST_LETTER <= 26)
             snprintf(text[i], WORD, "%c", 'a' + (int)(i - FIRST_LETTER - 1));
         else
-            snprintf(text[i], WORD, "%c%c", 'a' + (int)((i * 7) % 26), 'a' + (int)((i / 26) % 26));
+            spell(text[i], i - FIRST_LETTER - 27);
         scores[i] = i < FIRST_LETTER ? 0.0f : -(float)i;
         pieces[i] = (gguf_string){text[i], strlen(text[i])};
     }
@@ -189,30 +307,50 @@ static void write_vocabulary(maker *m)
     mem_free(types);
 }
 
+static uint32_t head_width(const random_model_options *o)
+{
+    return o->head_dim ? o->head_dim : o->n_embd / o->n_head;
+}
+
+static uint32_t expert_width(const random_model_options *o)
+{
+    return o->n_ff_expert ? o->n_ff_expert : o->n_ff;
+}
+
 static void write_metadata(maker *m)
 {
-    const tiny_model_options *o = m->o;
+    const random_model_options *o = m->o;
     set_text(m, "general.architecture", o->arch);
-    set_text(m, "general.name", "tiny random model");
+    set_text(m, "general.name", o->name);
+    if (o->recipe) {
+        must(m, gguf_writer_set_u32(m->w, "general.file_type", o->recipe->file_type, &m->err));
+        must(m, gguf_writer_set_u32(m->w, "general.quantization_version", 2, &m->err));
+    }
     set_u32(m, "context_length", o->n_ctx);
     set_u32(m, "embedding_length", o->n_embd);
     set_u32(m, "block_count", o->n_layer);
     set_u32(m, "feed_forward_length", o->n_ff);
     set_u32(m, "attention.head_count", o->n_head);
     set_u32(m, "attention.head_count_kv", o->n_head_kv);
+    if (o->head_dim) {
+        set_u32(m, "attention.key_length", o->head_dim);
+        set_u32(m, "attention.value_length", o->head_dim);
+    }
+    if (o->rope_base > 0.0f)
+        set_f32(m, "rope.freq_base", o->rope_base);
     set_f32(m,
             m->has & LAYER_NORM ? "attention.layer_norm_epsilon"
                                 : "attention.layer_norm_rms_epsilon",
             1e-5f);
     if (m->has & EXPERTS) {
-        set_u32(m, "expert_count", N_EXPERT);
-        set_u32(m, "expert_used_count", N_EXPERT_USED);
-        set_u32(m, "expert_feed_forward_length", o->n_ff);
+        set_u32(m, "expert_count", m->o->n_expert);
+        set_u32(m, "expert_used_count", m->o->n_expert_used);
+        set_u32(m, "expert_feed_forward_length", expert_width(o));
     }
     if (m->has & SHARED_EXPERT)
         set_u32(m, "expert_shared_feed_forward_length", o->n_ff);
     if (m->has & WINDOW)
-        set_u32(m, "attention.sliding_window", 16);
+        set_u32(m, "attention.sliding_window", o->n_window);
     if (m->has & LOGIT_SCALE)
         set_f32(m, "logit_scale", 4.0f);
     if (m->has & LONG_FACTORS)
@@ -225,8 +363,9 @@ static void write_metadata(maker *m)
         char key[96];
         snprintf(key, sizeof key, "%s.rope.scaling.type", o->arch);
         set_text(m, key, "yarn");
-        set_f32(m, "rope.scaling.factor", 8.0f);
-        set_u32(m, "rope.scaling.original_context_length", 64);
+        uint32_t factor = o->n_ctx >= 131072 ? 32 : 8;
+        set_f32(m, "rope.scaling.factor", (float)factor);
+        set_u32(m, "rope.scaling.original_context_length", o->n_ctx / factor);
     }
     write_vocabulary(m);
 }
@@ -242,14 +381,13 @@ static tensor *add(maker *m, int layer, const char *part, wtype type, uint64_t k
     else
         snprintf(t->name, sizeof t->name, "blk.%d.%s", layer, part);
     t->type = type;
+    t->matrix = false;
     t->n_dims = n_mats ? 3 : n_rows ? 2 : 1;
     t->ne[0] = k;
     t->ne[1] = n_rows ? n_rows : 1;
     t->ne[2] = n_mats ? n_mats : 1;
     t->scale = n_rows ? 1.0f / sqrtf((float)k) : 0.1f;
     t->offset = 0.0f;
-    must(m,
-         gguf_writer_add_tensor(m->w, t->name, strlen(t->name), type, t->n_dims, t->ne, &m->err));
     return t;
 }
 
@@ -259,7 +397,7 @@ static void add_matrix(maker *m, int layer, const char *part, uint64_t k, uint64
 {
     char name[64];
     snprintf(name, sizeof name, "%s.weight", part);
-    add(m, layer, name, m->o->type, k, n_rows, 0);
+    add(m, layer, name, m->o->type, k, n_rows, 0)->matrix = true;
     snprintf(name, sizeof name, "%s.bias", part);
     if (bias)
         add(m, layer, name, WTYPE_F32, n_rows, 0, 0);
@@ -269,10 +407,10 @@ static void add_experts(maker *m, int layer, const char *part, uint64_t k, uint6
 {
     char name[64];
     snprintf(name, sizeof name, "%s.weight", part);
-    add(m, layer, name, m->o->type, k, n_rows, N_EXPERT);
+    add(m, layer, name, m->o->type, k, n_rows, m->o->n_expert)->matrix = true;
     snprintf(name, sizeof name, "%s.bias", part);
     if (m->has & EXPERT_BIAS)
-        add(m, layer, name, WTYPE_F32, n_rows, N_EXPERT, 0)->scale = 0.1f;
+        add(m, layer, name, WTYPE_F32, n_rows, m->o->n_expert, 0)->scale = 0.1f;
 }
 
 static void add_norm(maker *m, int layer, const char *part, uint64_t n, uint64_t n_sets)
@@ -289,37 +427,38 @@ static void add_norm(maker *m, int layer, const char *part, uint64_t n, uint64_t
 
 static void add_attention(maker *m, int il)
 {
-    const tiny_model_options *o = m->o;
-    uint64_t head = o->n_embd / o->n_head, kv = head * o->n_head_kv;
+    const random_model_options *o = m->o;
+    uint64_t head = head_width(o), q = head * o->n_head, kv = head * o->n_head_kv;
     bool bias = m->has & QKV_BIAS;
     if (m->has & FUSED_QKV) {
-        add_matrix(m, il, "attn_qkv", o->n_embd, o->n_embd + 2 * kv, bias);
+        add_matrix(m, il, "attn_qkv", o->n_embd, q + 2 * kv, bias);
     } else {
-        add_matrix(m, il, "attn_q", o->n_embd, o->n_embd, bias);
+        add_matrix(m, il, "attn_q", o->n_embd, q, bias);
         add_matrix(m, il, "attn_k", o->n_embd, kv, bias);
         add_matrix(m, il, "attn_v", o->n_embd, kv, bias);
     }
     if (m->has & (HEAD_NORM | ROW_NORM | PER_HEAD_NORM)) {
         bool row = m->has & ROW_NORM, each = m->has & PER_HEAD_NORM;
-        add_norm(m, il, "attn_q_norm", row ? o->n_embd : head, each ? o->n_head : 0);
+        add_norm(m, il, "attn_q_norm", row ? q : head, each ? o->n_head : 0);
         add_norm(m, il, "attn_k_norm", row ? kv : head, each ? o->n_head_kv : 0);
     }
-    add_matrix(m, il, "attn_output", o->n_embd, o->n_embd, m->has & OUT_BIAS);
+    add_matrix(m, il, "attn_output", q, o->n_embd, m->has & OUT_BIAS);
     if (m->has & SINKS)
         add(m, il, "attn_sinks.weight", WTYPE_F32, o->n_head, 0, 0);
 }
 
 static void add_feed_forward(maker *m, int il)
 {
-    const tiny_model_options *o = m->o;
+    const random_model_options *o = m->o;
     bool bias = m->has & FFN_BIAS;
     if (m->has & EXPERTS) {
-        add(m, il, "ffn_gate_inp.weight", WTYPE_F32, o->n_embd, N_EXPERT, 0);
+        add(m, il, "ffn_gate_inp.weight", WTYPE_F32, o->n_embd, m->o->n_expert, 0);
         if (m->has & EXPERT_BIAS)
-            add(m, il, "ffn_gate_inp.bias", WTYPE_F32, N_EXPERT, 0, 0);
-        add_experts(m, il, "ffn_gate_exps", o->n_embd, o->n_ff);
-        add_experts(m, il, "ffn_up_exps", o->n_embd, o->n_ff);
-        add_experts(m, il, "ffn_down_exps", o->n_ff, o->n_embd);
+            add(m, il, "ffn_gate_inp.bias", WTYPE_F32, m->o->n_expert, 0, 0);
+        uint64_t n_ff = expert_width(o);
+        add_experts(m, il, "ffn_gate_exps", o->n_embd, n_ff);
+        add_experts(m, il, "ffn_up_exps", o->n_embd, n_ff);
+        add_experts(m, il, "ffn_down_exps", n_ff, o->n_embd);
         if (m->has & SHARED_EXPERT) {
             add(m, il, "ffn_gate_inp_shexp.weight", WTYPE_F32, o->n_embd, 0, 0);
             add_matrix(m, il, "ffn_gate_shexp", o->n_embd, o->n_ff, false);
@@ -356,7 +495,7 @@ static void add_layer(maker *m, int il)
 
 static void add_tensors(maker *m)
 {
-    const tiny_model_options *o = m->o;
+    const random_model_options *o = m->o;
     add_matrix(m, -1, "token_embd", o->n_embd, o->n_vocab, false);
     if (m->has & POSITIONS)
         add(m, -1, "position_embd.weight", WTYPE_F32, o->n_embd, o->n_ctx, 0);
@@ -367,101 +506,101 @@ static void add_tensors(maker *m)
     for (uint32_t il = 0; il < o->n_layer; il++)
         add_layer(m, (int)il);
     if (m->has & LONG_FACTORS) {
-        add(m, -1, "rope_factors_long.weight", WTYPE_F32, o->n_embd / o->n_head / 2, 0, 0)->offset =
-            4.0f;
-        add(m, -1, "rope_factors_short.weight", WTYPE_F32, o->n_embd / o->n_head / 2, 0, 0)
-            ->offset = 1.0f;
+        uint32_t half = head_width(o) / 2;
+        add(m, -1, "rope_factors_long.weight", WTYPE_F32, half, 0, 0)->offset = 4.0f;
+        add(m, -1, "rope_factors_short.weight", WTYPE_F32, half, 0, 0)->offset = 1.0f;
     }
     if (m->has & ENCODER)
         return;
     add_norm(m, -1, "output_norm", o->n_embd, 0);
-    if (!(m->has & TIED))
+    if (o->tie == RANDOM_MODEL_UNTIED || (o->tie == RANDOM_MODEL_TIE_USUAL && !(m->has & TIED)))
         add_matrix(m, -1, "output", o->n_embd, o->n_vocab, m->has & OUTPUT_BIAS);
 }
 
-/* ---- data ---- */
+/* ---- formats ---- */
 
-static uint32_t next_random(maker *m)
+static gguf_tensor as_gguf(const tensor *t)
 {
-    m->rng = m->rng * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(m->rng >> 32);
+    return (gguf_tensor){.name = {t->name, strlen(t->name)},
+                         .type = WTYPE_F32,
+                         .n_dims = t->n_dims,
+                         .ne = {t->ne[0], t->ne[1], t->ne[2], 1}};
 }
 
-/* About normal: the sum of four uniform numbers. */
-static float normal(maker *m)
+static int by_layer(const void *a, const void *b)
 {
-    float sum = 0.0f;
-    for (int i = 0; i < 4; i++)
-        sum += (float)(next_random(m) >> 8) / 16777216.0f - 0.5f;
-    return sum * 1.7320508f;
+    gguf_tensor x = as_gguf(*(tensor *const *)a), y = as_gguf(*(tensor *const *)b);
+    return quantize_tensor_order(&x, &y);
 }
 
-/* A row of a format that nothing quantizes to: random integers under a small, finite scale. */
-static void random_blocks(maker *m, wtype type, uint8_t *row, size_t n_bytes)
+/* The recipe's choices, as hearth_quantize makes them from a file of floats. */
+static void choose_types(maker *m)
 {
-    size_t block = wtype_get(type)->block_bytes;
-    for (size_t i = 0; i < n_bytes; i++)
-        row[i] = (uint8_t)(next_random(m) >> 11);
-    for (uint8_t *b = row; b < row + n_bytes; b += block) {
-        uint16_t scale = f32_to_f16(0.01f);
-        if (type == WTYPE_NVFP4)
-            memset(b, 0x10, 4);
-        else if (type == WTYPE_IQ1_M) /* its scale is spread over the high nibbles of four words */
-            for (int i = 0; i < 4; i++)
-                b[48 + 2 * i + 1] =
-                    (uint8_t)((b[48 + 2 * i + 1] & 0x0f) | (scale >> 4 * i & 15) << 4);
-        else
-            memcpy(b, &scale, sizeof scale);
+    const random_model_options *o = m->o;
+    tensor *order[MAX_TENSORS];
+    quantize_mixture mixture = {.recipe = o->recipe,
+                                .pure = o->pure,
+                                .architecture = {o->arch, strlen(o->arch)},
+                                .n_layer = (int)o->n_layer,
+                                .n_head = (int)o->n_head,
+                                .n_head_kv = (int)o->n_head_kv,
+                                .n_expert = m->has & EXPERTS ? (int)o->n_expert : 0,
+                                .tied = true};
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        order[i] = &m->tensors[i];
+        quantize_mixture_add(&mixture, as_gguf(order[i]).name);
+    }
+    qsort(order, m->n_tensors, sizeof *order, by_layer);
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        gguf_tensor t = as_gguf(order[i]);
+        quantize_choice choice = quantize_choose(&mixture, &t);
+        if (order[i]->matrix)
+            order[i]->type = choice.type;
     }
 }
+
+/* ---- the file ---- */
 
 static void write_data(maker *m, const tensor *t)
 {
-    uint64_t row_bytes = 0;
-    size_t k = (size_t)t->ne[0];
-    if (!wtype_row_bytes(t->type, k, &row_bytes)) {
-        fprintf(stderr, "tiny_model: rows of %zu do not divide into %s\n", k,
-                wtype_get(t->type)->name);
-        exit(1);
+    uint64_t n_rows = t->ne[1] * t->ne[2];
+    bool pooled = n_rows * t->ne[0] >= POOLED_FROM;
+    for (uint64_t r = 0; r < n_rows; r++) {
+        size_t n;
+        const uint8_t *row =
+            random_rows_next(m->rows, t->type, (size_t)t->ne[0], t->scale, t->offset, pooled, &n);
+        must(m, gguf_writer_write_data(m->w, row, n, &m->err));
     }
-    quantize_row_fn quantize = quantize_row_get(t->type);
-    float *values = mem_alloc_array(k, sizeof *values);
-    uint8_t *row = mem_alloc(row_bytes);
-    for (uint64_t r = 0; r < t->ne[1] * t->ne[2]; r++) {
-        for (size_t i = 0; i < k; i++)
-            values[i] = t->offset + t->scale * normal(m);
-        if (quantize)
-            quantize(values, k, row);
-        else if (t->type == WTYPE_F32)
-            memcpy(row, values, row_bytes);
-        else
-            random_blocks(m, t->type, row, row_bytes);
-        must(m, gguf_writer_write_data(m->w, row, row_bytes, &m->err));
-    }
-    mem_free(values);
-    mem_free(row);
 }
 
-void tiny_model_write(const char *path, const tiny_model_options *o)
+void random_model_write(const char *path, const random_model_options *o)
 {
     maker *m = mem_calloc(1, sizeof *m);
     size_t f = 0;
-    while (tiny_model_arch(f) && strcmp(tiny_model_arch(f), o->arch) != 0)
+    while (random_model_arch(f) && strcmp(random_model_arch(f), o->arch) != 0)
         f++;
-    if (m == NULL || tiny_model_arch(f) == NULL) {
-        fprintf(stderr, "tiny_model: no family '%s'\n", o->arch);
+    if (m == NULL || random_model_arch(f) == NULL) {
+        fprintf(stderr, "random_model: no family '%s'\n", o->arch);
         exit(1);
     }
     m->o = o;
     m->has = families[f].has | (o->experts ? EXPERTS : 0);
-    m->rng = o->seed * 2654435761u + 88172645463325252u;
+    m->rows = random_rows_new(o->seed);
     must(m, gguf_writer_open(&m->w, path, &m->err));
     write_metadata(m);
     add_tensors(m);
+    if (o->recipe)
+        choose_types(m);
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        const tensor *t = &m->tensors[i];
+        must(m, gguf_writer_add_tensor(m->w, t->name, strlen(t->name), t->type, t->n_dims, t->ne,
+                                       &m->err));
+    }
     must(m, gguf_writer_begin_data(m->w, &m->err));
     for (size_t i = 0; i < m->n_tensors; i++)
         write_data(m, &m->tensors[i]);
     must(m, gguf_writer_commit(m->w, &m->err));
     gguf_writer_close(m->w);
+    random_rows_free(m->rows);
     mem_free(m);
 }
