@@ -7,6 +7,7 @@
 #define HEARTH_KERNELS_FORMATS_AVX512_H
 
 #include "kernels/unpack_b_avx512.h"
+#include "kernels/unpack_f_avx512.h"
 #include "kernels/unpack_iq_avx512.h"
 #include "kernels/unpack_k_avx512.h"
 

@@ -54,6 +54,6 @@ size_t act_tile_bytes(act_kind kind, size_t k)
 {
     if (kind == ACT_F32)
         return TILE_COLUMNS * act_row_bytes(kind, k);
-    size_t lines = k / 4 + k / act_block(kind) + k / 32 + (kind == ACT_Q256 ? k / 64 : 0);
+    size_t lines = k / 4 + k / act_block(kind) + k / 32 + (kind == ACT_Q256 ? k / 16 : 0);
     return lines * MEM_ALIGN;
 }

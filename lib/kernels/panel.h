@@ -10,7 +10,8 @@
  *             int8  q[k / 4][16][4]         a line of 64 bytes: four elements of each column
  *             float d[k / block][16]
  *             int16 sum[k / 32][16][2]      as the sums of kernels.h, two to a column
- *             int16 sum_32[k / 64][16][2]   ACT_Q256 only: sums of 32 elements, two to a column
+ *             64 bytes more[k / 16]         ACT_Q256 only: the sums as minimums want them, which is
+ *                                           the instruction set's own affair
  *           The q of 64 elements are a B operand of AMX (16 rows of 64 bytes). ACT_F32: 16 rows of
  *           act_row_bytes. Columns that a last tile lacks are zeros.
  *   panels  A job takes its raw rows PANEL_DEPTH elements of k at a time, unpacks them to scratch

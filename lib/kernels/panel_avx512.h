@@ -38,17 +38,17 @@ ALWAYS_INLINE void interleave(const uint8_t *const *rows, size_t at, size_t n, u
 typedef struct tile_part {
     const uint8_t *q;
     const float *d;
-    const uint8_t *sums, *sums_32;
+    const uint8_t *sums, *more;
 } tile_part;
 
 ALWAYS_INLINE tile_part tile_at(const uint8_t *tile, act_kind kind, size_t k, size_t k0)
 {
     const size_t block = act_block(kind);
     const uint8_t *d = tile + LINE * (k / 4), *sums = d + LINE * (k / block);
-    const uint8_t *sums_32 = sums + LINE * (k / 32);
+    const uint8_t *more = sums + LINE * (k / 32);
     return (tile_part){tile + LINE * (k0 / 4),
                        (const float *)(const void *)(d + LINE * (k0 / block)),
-                       sums + LINE * (k0 / 32), sums_32 + LINE * (k0 / 64)};
+                       sums + LINE * (k0 / 32), more + LINE * (k0 / 16)};
 }
 
 ALWAYS_INLINE void pack_quants(const void *const *rows, size_t n, size_t k, uint8_t *tile,
@@ -56,30 +56,17 @@ ALWAYS_INLINE void pack_quants(const void *const *rows, size_t n, size_t k, uint
 {
     const uint8_t *row[TILE_COLUMNS] = {0};
     const size_t n_scales = k / act_block(kind), n_sums = k / 32;
-    uint8_t *d = tile + LINE * (k / 4), *sums = d + LINE * n_scales,
-            *sums_32 = sums + LINE * n_sums;
+    uint8_t *d = tile + LINE * (k / 4), *sums = d + LINE * n_scales;
     for (size_t r = 0; r < n; r++)
         row[r] = rows[r];
     interleave(row, 0, k / 4, tile);
     interleave(row, k, n_scales, d);
     interleave(row, k + n_scales * sizeof(float), n_sums, sums);
-    for (size_t j = 0; kind == ACT_Q256 && j < k / 64; j++) {
-        const __m512i one = _mm512_set1_epi16(1);
-        const __m512i even = _mm512_madd_epi16(load_512(sums + LINE * (2 * j)), one);
-        const __m512i odd = _mm512_madd_epi16(load_512(sums + LINE * (2 * j + 1)), one);
-        _mm512_store_si512(sums_32 + LINE * j,
-                           _mm512_mask_blend_epi16(0xaaaaaaaa, even, _mm512_slli_epi32(odd, 16)));
-    }
 }
 
 static void pack_Q32(const void *const *rows, size_t n, size_t k, void *tile)
 {
     pack_quants(rows, n, k, tile, ACT_Q32);
-}
-
-static void pack_Q256(const void *const *rows, size_t n, size_t k, void *tile)
-{
-    pack_quants(rows, n, k, tile, ACT_Q256);
 }
 
 /* ---- the loops of a job ---- */
@@ -106,21 +93,23 @@ ALWAYS_INLINE void point_at_group(const panel_job *job, size_t group, const uint
     }
 }
 
-static inline void store_group(const panel_part *part, size_t group)
+/* Turns lanes to columns. All rows of a column go out together: outputs of one column are far from
+ * those of the next. */
+static inline void store_tile(const panel_part *part, size_t t)
 {
     const panel_job *job = part->job;
-    const size_t row = GROUP_ROWS * group, left = job->n_rows - row;
-    const __mmask16 mask = (__mmask16)(left < GROUP_ROWS ? (1u << left) - 1 : 0xffff);
-    for (size_t t = 0; t < part->n_tiles; t++) {
-        const size_t column = TILE_COLUMNS * (part->first_tile + t);
-        float *y = job->y + column * job->y_stride + row;
+    const size_t column = TILE_COLUMNS * (part->first_tile + t), left = job->n_columns - column;
+    _Alignas(64) float turned[TILE_COLUMNS][PANEL_ROWS];
+    for (size_t g = 0; g < part->n_groups; g++) {
         __m512i v[TILE_COLUMNS];
         for (int r = 0; r < GROUP_ROWS; r++)
-            v[r] = load_512(part->y[group][t][r]);
+            v[r] = load_512(part->y[g][t][r]);
         transpose_16(v);
-        for (size_t c = 0; c < TILE_COLUMNS && column + c < job->n_columns; c++)
-            _mm512_mask_storeu_epi32(y + c * job->y_stride, mask, v[c]);
+        for (int c = 0; c < TILE_COLUMNS; c++)
+            _mm512_store_si512(turned[c] + GROUP_ROWS * g, v[c]);
     }
+    for (size_t c = 0; c < TILE_COLUMNS && c < left; c++)
+        memcpy(job->y + (column + c) * job->y_stride, turned[c], job->n_rows * sizeof(float));
 }
 
 /* Not inline: what depends on the format is in unpack, what on its class of scales in multiply. */
@@ -144,12 +133,61 @@ static void run_panel(const panel_job *job, const void *format, panel_step *unpa
             unpack(&part);
             multiply(&part);
         }
-        for (size_t g = 0; g < part.n_groups; g++)
-            store_group(&part, g);
+        for (size_t i = 0; i < part.n_tiles; i++)
+            store_tile(&part, i);
     }
 }
 
-/* ---- scales of a group ---- */
+/* ---- class B ---- */
+
+/* 64 weights of a group of rows: quants, scales of each 16 or 32 of them, minimums of 32. */
+typedef struct group_b {
+    uint8_t q[GROUP_ROWS][64];
+    float d[4][GROUP_ROWS], m[2][GROUP_ROWS];
+} group_b;
+
+enum { DEPTH_B = PANEL_DEPTH / 64 };
+_Static_assert(Y_BYTES + sizeof(group_b) * PANEL_GROUPS * DEPTH_B <= PANEL_SCRATCH_BYTES,
+               "the panel fits the scratch");
+
+static inline __m512 scales_b(const format_b *f, const uint8_t *const *w, size_t at)
+{
+    return join_ps(f->scale(w, at), f->scale(w + 8, at));
+}
+
+/* Quants less `offset`, as the multiplication wants them. */
+ALWAYS_INLINE void unpack_groups_b(const panel_part *part, const format_b *f, int offset)
+{
+    group_b *out = (group_b *)(void *)part->panel;
+    const size_t first = part->k0 / 32, end = first + part->n_k / 32;
+    for (size_t g = 0; g < part->n_groups; g++) {
+        const uint8_t *w[GROUP_ROWS];
+        point_at_group(part->job, g, w);
+        for (size_t b = first; b < end; b += 2, out++) {
+            const size_t next = b + 1 < end ? b + 1 : b;
+            for (int r = 0; r < GROUP_ROWS; r++)
+                _mm512_store_si512(out->q[r], _mm512_sub_epi8(f->load(w[r], b, next),
+                                                              _mm512_set1_epi8((char)offset)));
+            for (size_t i = 0; has_scale_per_16(f->type) && i < 4; i++)
+                _mm512_store_ps(out->d[i], scales_b(f, w, scale_at_b(f, b) + i));
+            for (size_t i = 0; !has_scale_per_16(f->type) && i < 2; i++) {
+                const size_t at = scale_at_b(f, i ? next : b);
+                _mm512_store_ps(out->d[i], scales_b(f, w, at));
+                if (has_minimum(f->type))
+                    _mm512_store_ps(out->m[i],
+                                    join_ps(scale_f16(w, at + 2), scale_f16(w + 8, at + 2)));
+            }
+        }
+    }
+}
+
+/* The sums of 32 activations of each column. */
+static inline __m512i sums_of_32(const tile_part *a, size_t b)
+{
+    return _mm512_madd_epi16(load_512(a->sums + LINE * b), _mm512_set1_epi16(1));
+}
+
+/* ---- scales of class K ---- */
 
 static inline __m512 scales_k(const format_k *f, const uint8_t *const *w, size_t i)
 {
@@ -164,23 +202,6 @@ static inline __m512 minimums_k(const format_k *f, const uint8_t *const *w, size
     const size_t at = i * f->bytes + f->scale_at + 2;
     const __m512 dmin = join_ps(rows_f16(w, at, load_u16), rows_f16(w + 8, at, load_u16));
     return _mm512_xor_ps(dmin, _mm512_set1_ps(-0.0f));
-}
-
-/* The minimums of one row as pairs of int16, that sums (or sums_32, for groups of 32) meet. */
-static inline __m256i pair_minimums(const format_k *f, __m256i m)
-{
-    return f->group == 16 ? m : _mm256_zextsi128_si256(_mm256_cvtepi32_epi16(m));
-}
-
-/* Sums of a super-block as minimums meet them: n lines. */
-ALWAYS_INLINE int n_minimum_lines(const format_k *f)
-{
-    return f->group == 16 ? 8 : 4;
-}
-
-ALWAYS_INLINE const uint8_t *minimum_lines(const format_k *f, const tile_part *a, size_t i)
-{
-    return f->group == 16 ? a->sums + LINE * 8 * i : a->sums_32 + LINE * 4 * i;
 }
 
 #endif

@@ -1,10 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
  * panel_table_avx512.h - the table of panel kernels of AVX-512 or AMX, included at the end of its
- * file after defining PANEL_TABLE, the table's name. The file has unpack_k and multiply_for_k.
+ * file after defining PANEL_TABLE, the table's name. The file has unpack_b, multiply_for_b,
+ * unpack_k and multiply_for_k.
  */
-#define DEFINE_F(name, elements, bytes)
-#define DEFINE_B(name, elements, bytes)
+#define DEFINE_F(name, elements, bytes)                                                            \
+    static void panel_##name(const panel_job *job)                                                 \
+    {                                                                                              \
+        run_panel_f(job, WTYPE_##name, load_##name);                                               \
+    }
+#define DEFINE_B(name, elements, bytes)                                                            \
+    static const format_b format_##name = APPLY(FORMAT_B, name, elements, bytes, FORMAT_##name);   \
+    static void unpack_panel_##name(const panel_part *part)                                        \
+    {                                                                                              \
+        unpack_b(part, &format_##name);                                                            \
+    }                                                                                              \
+    static void panel_##name(const panel_job *job)                                                 \
+    {                                                                                              \
+        run_panel(job, &format_##name, unpack_panel_##name, multiply_for_b(&format_##name));       \
+    }
 #define DEFINE_K(name, elements, bytes)                                                            \
     static const format_k format_##name = APPLY(FORMAT_K, name, elements, bytes, FORMAT_##name);   \
     static void unpack_panel_##name(const panel_part *part)                                        \
@@ -21,13 +35,13 @@
 #include "base/wtype.def"
 #undef X
 
-#define FOR_F(entry)
-#define FOR_B(entry)
+#define FOR_F(entry) entry,
+#define FOR_B(entry) entry,
 #define FOR_K(entry) entry,
 #define FOR_N(entry)
 
 const panel_kernels PANEL_TABLE = {
-    .pack = {[ACT_Q32] = pack_Q32, [ACT_Q256] = pack_Q256},
+    .pack = {[ACT_Q32] = pack_Q32, [ACT_Q256] = PACK_Q256},
     .min_columns = 9,
     .matmul =
         {

@@ -373,15 +373,34 @@ static void *take(void *base, size_t *used, size_t n_bytes)
     return base ? (uint8_t *)base + offset : NULL;
 }
 
+/* An expert that uses panels fills at least min_columns of its one tile, or 17 of its two, or more
+ * of more. */
+static size_t most_expert_tiles(const panel_kernels *panel, size_t pairs)
+{
+    return pairs / (panel->min_columns < 8 ? panel->min_columns : 8) + 1;
+}
+
+/* Of what experts take in. */
+static size_t widest_tile(const hparams *h)
+{
+    size_t bytes = 0;
+    for (int kind = ACT_Q32; kind < ACT_COUNT; kind++) {
+        bytes = max_size(bytes, act_tile_bytes((act_kind)kind, h->n_embd));
+        bytes = max_size(bytes, act_tile_bytes((act_kind)kind, h->n_ff_expert));
+    }
+    return bytes;
+}
+
 static size_t lay_out(ops_cpu *o, const hparams *h, const ops_cpu_options *options, void *base)
 {
     size_t used = 0, b = o->n_batch, wide = widest_input(h);
+    const panel_kernels *panel = o->k ? o->k->panel : NULL;
     for (int kind = 0; kind < ACT_COUNT; kind++)
         o->act[kind] = take(base, &used, b * act_row_bytes((act_kind)kind, wide));
     size_t n_tiles = (b + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    for (int kind = ACT_Q32; kind < ACT_COUNT && o->k->panel; kind++)
+    for (int kind = ACT_Q32; kind < ACT_COUNT && panel; kind++)
         o->tiles[kind] = take(base, &used, n_tiles * act_tile_bytes((act_kind)kind, wide));
-    if (o->k->panel)
+    if (panel)
         o->panels = take(base, &used, (size_t)options->n_threads * PANEL_SCRATCH_BYTES);
     for (int set = 0; set < ROPE_SETS; set++) {
         o->cos[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
@@ -399,12 +418,16 @@ static size_t lay_out(ops_cpu *o, const hparams *h, const ops_cpu_options *optio
     e->weights = take(base, &used, pairs * sizeof(float));
     e->chosen = take(base, &used, pairs * sizeof(uint32_t));
     e->order = take(base, &used, pairs * sizeof(uint32_t));
+    e->place = take(base, &used, pairs * sizeof(uint32_t));
     e->first = take(base, &used, (h->n_expert + 1) * sizeof(uint32_t));
+    e->first_tile = take(base, &used, (h->n_expert + 1) * sizeof(uint32_t));
     e->gate = take(base, &used, pairs * ops_stride(h->n_ff_expert) * sizeof(float));
     e->up = take(base, &used, pairs * ops_stride(h->n_ff_expert) * sizeof(float));
     e->down = take(base, &used, pairs * ops_stride(h->n_embd) * sizeof(float));
     for (int kind = ACT_Q32; kind < ACT_COUNT; kind++)
         e->act[kind] = take(base, &used, pairs * act_row_bytes((act_kind)kind, h->n_ff_expert));
+    if (panel)
+        e->tiles = take(base, &used, most_expert_tiles(panel, pairs) * widest_tile(h));
     return used;
 }
 

@@ -14,11 +14,14 @@ typedef struct expert_scratch {
     float *weights;          /* [pair] */
     uint32_t *chosen;        /* [pair] expert */
     uint32_t *order;         /* [pair] pairs sorted by expert, then by token */
+    uint32_t *place;         /* [pair] where in order it is */
     uint32_t *first;         /* [n_expert + 1] where an expert's pairs begin in order */
-    float *gate;             /* [pair][n_ff_expert] */
-    float *up;               /* [pair][n_ff_expert] */
-    float *down;             /* [pair][n_embd] */
-    uint8_t *act[ACT_COUNT]; /* [pair] activation rows of n_ff_expert elements */
+    uint32_t *first_tile;    /* [n_expert + 1] where its tiles begin */
+    float *gate;             /* [place][n_ff_expert] */
+    float *up;               /* [place][n_ff_expert] */
+    float *down;             /* [place][n_embd] */
+    uint8_t *act[ACT_COUNT]; /* [place] activation rows of n_ff_expert elements */
+    uint8_t *tiles;          /* of the experts that many tokens chose, one kind at a time */
 } expert_scratch;
 
 typedef struct ops_cpu {

@@ -37,7 +37,7 @@ enum {
     LEAF7_EBX_AVX512 = (int)(1u << 16 | 1u << 17 | 1u << 30), /* F DQ BW */
     LEAF7_ECX_AVX512 = 1u << 11,                              /* VNNI */
     XCR0_AVX = 0x06,                                          /* SSE, AVX state */
-    LEAF7_EDX_AMX = 1u << 24 | 1u << 25,                      /* TILE INT8 */
+    LEAF7_EDX_AMX = 1u << 22 | 1u << 24 | 1u << 25,           /* BF16 TILE INT8 */
     XCR0_AVX512 = 0xe6,                                       /* and opmask, ZMM */
     XCR0_AMX = 0x60000,                                       /* TILECFG TILEDATA */
     ARCH_REQ_XCOMP_PERM_ = 0x1023,
