@@ -15,8 +15,7 @@ static const kernels tables[] = {
     {"avx2", &weight_kernels_avx2, NULL, &float_kernels_avx2, &attn_kernels_avx2},
     {"avx512", &weight_kernels_avx512, &panel_kernels_avx512, &float_kernels_avx512,
      &attn_kernels_avx512},
-    {"amx", &weight_kernels_avx512, &panel_kernels_amx, &float_kernels_avx512,
-     &attn_kernels_amx},
+    {"amx", &weight_kernels_avx512, &panel_kernels_amx, &float_kernels_avx512, &attn_kernels_amx},
 #elif defined(__aarch64__)
     {"neon", &weight_kernels_neon, NULL, &float_kernels_neon, &attn_kernels_neon},
 #endif

@@ -89,7 +89,9 @@ typedef struct attend_arg {
     size_t tokens_per_block;
     size_t blocks; /* of tokens, of all sequences */
     size_t parts;  /* of a group too large for one block; else 1 */
-    size_t chunks; /* slots of a block; 0: blocks are walked whole */
+    size_t chunks; /* of a block, if each has a slot */
+    size_t spans;  /* of chunks, pieces of work of a block */
+    size_t span;   /* chunks */
 } attend_arg;
 
 /* The end of the block that begins with token `first`: consecutive tokens of one sequence. */
@@ -226,13 +228,17 @@ static attn_part slot(const attend_arg *a, size_t index, const attn_block *b)
     return attn_part_at(a->o->slots + index * a->o->slot_floats, b->n_rows, b->head_dim_v);
 }
 
-static void attend_chunk(void *arg, size_t index, int worker)
+/* Consecutive chunks, so that each is fetched while the one before is walked. */
+static void attend_chunks(void *arg, size_t index, int worker)
 {
     const attend_arg *a = arg;
-    piece p = set_up(a, index / a->chunks, worker);
-    p.block->part = slot(a, index, p.block);
+    size_t block = index / a->spans, first = index % a->spans * a->span;
+    piece p = set_up(a, block, worker);
     a->o->k->attn->begin(p.block);
-    walk_chunk(a, &p, index % a->chunks);
+    for (size_t chunk = first; chunk < min_size(first + a->span, a->chunks); chunk++) {
+        p.block->part = slot(a, block * a->chunks + chunk, p.block);
+        walk_chunk(a, &p, chunk);
+    }
 }
 
 static void fold_chunks(void *arg, size_t index, int worker)
@@ -268,7 +274,9 @@ void ops_cpu_attention(ops *base, const attention_job *job)
     if (h->causal && n_threads > 1 && chunks > 1 && n == 1 && a.parts == 1 &&
         pieces < PIECES_PER_THREAD * n_threads && pieces * chunks <= o->n_slots) {
         a.chunks = chunks;
-        ops_cpu_run(o, attend_chunk, &a, pieces * chunks, work);
+        a.spans = min_size(chunks, (PIECES_PER_THREAD * n_threads + pieces - 1) / pieces);
+        a.span = (chunks + a.spans - 1) / a.spans;
+        ops_cpu_run(o, attend_chunks, &a, pieces * a.spans, work);
         ops_cpu_run(o, fold_chunks, &a, pieces, pieces * chunks * o->slot_floats);
         return;
     }

@@ -19,8 +19,8 @@ typedef enum cpu_isa {
 } cpu_isa;
 
 /* The best instruction set that both the CPU and the OS support. AVX2 means AVX2, FMA, F16C and
- * BMI2; AVX512 means F, BW, VL, DQ and VNNI on top; AMX means AMX-INT8 and AMX-BF16 on top, which Linux grants a
- * process that asks: asking for the best asks for this too. */
+ * BMI2; AVX512 means F, BW, VL, DQ and VNNI on top; AMX means AMX-INT8 and AMX-BF16 on top, which
+ * Linux grants a process that asks: asking for the best asks for this too. */
 cpu_isa cpu_best_isa(void);
 
 const char *cpu_isa_name(cpu_isa isa); /* "scalar", "avx2", "avx512", "amx", "neon" */
