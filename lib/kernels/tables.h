@@ -12,17 +12,22 @@
 
 extern const weight_kernels weight_kernels_scalar;
 extern const float_kernels float_kernels_scalar;
+extern const attn_kernels attn_kernels_scalar;
 #if defined(__x86_64__)
 extern const weight_kernels weight_kernels_avx2;
 extern const float_kernels float_kernels_avx2;
+extern const attn_kernels attn_kernels_avx2;
 extern const weight_kernels weight_kernels_avx512;
 extern const float_kernels float_kernels_avx512;
+extern const attn_kernels attn_kernels_avx512;
+extern const attn_kernels attn_kernels_amx;
 extern const panel_kernels panel_kernels_avx2;
 extern const panel_kernels panel_kernels_avx512;
 extern const panel_kernels panel_kernels_amx;
 #elif defined(__aarch64__)
 extern const weight_kernels weight_kernels_neon;
 extern const float_kernels float_kernels_neon;
+extern const attn_kernels attn_kernels_neon;
 #endif
 
 #endif

@@ -37,8 +37,11 @@ typedef struct ops_cpu {
     uint8_t *panels;       /* [n_threads][PANEL_SCRATCH_BYTES] */
     float *cos[ROPE_SETS]; /* [n_batch][n_rot / 2] */
     float *sin[ROPE_SETS];
-    float *worker; /* [n_threads][worker_floats], attention's accumulators */
-    size_t worker_floats;
+    uint8_t *worker; /* [n_threads][worker_bytes], attention's blocks */
+    size_t worker_bytes;
+    float *slots; /* [n_slots][slot_floats], what attention's chunks came to */
+    size_t n_slots;
+    size_t slot_floats;
     expert_scratch experts;
 } ops_cpu;
 
@@ -62,7 +65,9 @@ void ops_cpu_attention(ops *base, const attention_job *job);
 void ops_cpu_experts(ops *base, const hparams *h, const layer_weights *l, const float *x, size_t n,
                      float *y);
 
-/* Floats of one worker's accumulators in ops_cpu_attention. */
-size_t ops_cpu_attention_floats(const hparams *h);
+/* Scratch of one worker in ops_cpu_attention for passes of up to n_batch tokens. */
+size_t ops_cpu_attention_bytes(const hparams *h, size_t n_batch);
+/* Slots for all chunks of one token in a context of n_ctx. */
+size_t ops_cpu_attention_slots(const hparams *h, uint32_t n_ctx, size_t *slot_floats);
 
 #endif
