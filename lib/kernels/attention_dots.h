@@ -28,9 +28,9 @@ typedef struct dots {
 #define DOTS_VECS(rows) ((rows) <= DOTS_FEW_ROWS ? DOTS_MANY_VECS : DOTS_MANY_VECS / 2)
 
 /* To the second cache: the first has enough to hold. */
-ALWAYS_INLINE void fetch(const uint8_t *p)
+ALWAYS_INLINE void fetch(const void *p, size_t ahead)
 {
-    __builtin_prefetch(p, 0, 2);
+    __builtin_prefetch((const void *)((uintptr_t)p + ahead), 0, 2);
 }
 
 #define DEFINE_DOTS(name, type, zero, broadcast, load, add_product, store)                         \
@@ -46,7 +46,7 @@ ALWAYS_INLINE void fetch(const uint8_t *p)
         for (size_t i = 0; i < d->n_steps; i++, a += d->a_step, b += d->b_step) {                  \
             type y[DOTS_MANY_VECS];                                                                \
             _Pragma("GCC unroll 4") for (int v = 0; ahead && v < vecs; v++)                        \
-                fetch(b + (size_t)v * d->b_vec + d->ahead);                                        \
+                fetch(b + (size_t)v * d->b_vec, d->ahead);                                         \
             _Pragma("GCC unroll 4") for (int v = 0; v < vecs; v++) y[v] =                          \
                 load((const void *)(b + (size_t)v * d->b_vec));                                    \
             _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)                                 \

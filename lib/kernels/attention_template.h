@@ -152,7 +152,7 @@ static const uint8_t *integers_of(cache_type type, const void *tile, size_t widt
     if (type != CACHE_Q8_0)
         return tile;
     for (size_t i = 0; i < ATTN_TILE * width; i += 32) {
-        fetch((const uint8_t *)tile + i + ahead);
+        fetch((const uint8_t *)tile + i, ahead);
         ivec_store((int16_t *)scratch + i, ivec_widen((const int8_t *)tile + i));
     }
     return scratch;
@@ -336,9 +336,9 @@ static void narrow_tile(attn_block *b, const tile_view *t)
 {
     for (size_t i = 0; i < ATTN_TILE; i += 16) {
         if (t->key_scales)
-            fetch((const uint8_t *)(t->key_scales + i) + t->keys_ahead);
+            fetch(t->key_scales + i, t->keys_ahead);
         if (t->value_scales)
-            fetch((const uint8_t *)(t->value_scales + i) + t->values_ahead);
+            fetch(t->value_scales + i, t->values_ahead);
     }
     size_t steps = key_steps(b), width = round_up(b->head_dim_v, 16);
     float f[ATTN_NARROW], u[ATTN_NARROW];
