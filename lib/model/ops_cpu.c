@@ -398,7 +398,7 @@ static size_t widest_tile(const hparams *h)
 static size_t lay_out(ops_cpu *o, const hparams *h, const ops_cpu_options *options, void *base)
 {
     size_t used = 0, b = o->n_batch, wide = widest_input(h);
-    const panel_kernels *panel = o->k ? o->k->panel : NULL;
+    const panel_kernels *panel = o->k->panel;
     for (int kind = 0; kind < ACT_COUNT; kind++)
         o->act[kind] = take(base, &used, b * act_row_bytes((act_kind)kind, wide));
     size_t n_tiles = (b + TILE_COLUMNS - 1) / TILE_COLUMNS;
