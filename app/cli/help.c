@@ -137,7 +137,7 @@ void help_program(const cli_command *const *commands, size_t n_commands)
     CLI_EXIT_MAP(X)
 #undef X
     title("Environment");
-    row("HEARTH_ISA", "instruction set to use: scalar, avx2, avx512 or neon");
+    row("HEARTH_ISA", "instruction set to use: scalar, avx2, avx512, amx or neon");
     row("NO_COLOR", "no colors, whatever the terminal can do");
     row("XDG_STATE_HOME", "where the history of conversations is kept, instead of "
                           "~/.local/state");

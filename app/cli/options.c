@@ -33,7 +33,7 @@ const option cli_model_rows[] = {
                     "ember"),
     OPTION_ROW_ALIAS("-m", "--model"),
     OPTION_ROW_TEXT("--isa", cli_model, isa, "NAME",
-                    "instruction set: scalar, avx2, avx512, neon; otherwise the environment "
+                    "instruction set: scalar, avx2, avx512, amx, neon; otherwise the environment "
                     "variable HEARTH_ISA, or the best there is. Results are the same in all"),
     OPTION_ROW_LIST("--override-kv", cli_model, overrides, "KEY=TYPE:VALUE",
                     "read a metadata value as another one; TYPE is int, float, bool or str. May "

@@ -34,7 +34,7 @@ typedef enum hearth_model_scope {
 typedef struct hearth_model_options {
     size_t struct_size; /* set by hearth_model_options_init */
     hearth_model_scope scope;
-    const char *isa;              /* "scalar", "avx2", "avx512", "neon"; NULL: HEARTH_ISA or best */
+    const char *isa; /* "scalar", "avx2", "avx512", "amx", "neon"; NULL: HEARTH_ISA or best */
     const char *const *overrides; /* metadata overrides "KEY=TYPE:VALUE", TYPE int|float|bool|str */
     size_t n_overrides;
     bool ignore_memory_limit; /* open although the plan says that the weights do not fit */

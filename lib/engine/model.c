@@ -125,7 +125,7 @@ static hearth_status describe(hearth_model *m, hearth_error *err)
     info->n_parts = (uint32_t)gguf_n_parts(m->g);
     info->file_bytes = gguf_file_bytes(m->g);
     info->tokenizer = m->t ? tokenizer_kind(m->t) : tokenizer_kind_of(m->g);
-    info->isa = m->kernels ? m->kernels->isa : "";
+    info->isa = m->scope == HEARTH_SCOPE_ALL ? m->kernels->isa : "";
     TRY(describe_strings(m, err));
     describe_hparams(m);
     describe_tensors(m);
@@ -202,7 +202,6 @@ static hearth_status open_weights(hearth_model *m, const hearth_model_options *o
 {
     if (!options->ignore_memory_limit)
         TRY(check_memory(m, err));
-    TRY(choose_kernels(m, options->isa, err));
     TRY(weights_bind(&m->w, &m->h, m->arch, m->g, err));
     if (options->read_ahead)
         TRY(gguf_read_ahead(m->g, &options->progress, err));
@@ -244,6 +243,7 @@ static bool has_tokenizer(const gguf *g)
 static hearth_status open_parts(hearth_model *m, const model_source *from,
                                 const hearth_model_options *options, hearth_error *err)
 {
+    TRY(choose_kernels(m, options->isa, err)); /* a plan counts their scratch, at every scope */
     TRY(open_file(m, from, options, err));
     hearth_status known = hparams_read(&m->h, &m->arch, m->g, &m->unknown);
     if (known != HEARTH_OK) {

@@ -15,7 +15,7 @@
 #define HEARTH_KERNELS_COLUMNS_AVX2_H
 
 #include "kernels/kernels.h"
-#include "kernels/unpack_avx2.h"
+#include "kernels/formats_avx2.h"
 #include "kernels/weight_generic.h"
 
 enum {
@@ -37,39 +37,7 @@ typedef struct staged_row {
     float d[RUN / 16], m[RUN / 32];
 } staged_row;
 
-/* How many results of maddubs for one format's quants can be added as int16. */
-static inline int sums_that_fit(wtype type)
-{
-    switch (type) {
-    case WTYPE_Q8_0:   /* 2 * 128 * 127 */
-    case WTYPE_IQ4_NL: /* 2 * 127 * 127 */
-        return 1;
-    default: /* 2 * 31 * 127, four times: 31,496 */
-        return 4;
-    }
-}
-
 /* ---- activations ---- */
-
-/* Eight vectors of eight int32: rows become columns. */
-ALWAYS_INLINE void transpose_8(__m256i x[8])
-{
-    __m256i a[8], b[8];
-    for (int i = 0; i < 8; i += 2) {
-        a[i] = _mm256_unpacklo_epi32(x[i], x[i + 1]);
-        a[i + 1] = _mm256_unpackhi_epi32(x[i], x[i + 1]);
-    }
-    for (int i = 0; i < 8; i += 4) {
-        b[i] = _mm256_unpacklo_epi64(a[i], a[i + 2]);
-        b[i + 1] = _mm256_unpackhi_epi64(a[i], a[i + 2]);
-        b[i + 2] = _mm256_unpacklo_epi64(a[i + 1], a[i + 3]);
-        b[i + 3] = _mm256_unpackhi_epi64(a[i + 1], a[i + 3]);
-    }
-    for (int i = 0; i < 4; i++) {
-        x[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
-        x[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
-    }
-}
 
 /* n elements of the job's columns from `first` on; n is a multiple of 32. Lanes without a column
  * are a double of the last. */
@@ -142,15 +110,6 @@ ALWAYS_INLINE void add_group(const staged_row *rows, const __m256i *a, size_t i,
 }
 
 /* ---- blocks ---- */
-
-ALWAYS_INLINE float block_scale(const uint8_t *block, wtype type, int sixteenth)
-{
-    if (type == WTYPE_MXFP4)
-        return half_e8m0(block[0]);
-    if (type == WTYPE_NVFP4)
-        return half_ue4m3(block[sixteenth]);
-    return _cvtsh_ss(load_u16(block));
-}
 
 /* n times 32 weights from number `first` of a row on. */
 ALWAYS_INLINE void stage_blocks(const uint8_t *w, size_t first, size_t n, block_format f,

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/half.h"
 #include "kernels/tables.h"
 #include "kernels/vec_avx2.h"
 

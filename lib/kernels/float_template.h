@@ -7,12 +7,10 @@
  * by construction: all operations are elementwise and correctly rounded, and every sum of a row
  * goes through the sixteen partial sums of kernels.h, the last partial vec filled up with zeros.
  *
- * exp    x = n ln 2 + r, |r| <= ln 2 / 2; the Taylor polynomial of degree 7 in r (relative error
- *        below 6e-9) scaled by 2^n. Below -87 the result is 0, above 88 it is that of 88.
- * tanh   |x| < 0.625: x + x^3 P(x^2), the minimax polynomial of the Cephes library (S. Moshier);
- *        otherwise 1 - 2 / (exp(2|x|) + 1).
  * erf    Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26 (error below 1.5e-7).
  */
+
+#include "kernels/vec_math.h"
 
 /* The rest of a row, at most 15 elements, filled up with zeros. */
 static vec load_tail(const float *x, size_t n)
@@ -53,18 +51,6 @@ static inline vec load_rest(const float *y, size_t rest)
     return rest == 16 ? vec_load(y) : load_tail(y, rest);
 }
 
-/* The fixed tree: 16 partial sums to one. */
-static float reduce(vec sums)
-{
-    float s[16];
-    vec_store(s, sums);
-    for (int width = 8; width > 0; width /= 2) {
-        for (int j = 0; j < width; j++)
-            s[j] += s[j + width];
-    }
-    return s[0];
-}
-
 static float dot(const float *a, const float *b, size_t n)
 {
     vec sums = vec_set1(0.0f);
@@ -73,7 +59,7 @@ static float dot(const float *a, const float *b, size_t n)
         sums = vec_fma(vec_load(a + i), vec_load(b + i), sums);
     if (i < n)
         sums = vec_fma(load_tail(a + i, n - i), load_tail(b + i, n - i), sums);
-    return reduce(sums);
+    return vec_sum(sums);
 }
 
 static float sum(const float *x, size_t n)
@@ -84,7 +70,7 @@ static float sum(const float *x, size_t n)
         sums = vec_add(sums, vec_load(x + i));
     if (i < n)
         sums = vec_add(sums, load_tail(x + i, n - i));
-    return reduce(sums);
+    return vec_sum(sums);
 }
 
 static float max(const float *x, size_t n)
@@ -92,13 +78,10 @@ static float max(const float *x, size_t n)
     float best = x[0];
     size_t i = 0;
     if (n >= 16) {
-        float s[16];
         vec m = vec_load(x);
         for (i = 16; i + 16 <= n; i += 16)
             m = vec_max(m, vec_load(x + i));
-        vec_store(s, m);
-        for (int j = 0; j < 16; j++)
-            best = s[j] > best ? s[j] : best;
+        best = vec_top(m);
     }
     for (; i < n; i++)
         best = x[i] > best ? x[i] : best;
@@ -156,48 +139,10 @@ static void layer_norm(const float *x, const float *w, const float *b, float eps
         add(out, b, n);
 }
 
-static vec vec_exp(vec x)
-{
-    static const float taylor[] = {1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24,
-                                   1.0f / 6,    0.5f,       1.0f,       1.0f};
-    vec bounded = vec_min(vec_max(x, vec_set1(-87.0f)), vec_set1(88.0f));
-    /* Adding 1.5 * 2^23 rounds x / ln 2 to the nearest integer, left in the low bits. */
-    vec magic = vec_set1(12582912.0f);
-    vec t = vec_fma(bounded, vec_set1(1.44269504f), magic);
-    vec n = vec_sub(t, magic);
-    vec r = vec_fma(n, vec_set1(-0.693359375f), bounded);
-    r = vec_fma(n, vec_set1(2.12194440e-4f), r);
-    vec p = vec_set1(taylor[0]);
-    for (size_t i = 1; i < sizeof taylor / sizeof *taylor; i++)
-        p = vec_fma(p, r, vec_set1(taylor[i]));
-    return vec_select_less(x, vec_set1(-87.0f), vec_set1(0.0f), vec_scale_exponent(p, t));
-}
-
-static vec vec_negate(vec x)
-{
-    return vec_mul(x, vec_set1(-1.0f));
-}
-
 static vec vec_sigmoid(vec x)
 {
     vec one = vec_set1(1.0f);
     return vec_div(one, vec_add(one, vec_exp(vec_negate(x))));
-}
-
-static vec vec_tanh(vec x)
-{
-    static const float cephes[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f,
-                                   1.33314422036e-1f, -3.33332819422e-1f};
-    vec one = vec_set1(1.0f), magnitude = vec_abs(x);
-    vec z = vec_mul(x, x);
-    vec p = vec_set1(cephes[0]);
-    for (size_t i = 1; i < sizeof cephes / sizeof *cephes; i++)
-        p = vec_fma(p, z, vec_set1(cephes[i]));
-    vec small = vec_fma(vec_mul(p, z), x, x);
-    vec e = vec_exp(vec_add(magnitude, magnitude));
-    vec large = vec_sub(one, vec_div(vec_set1(2.0f), vec_add(e, one)));
-    large = vec_select_less(x, vec_set1(0.0f), vec_negate(large), large);
-    return vec_select_less(magnitude, vec_set1(0.625f), small, large);
 }
 
 static vec vec_erf(vec x)
@@ -297,124 +242,6 @@ static void rope(float *x, const float *cos, const float *sin, size_t n_rot, boo
     }
 }
 
-/* Cached rows. Each type tells how sixteen elements from i (a multiple of 16) are read; the rest is
- * common. A short last vec is read by way of a padded copy of the row's end. */
-
-static void store_f32(const float *x, size_t head_dim, void *row)
-{
-    memcpy(row, x, head_dim * sizeof *x);
-}
-
-static void store_f16(const float *x, size_t head_dim, void *row)
-{
-    uint16_t *out = row;
-    size_t i = 0;
-    for (; i + 16 <= head_dim; i += 16)
-        vec_store_f16(out + i, vec_load(x + i));
-    for (; i < head_dim; i++)
-        out[i] = f32_to_f16(x[i]);
-}
-
-static void store_q8_0(const float *x, size_t head_dim, void *row)
-{
-    uint16_t *scales = row;
-    int8_t *values = (int8_t *)(scales + (head_dim + 31) / 32);
-    for (size_t block = 0; block * 32 < head_dim; block++) {
-        size_t first = block * 32, n = head_dim - first < 32 ? head_dim - first : 32;
-        float amax = 0.0f;
-        for (size_t i = 0; i < n; i++)
-            amax = fmaxf(amax, fabsf(x[first + i]));
-        float d = f16_to_f32(f32_to_f16(fminf(amax / 127.0f, 65504.0f)));
-        float inverse = d > 0.0f ? 1.0f / d : 0.0f;
-        scales[block] = f32_to_f16(d);
-        for (size_t i = 0; i < n; i++) {
-            float scaled = fminf(fmaxf(x[first + i] * inverse, -127.0f), 127.0f);
-            /* Adding 1.5 * 2^23 rounds to the nearest integer, ties to even. */
-            values[first + i] = (int8_t)(scaled + 12582912.0f - 12582912.0f);
-        }
-    }
-    if (head_dim % 2)
-        values[head_dim] = 0;
-}
-
-static inline vec read_f32(const uint8_t *row, size_t head_dim, size_t i)
-{
-    (void)head_dim;
-    return vec_load((const float *)row + i);
-}
-
-static inline vec read_f16(const uint8_t *row, size_t head_dim, size_t i)
-{
-    (void)head_dim;
-    return vec_load_f16((const uint16_t *)row + i);
-}
-
-static inline vec read_q8_0(const uint8_t *row, size_t head_dim, size_t i)
-{
-    const uint16_t *scales = (const uint16_t *)row;
-    const int8_t *values = (const int8_t *)(scales + (head_dim + 31) / 32);
-    return vec_mul(vec_set1(f16_to_f32(scales[i / 32])), vec_load_i8(values + i));
-}
-
-static inline vec tail_f32(const uint8_t *row, size_t head_dim, size_t i)
-{
-    return load_tail((const float *)row + i, head_dim - i);
-}
-
-static inline vec tail_f16(const uint8_t *row, size_t head_dim, size_t i)
-{
-    uint16_t padded[16] = {0};
-    memcpy(padded, (const uint16_t *)row + i, (head_dim - i) * sizeof *padded);
-    return vec_load_f16(padded);
-}
-
-static inline vec tail_q8_0(const uint8_t *row, size_t head_dim, size_t i)
-{
-    const uint16_t *scales = (const uint16_t *)row;
-    int8_t padded[16] = {0};
-    memcpy(padded, (const int8_t *)(scales + (head_dim + 31) / 32) + i, head_dim - i);
-    return vec_mul(vec_set1(f16_to_f32(scales[i / 32])), vec_load_i8(padded));
-}
-
-#define DEFINE_ATTENTION(type, TYPE)                                                               \
-    static void scores_##type(const float *q, const void *k, size_t head_dim, size_t n,            \
-                              float *out)                                                          \
-    {                                                                                              \
-        size_t row_bytes = cache_row_bytes(TYPE, head_dim);                                        \
-        for (size_t j = 0; j < n; j++) {                                                           \
-            const uint8_t *row = (const uint8_t *)k + j * row_bytes;                               \
-            vec sums = vec_set1(0.0f);                                                             \
-            size_t i = 0;                                                                          \
-            for (; i + 16 <= head_dim; i += 16)                                                    \
-                sums = vec_fma(vec_load(q + i), read_##type(row, head_dim, i), sums);              \
-            if (i < head_dim)                                                                      \
-                sums =                                                                             \
-                    vec_fma(load_tail(q + i, head_dim - i), tail_##type(row, head_dim, i), sums);  \
-            out[j] = reduce(sums);                                                                 \
-        }                                                                                          \
-    }                                                                                              \
-    static void mix_##type(const float *p, const void *v, size_t head_dim, size_t n, float *acc)   \
-    {                                                                                              \
-        size_t row_bytes = cache_row_bytes(TYPE, head_dim);                                        \
-        for (size_t i = 0; i < head_dim; i += 16) {                                                \
-            bool whole = i + 16 <= head_dim;                                                       \
-            vec a = whole ? vec_load(acc + i) : load_tail(acc + i, head_dim - i);                  \
-            for (size_t j = 0; j < n; j++) {                                                       \
-                const uint8_t *row = (const uint8_t *)v + j * row_bytes;                           \
-                vec value = whole ? read_##type(row, head_dim, i) : tail_##type(row, head_dim, i); \
-                a = vec_fma(vec_set1(p[j]), value, a);                                             \
-            }                                                                                      \
-            if (whole)                                                                             \
-                vec_store(acc + i, a);                                                             \
-            else                                                                                   \
-                store_tail(acc + i, a, head_dim - i);                                              \
-        }                                                                                          \
-    }
-
-DEFINE_ATTENTION(f32, CACHE_F32)
-DEFINE_ATTENTION(f16, CACHE_F16)
-DEFINE_ATTENTION(q8_0, CACHE_Q8_0)
-
 const float_kernels FLOAT_TABLE = {
     .dot = dot,
     .max = max,
@@ -430,7 +257,4 @@ const float_kernels FLOAT_TABLE = {
     .sigmoid = sigmoid,
     .activate = activate,
     .rope = rope,
-    .cache_store = {store_f32, store_f16, store_q8_0},
-    .attn_scores = {scores_f32, scores_f16, scores_q8_0},
-    .attn_mix = {mix_f32, mix_f16, mix_q8_0},
 };

@@ -10,12 +10,14 @@
 #include "kernels/tables.h"
 
 static const kernels tables[] = {
-    {"scalar", &weight_kernels_scalar, &float_kernels_scalar},
+    {"scalar", &weight_kernels_scalar, NULL, &float_kernels_scalar, &attn_kernels_scalar},
 #if defined(__x86_64__)
-    {"avx2", &weight_kernels_avx2, &float_kernels_avx2},
-    {"avx512", &weight_kernels_avx512, &float_kernels_avx512},
+    {"avx2", &weight_kernels_avx2, &panel_kernels_avx2, &float_kernels_avx2, &attn_kernels_avx2},
+    {"avx512", &weight_kernels_avx512, &panel_kernels_avx512, &float_kernels_avx512,
+     &attn_kernels_avx512},
+    {"amx", &weight_kernels_avx512, &panel_kernels_amx, &float_kernels_avx512, &attn_kernels_amx},
 #elif defined(__aarch64__)
-    {"neon", &weight_kernels_neon, &float_kernels_neon},
+    {"neon", &weight_kernels_neon, NULL, &float_kernels_neon, &attn_kernels_neon},
 #endif
 };
 
@@ -47,14 +49,10 @@ size_t act_row_bytes(act_kind kind, size_t k)
     return (n + MEM_ALIGN - 1) & ~(size_t)(MEM_ALIGN - 1);
 }
 
-size_t cache_row_bytes(cache_type type, size_t head_dim)
+size_t act_tile_bytes(act_kind kind, size_t k)
 {
-    switch (type) {
-    case CACHE_F32:
-        return head_dim * sizeof(float);
-    case CACHE_F16:
-        return head_dim * sizeof(uint16_t);
-    default: /* scales first, values padded to an even number so that rows stay 2-aligned */
-        return (head_dim + 31) / 32 * sizeof(uint16_t) + (head_dim + 1) / 2 * 2;
-    }
+    if (kind == ACT_F32)
+        return TILE_COLUMNS * act_row_bytes(kind, k);
+    size_t lines = k / 4 + k / act_block(kind) + k / 32 + (kind == ACT_Q256 ? k / 16 : 0);
+    return lines * MEM_ALIGN;
 }

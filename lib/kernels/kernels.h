@@ -35,11 +35,14 @@
 #include <stdint.h>
 
 #include "base/wtype.h"
+#include "kernels/attention.h"
+#include "kernels/panel.h"
 
 typedef enum act_kind { ACT_F32, ACT_Q32, ACT_Q256, ACT_COUNT } act_kind;
 
-act_kind act_kind_for(wtype type);             /* by class; ACT_F32 for class N */
-size_t act_row_bytes(act_kind kind, size_t k); /* rounded up to MEM_ALIGN */
+act_kind act_kind_for(wtype type);              /* by class; ACT_F32 for class N */
+size_t act_row_bytes(act_kind kind, size_t k);  /* rounded up to MEM_ALIGN */
+size_t act_tile_bytes(act_kind kind, size_t k); /* of panel.h; a multiple of MEM_ALIGN */
 static inline size_t act_block(act_kind kind)
 {
     return kind == ACT_Q256 ? 256 : 32;
@@ -72,11 +75,13 @@ typedef struct weight_kernels {
     void (*quantize_act[ACT_COUNT])(const float *x, size_t k, void *row);
 } weight_kernels;
 
-/* How keys and values are kept. A row is one head of one position, head_dim elements:
- * F32, F16: the elements. Q8_0: f16 scales, one per 32 elements (the last block may be short), then
- * int8 values. Both parts are laid out by cache_row_bytes. */
-typedef enum cache_type { CACHE_F32, CACHE_F16, CACHE_Q8_0, CACHE_COUNT } cache_type;
-size_t cache_row_bytes(cache_type type, size_t head_dim); /* a multiple of 2 */
+/* Many columns at once (panel.h). Entries may be NULL: there matmul is as good. */
+typedef struct panel_kernels {
+    panel_pack_fn *pack[ACT_COUNT]; /* one tile from n <= TILE_COLUMNS activation rows */
+    panel_matmul_fn *matmul[WTYPE_COUNT];
+    /* By wtype_class F, B, K: from how many columns on panels are faster than weight_kernels. */
+    size_t min_columns[WTYPE_CLASS_N];
+} panel_kernels;
 
 typedef enum ffn_act {
     FFN_SILU,
@@ -110,23 +115,18 @@ typedef struct float_kernels {
     /* Rotates n_rot elements of x in place. cos/sin hold n_rot/2 values. Pairs are (2i, 2i+1), or
      * (i, i + n_rot/2) if neox. */
     void (*rope)(float *x, const float *cos, const float *sin, size_t n_rot, bool neox);
-    void (*cache_store[CACHE_COUNT])(const float *x, size_t head_dim, void *row);
-    /* out[j] = q . k[j] for n consecutive rows. */
-    void (*attn_scores[CACHE_COUNT])(const float *q, const void *k, size_t head_dim, size_t n,
-                                     float *out);
-    /* acc = fma(p[j], v[j], acc) for j ascending over n consecutive rows. */
-    void (*attn_mix[CACHE_COUNT])(const float *p, const void *v, size_t head_dim, size_t n,
-                                  float *acc);
 } float_kernels;
 
 typedef struct kernels {
     const char *isa;
     const weight_kernels *weight;
+    const panel_kernels *panel; /* NULL: this instruction set has none */
     const float_kernels *f;
+    const attn_kernels *attn;
 } kernels;
 
-/* By name: "scalar", "avx2", "avx512", "neon". NULL if this build has no such table. Whether the
- * CPU can run it is the caller's to know (os/cpu.h). */
+/* By name: "scalar", "avx2", "avx512", "amx", "neon". NULL if this build has no such table. Whether
+ * the CPU can run it is the caller's to know (os/cpu.h). */
 const kernels *kernels_get(const char *isa);
 
 #endif

@@ -43,6 +43,11 @@ static inline __m512i join_256(__m256i low, __m256i high)
     return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
 }
 
+static inline __m512 join_ps(__m256 low, __m256 high)
+{
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+
 /* A 16-bit value for each 128-bit lane. */
 static inline __m512i lanes_epi16(int a, int b, int c, int d)
 {

@@ -34,22 +34,6 @@ static inline void vec_store(float *p, vec a)
     memcpy(p, a.v, sizeof a.v);
 }
 
-static inline vec vec_load_f16(const uint16_t *p)
-{
-    VEC_EACH(f16_to_f32(p[i]));
-}
-
-static inline void vec_store_f16(uint16_t *p, vec a)
-{
-    for (int i = 0; i < 16; i++)
-        p[i] = f32_to_f16(a.v[i]);
-}
-
-static inline vec vec_load_i8(const int8_t *p)
-{
-    VEC_EACH((float)p[i]);
-}
-
 static inline vec vec_set1(float x)
 {
     VEC_EACH(x);
@@ -105,6 +89,98 @@ static inline vec vec_select_less(vec x, vec limit, vec a, vec b)
 static inline vec vec_scale_exponent(vec y, vec t)
 {
     VEC_EACH(float_from_bits(float_to_bits(y.v[i]) + (float_to_bits(t.v[i]) << 23)));
+}
+
+/* The fixed tree: 16 partial sums to one. */
+static inline float vec_sum(vec a)
+{
+    for (int width = 8; width > 0; width /= 2) {
+        for (int i = 0; i < width; i++)
+            a.v[i] += a.v[i + width];
+    }
+    return a.v[0];
+}
+
+static inline float vec_top(vec a) /* the greatest; no NaN */
+{
+    float top = a.v[0];
+    for (int i = 1; i < 16; i++)
+        top = a.v[i] > top ? a.v[i] : top;
+    return top;
+}
+
+/* ---- sixteen 32-bit integers, or as many pairs of 16-bit ones ---- */
+
+typedef struct ivec {
+    uint32_t v[16];
+} ivec;
+
+static inline ivec ivec_load(const void *p)
+{
+    ivec r;
+    memcpy(r.v, p, sizeof r.v);
+    return r;
+}
+
+static inline void ivec_store(void *p, ivec a)
+{
+    memcpy(p, a.v, sizeof a.v);
+}
+
+static inline ivec ivec_broadcast(const void *p) /* 4 bytes */
+{
+    ivec r;
+    for (int i = 0; i < 16; i++)
+        memcpy(&r.v[i], p, sizeof r.v[i]);
+    return r;
+}
+
+static inline ivec ivec_zero(void)
+{
+    return (ivec){{0}};
+}
+
+/* c += the sum of the two products of each pair; modulo 2^32. */
+static inline ivec ivec_dot2(ivec c, ivec a, ivec b)
+{
+    for (int i = 0; i < 16; i++) {
+        int32_t low = (int16_t)a.v[i] * (int16_t)b.v[i];
+        int32_t high = (int16_t)(a.v[i] >> 16) * (int16_t)(b.v[i] >> 16);
+        c.v[i] += (uint32_t)low + (uint32_t)high;
+    }
+    return c;
+}
+
+static inline vec ivec_to_vec(ivec a)
+{
+    VEC_EACH((float)(int32_t)a.v[i]);
+}
+
+/* The low halves of the bits of a, and those of b above them. */
+static inline ivec ivec_pair_bits(vec a, vec b)
+{
+    ivec r;
+    for (int i = 0; i < 16; i++)
+        r.v[i] = (float_to_bits(a.v[i]) & 0xffff) | float_to_bits(b.v[i]) << 16;
+    return r;
+}
+
+/* The low halves of the bits of a, 32 bytes. */
+static inline void vec_store_low_bits(void *p, vec a)
+{
+    for (int i = 0; i < 16; i++) {
+        uint16_t low = (uint16_t)float_to_bits(a.v[i]);
+        memcpy((uint8_t *)p + 2 * i, &low, sizeof low);
+    }
+}
+
+/* 32 bytes to 32 16-bit integers. */
+static inline ivec ivec_widen(const int8_t *p)
+{
+    ivec r;
+    for (int i = 0; i < 16; i++)
+        r.v[i] = (uint16_t)p[2 * i] | (uint32_t)(uint16_t)p[2 * i + 1] << 16;
+    return r;
 }
 
 #undef VEC_EACH

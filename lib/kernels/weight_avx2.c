@@ -306,48 +306,6 @@ ALWAYS_INLINE void matmul_b(const matmul_job *job, block_format f, unpack_quants
 
 /* ---- class K ---- */
 
-/* Where the f16 scale is; a minimum's follows it. */
-static inline size_t scale_at(wtype type)
-{
-    switch (type) {
-    case WTYPE_Q2_K:
-        return 80;
-    case WTYPE_Q3_K:
-        return 108;
-    case WTYPE_Q6_K:
-        return 208;
-    case WTYPE_TQ1_0:
-        return 52;
-    case WTYPE_TQ2_0:
-        return 64;
-    default:
-        return 0;
-    }
-}
-
-/* What unpack_iq.h moves into d. */
-static inline float scale_factor(wtype type)
-{
-    switch (type) {
-    case WTYPE_IQ1_S:
-    case WTYPE_IQ1_M:
-    case WTYPE_IQ2_XXS:
-    case WTYPE_IQ2_XS:
-    case WTYPE_IQ2_S:
-        return 0.125f;
-    case WTYPE_IQ3_XXS:
-        return 0.25f;
-    default:
-        return 1.0f;
-    }
-}
-
-/* The scale of IQ1_M is the top nibbles of its last four u16. */
-static inline uint16_t scale_of_IQ1_M(const uint8_t *block)
-{
-    return (uint16_t)_pext_u64(load_u64(block + 48), 0xf000f000f000f000);
-}
-
 ALWAYS_INLINE __m128i lanes_IQ1_M(const tile *t, size_t at)
 {
     const int n = t->n_rows;

@@ -18,8 +18,8 @@
  *
  * Dequantization is the compiler's work on the plain C.
  */
+#include "kernels/formats_avx512.h"
 #include "kernels/narrow_avx512.h"
-#include "kernels/unpack_iq_avx512.h"
 #include "kernels/wide_avx512.h"
 
 static inline void point_at_rows(const matmul_job *job, size_t row, size_t n, const uint8_t **w)
@@ -42,25 +42,6 @@ static inline void store_rows(const matmul_job *job, size_t row, int column, siz
 }
 
 /* ---- class F ---- */
-
-/* 16 elements, or those whose bit is set. */
-typedef __m512 load_f_fn(const uint8_t *row, size_t i, __mmask16 mask);
-
-static inline __m512 load_F32(const uint8_t *row, size_t i, __mmask16 mask)
-{
-    return _mm512_maskz_loadu_ps(mask, row + 4 * i);
-}
-
-static inline __m512 load_F16(const uint8_t *row, size_t i, __mmask16 mask)
-{
-    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, row + 2 * i));
-}
-
-static inline __m512 load_BF16(const uint8_t *row, size_t i, __mmask16 mask)
-{
-    const __m512i bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row + 2 * i));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
-}
 
 static inline float reduce_sums(__m512 s)
 {
@@ -204,44 +185,6 @@ static void quantize_F32(const float *x, size_t k, void *row)
 }
 
 /* ---- every format ---- */
-
-/* Class B: scale, offset. Class K: bits of the scale, where it is, its unit, offset, group. */
-#define FORMAT_Q4_0 scale_f16, 8
-#define FORMAT_Q4_1 scale_f16, 0
-#define FORMAT_Q5_0 scale_f16, 16
-#define FORMAT_Q5_1 scale_f16, 0
-#define FORMAT_Q8_0 scale_f16, 128
-#define FORMAT_IQ4_NL scale_f16, 128
-#define FORMAT_MXFP4 scale_e8m0, 12
-#define FORMAT_NVFP4 scale_ue4m3, 12
-#define FORMAT_Q1_0 scale_f16, 1
-#define FORMAT_Q2_0 scale_f16, 1
-
-#define FORMAT_Q2_K load_u16, 80, 1.0f, 0, 16
-#define FORMAT_Q3_K load_u16, 108, 1.0f, 4, 16
-#define FORMAT_Q4_K load_u16, 0, 1.0f, 0, 32
-#define FORMAT_Q5_K load_u16, 0, 1.0f, 0, 32
-#define FORMAT_Q6_K load_u16, 208, 1.0f, 32, 16
-#define FORMAT_TQ1_0 load_u16, 52, 1.0f, 1, 256
-#define FORMAT_TQ2_0 load_u16, 64, 1.0f, 1, 256
-#define FORMAT_IQ1_S load_u16, 0, 0.125f, GRID_OFFSET, 32
-#define FORMAT_IQ1_M scale_bits_IQ1_M, 0, 0.125f, GRID_OFFSET, 16
-#define FORMAT_IQ2_XXS load_u16, 0, 0.125f, GRID_OFFSET, 32
-#define FORMAT_IQ2_XS load_u16, 0, 0.125f, GRID_OFFSET, 16
-#define FORMAT_IQ2_S load_u16, 0, 0.125f, GRID_OFFSET, 16
-#define FORMAT_IQ3_XXS load_u16, 0, 0.25f, GRID_OFFSET, 32
-#define FORMAT_IQ3_S load_u16, 0, 1.0f, GRID_OFFSET, 32
-#define FORMAT_IQ4_XS load_u16, 0, 1.0f, 128, 32
-
-#define FORMAT_B(name, elements, bytes, scale, offset)                                             \
-    {                                                                                              \
-        load_##name, scale, WTYPE_##name, offset, bytes, elements / 32                             \
-    }
-#define FORMAT_K(name, elements, bytes, bits, at, unit, offset, group)                             \
-    {                                                                                              \
-        load_##name, bits, WTYPE_##name, group, offset, bytes, at, unit                            \
-    }
-#define APPLY(macro, ...) macro(__VA_ARGS__)
 
 #define MATMUL_FUNCTION(name, class, ...)                                                          \
     static void matmul_##name(const matmul_job *job)                                               \

@@ -15,11 +15,6 @@
 
 enum { WIDE_ROWS = 16, WIDE_COLUMNS = 4 };
 
-static inline __m512 join_ps(__m256 low, __m256 high)
-{
-    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
-}
-
 /* Adds four products of each row to sum. */
 static inline __m512i dot_four(__m512i sum, __m512i quants, const int8_t *a)
 {

@@ -64,7 +64,8 @@ static size_t lay_out(forward *f, const hparams *h, void *base)
 
 static ops_cpu_options ops_options(const forward_options *options)
 {
-    return (ops_cpu_options){options->kernels, options->n_threads, options->n_batch};
+    return (ops_cpu_options){options->kernels, options->n_threads, options->n_batch,
+                             options->n_ctx};
 }
 
 uint64_t forward_bytes(const forward_options *options)

@@ -13,7 +13,7 @@
 #include "os/sysmem.h"
 
 /* Below this many multiply-adds a pool costs more than it gains. */
-static const uint64_t worth_threads = 20000;
+static const uint64_t worth_threads = 60000;
 
 void ops_cpu_run(ops_cpu *o, thread_pool_fn fn, void *arg, size_t n_chunks, uint64_t work)
 {
@@ -324,17 +324,17 @@ typedef struct store_arg {
 static void store_row(const row_job *job, size_t row)
 {
     const store_arg *a = job->arg;
-    const float_kernels *f = job->o->k->f;
+    const attn_kernels *attn = job->o->k->attn;
     const hparams *h = a->h;
     uint32_t n_head = h->layers[a->layer].n_head_kv, position = a->tokens->positions[row];
     const kv_sequence *s = a->tokens->sequences[row];
     const float *k = a->k + row * ops_stride((size_t)n_head * h->head_dim_k);
     const float *v = a->v + row * ops_stride((size_t)n_head * h->head_dim_v);
     for (uint32_t head = 0; head < n_head; head++) {
-        f->cache_store[a->layout->type_k](k + (size_t)head * h->head_dim_k, h->head_dim_k,
-                                          kv_keys(a->layout, s, a->layer, head, position));
-        f->cache_store[a->layout->type_v](v + (size_t)head * h->head_dim_v, h->head_dim_v,
-                                          kv_values(a->layout, s, a->layer, head, position));
+        attn->store_key(a->layout->type_k, k + (size_t)head * h->head_dim_k, h->head_dim_k,
+                        position % KV_PAGE, kv_keys(a->layout, s, a->layer, head, position));
+        attn->store_value(a->layout->type_v, v + (size_t)head * h->head_dim_v, h->head_dim_v,
+                          position % KV_PAGE, kv_values(a->layout, s, a->layer, head, position));
     }
 }
 
@@ -373,17 +373,47 @@ static void *take(void *base, size_t *used, size_t n_bytes)
     return base ? (uint8_t *)base + offset : NULL;
 }
 
-static size_t lay_out(ops_cpu *o, const hparams *h, int n_threads, void *base)
+/* An expert that uses panels fills at least so many columns of its one tile, or 17 of its two. */
+static size_t most_expert_tiles(const panel_kernels *panel, size_t pairs)
+{
+    size_t columns = 8;
+    for (int class = WTYPE_CLASS_B; class <= WTYPE_CLASS_K; class ++) {
+        if (panel->min_columns[class] < columns)
+            columns = panel->min_columns[class];
+    }
+    return pairs / columns + 1;
+}
+
+/* Of what experts take in. */
+static size_t widest_tile(const hparams *h)
+{
+    size_t bytes = 0;
+    for (int kind = ACT_Q32; kind < ACT_COUNT; kind++) {
+        bytes = max_size(bytes, act_tile_bytes((act_kind)kind, h->n_embd));
+        bytes = max_size(bytes, act_tile_bytes((act_kind)kind, h->n_ff_expert));
+    }
+    return bytes;
+}
+
+static size_t lay_out(ops_cpu *o, const hparams *h, const ops_cpu_options *options, void *base)
 {
     size_t used = 0, b = o->n_batch, wide = widest_input(h);
+    const panel_kernels *panel = o->k->panel;
     for (int kind = 0; kind < ACT_COUNT; kind++)
         o->act[kind] = take(base, &used, b * act_row_bytes((act_kind)kind, wide));
+    size_t n_tiles = (b + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    for (int kind = ACT_Q32; kind < ACT_COUNT && panel; kind++)
+        o->tiles[kind] = take(base, &used, n_tiles * act_tile_bytes((act_kind)kind, wide));
+    if (panel)
+        o->panels = take(base, &used, (size_t)options->n_threads * PANEL_SCRATCH_BYTES);
     for (int set = 0; set < ROPE_SETS; set++) {
         o->cos[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
         o->sin[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
     }
-    o->worker_floats = ops_stride(ops_cpu_attention_floats(h));
-    o->worker = take(base, &used, (size_t)n_threads * o->worker_floats * sizeof(float));
+    o->worker_bytes = ops_cpu_attention_bytes(h, b);
+    o->worker = take(base, &used, (size_t)options->n_threads * o->worker_bytes);
+    o->n_slots = ops_cpu_attention_slots(h, options->n_ctx, &o->slot_floats);
+    o->slots = take(base, &used, o->n_slots * o->slot_floats * sizeof(float));
     if (h->n_expert == 0)
         return used;
     expert_scratch *e = &o->experts;
@@ -392,12 +422,16 @@ static size_t lay_out(ops_cpu *o, const hparams *h, int n_threads, void *base)
     e->weights = take(base, &used, pairs * sizeof(float));
     e->chosen = take(base, &used, pairs * sizeof(uint32_t));
     e->order = take(base, &used, pairs * sizeof(uint32_t));
+    e->place = take(base, &used, pairs * sizeof(uint32_t));
     e->first = take(base, &used, (h->n_expert + 1) * sizeof(uint32_t));
+    e->first_tile = take(base, &used, (h->n_expert + 1) * sizeof(uint32_t));
     e->gate = take(base, &used, pairs * ops_stride(h->n_ff_expert) * sizeof(float));
     e->up = take(base, &used, pairs * ops_stride(h->n_ff_expert) * sizeof(float));
     e->down = take(base, &used, pairs * ops_stride(h->n_embd) * sizeof(float));
     for (int kind = ACT_Q32; kind < ACT_COUNT; kind++)
         e->act[kind] = take(base, &used, pairs * act_row_bytes((act_kind)kind, h->n_ff_expert));
+    if (panel)
+        e->tiles = take(base, &used, most_expert_tiles(panel, pairs) * widest_tile(h));
     return used;
 }
 
@@ -431,8 +465,8 @@ static const ops_table table = {
 
 uint64_t ops_cpu_bytes(const hparams *h, const ops_cpu_options *options)
 {
-    ops_cpu counted = {.n_batch = options->n_batch};
-    return lay_out(&counted, h, options->n_threads, NULL);
+    ops_cpu counted = {.k = options->kernels, .n_batch = options->n_batch};
+    return lay_out(&counted, h, options, NULL);
 }
 
 hearth_status ops_cpu_open(ops **out, const hparams *h, const ops_cpu_options *options,
@@ -447,7 +481,7 @@ hearth_status ops_cpu_open(ops **out, const hparams *h, const ops_cpu_options *o
     o->n_batch = options->n_batch;
     o->memory_bytes = (size_t)ops_cpu_bytes(h, options);
     TRY_OUT(sysmem_map(&o->memory, o->memory_bytes, "scratch of the forward pass", err));
-    lay_out(o, h, options->n_threads, o->memory);
+    lay_out(o, h, options, o->memory);
     TRY_OUT(thread_pool_open(&o->pool, options->n_threads, err));
     *out = &o->base;
     return HEARTH_OK;

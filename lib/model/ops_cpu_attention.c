@@ -1,129 +1,70 @@
 /* SPDX-License-Identifier: MIT
  *
- * ops_cpu_attention.c - softmax(q . k) v over the pages of a sequence.
+ * ops_cpu_attention.c - attention over the pages of sequences: what is done where, and in which
+ * order. The arithmetic is that of kernels/attention.h.
  *
- * Order    Positions are walked in absolute tiles of KV_PAGE, ascending, and tiles in absolute
- * chunks of ATTN_CHUNK positions. A chunk keeps a running maximum m, sum l and accumulator acc
- * (online softmax: Milakov and Gimelshein 2018, arXiv 1805.02867); chunks are merged ascending. The
- *          order depends on positions alone, so a token's result is the same in any batch and with
- * any number of threads; it would also be if chunks ran in parallel. Window   What a token may see
- * is one interval [low, high) of positions. Tiles outside it are skipped; ALiBi adds slope * (key -
- * query) to a score. Sinks    A learnt score per head that takes its share of the softmax and has
- * no value.
+ * Order    A token's positions are walked in absolute tiles of a page, ascending, and tiles in
+ *          absolute chunks of ATTN_CHUNK positions, whose results are folded in ascending order.
+ *          The order depends on positions alone, so a token's result is the same in any batch and
+ *          with any number of threads.
+ * Blocks   The query heads that share a key-value head, of as many consecutive tokens of a sequence
+ *          as ATTN_ROWS holds, walk the pages together.
+ * Threads  A block is one piece of work. Where there are fewer blocks than threads need, as when
+ * one token is decoded deep in a context, each chunk of a block is one, and leaves its part in a
+ * slot; a second round folds the slots. Window   What a token may see is one interval [low, high)
+ * of positions; pages outside it are not walked.
  */
 #include "model/ops_cpu_state.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/fmath.h"
+#include "base/mem.h"
 
 enum { ATTN_CHUNK = 512 };
 
-/* A softmax in progress: acc / l is the result so far, with exponents relative to m. */
-typedef struct partial {
-    float m;
-    float l;
-    float *acc; /* head_dim_v */
-} partial;
+static const float log2_e = 1.44269504f;
 
-typedef struct head_job {
-    const attention_job *job;
-    const float_kernels *f;
-    const kv_sequence *sequence;
-    const float *q; /* scaled */
-    uint32_t head_kv;
-    uint32_t query; /* position */
-    uint32_t low, high;
-    float slope;
-} head_job;
-
-size_t ops_cpu_attention_floats(const hparams *h)
+static size_t min_size(size_t a, size_t b)
 {
-    return ops_stride(h->head_dim_k) + 2 * ops_stride(h->head_dim_v) + KV_PAGE;
+    return a < b ? a : b;
 }
 
-static float exp1(const float_kernels *f, float x)
+/* Most query heads that share a key-value head. */
+static size_t largest_group(const hparams *h)
 {
-    return f->exp_sum(&x, 0.0f, 1);
-}
-
-/* Brings a partial to the maximum m, which is at least its own. */
-static void rebase(const float_kernels *f, partial *p, float m, size_t n)
-{
-    if (m > p->m) {
-        float factor = exp1(f, p->m - m);
-        p->l *= factor;
-        f->scale(p->acc, factor, n);
-        p->m = m;
+    size_t largest = 1;
+    for (uint32_t il = 0; il < h->n_layer; il++) {
+        size_t group = h->layers[il].n_head / h->layers[il].n_head_kv;
+        largest = group > largest ? group : largest;
     }
+    return largest;
 }
 
-static void walk_tile(const head_job *j, uint32_t first, uint32_t end, float *scores, partial *p)
+/* A block and its rows are at the front of a worker's scratch. */
+typedef struct workplace {
+    attn_block block;
+    attn_row rows[ATTN_ROWS];
+} workplace;
+
+static size_t workplace_bytes(void)
 {
-    const attention_job *job = j->job;
-    const hparams *h = job->h;
-    const kv_layout *layout = job->layout;
-    size_t n = end - first;
-    j->f->attn_scores[layout->type_k](j->q,
-                                      kv_keys(layout, j->sequence, job->layer, j->head_kv, first),
-                                      h->head_dim_k, n, scores);
-    if (h->attn_softcap != 0.0f)
-        j->f->softcap(scores, h->attn_softcap, n);
-    for (size_t i = 0; i < n && j->slope != 0.0f; i++)
-        scores[i] = fmaf(j->slope, -fabsf((float)j->query - (float)(first + i)), scores[i]);
-    rebase(j->f, p, j->f->max(scores, n), h->head_dim_v);
-    p->l += j->f->exp_sum(scores, p->m, n);
-    j->f->attn_mix[layout->type_v](scores,
-                                   kv_values(layout, j->sequence, job->layer, j->head_kv, first),
-                                   h->head_dim_v, n, p->acc);
+    return (sizeof(workplace) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
 }
 
-static void start(partial *p, size_t n)
+size_t ops_cpu_attention_bytes(const hparams *h, size_t n_batch)
 {
-    p->m = -INFINITY;
-    p->l = 0.0f;
-    memset(p->acc, 0, n * sizeof *p->acc);
+    size_t n_rows = min_size(ATTN_ROWS, n_batch * largest_group(h));
+    return workplace_bytes() + attn_block_bytes(n_rows, h->head_dim_k, h->head_dim_v);
 }
 
-static void walk_chunk(const head_job *j, uint32_t first, uint32_t end, float *scores, partial *p)
+size_t ops_cpu_attention_slots(const hparams *h, uint32_t n_ctx, size_t *slot_floats)
 {
-    start(p, j->job->h->head_dim_v);
-    while (first < end) {
-        uint32_t next = (first / KV_PAGE + 1) * KV_PAGE;
-        walk_tile(j, first, next < end ? next : end, scores, p);
-        first = next;
-    }
-}
-
-static void merge(const float_kernels *f, partial *total, partial *part, size_t n)
-{
-    float m = part->m > total->m ? part->m : total->m;
-    rebase(f, total, m, n);
-    rebase(f, part, m, n);
-    total->l += part->l;
-    f->add(total->acc, part->acc, n);
-}
-
-/* One query head of one token. scratch: head_dim_v floats, then KV_PAGE. */
-static void walk_head(const head_job *j, const float *sink, float *scratch, float *out)
-{
-    size_t n = j->job->h->head_dim_v;
-    float *scores = scratch + 2 * ops_stride(n);
-    partial total = {.acc = scratch}, part = {.acc = scratch + ops_stride(n)};
-    start(&total, n);
-    for (uint32_t first = j->low; first < j->high;) {
-        uint32_t next = (first / ATTN_CHUNK + 1) * ATTN_CHUNK;
-        walk_chunk(j, first, next < j->high ? next : j->high, scores, &part);
-        merge(j->f, &total, &part, n);
-        first = next;
-    }
-    if (sink) {
-        rebase(j->f, &total, *sink, n);
-        total.l += exp1(j->f, *sink - total.m);
-    }
-    memcpy(out, total.acc, n * sizeof *out);
-    j->f->scale(out, 1.0f / total.l, n);
+    size_t n_rows = min_size(ATTN_ROWS, largest_group(h));
+    *slot_floats = ops_stride(attn_part_floats(n_rows, h->head_dim_v));
+    if (!h->causal)
+        return 0;
+    return (n_ctx + ATTN_CHUNK - 1) / ATTN_CHUNK * (size_t)h->n_head_kv_max;
 }
 
 /* Press, Smith and Lewis 2022 (arXiv 2108.12409): a geometric series of slopes over the heads. */
@@ -139,53 +80,205 @@ static float alibi_slope(const hparams *h, uint32_t head, uint32_t n_head)
     return (float)fmath_pow(2.0, exponent);
 }
 
+/* How one call is cut up. A tile of work is (block, part of the block's heads, key-value head, and
+ * in the first of two rounds a chunk). */
 typedef struct attend_arg {
     ops_cpu *o;
     const attention_job *job;
+    size_t group; /* query heads per key-value head */
+    size_t tokens_per_block;
+    size_t blocks; /* of tokens, of all sequences */
+    size_t parts;  /* of a group too large for one block; else 1 */
+    size_t chunks; /* of a block, if each has a slot */
+    size_t spans;  /* of chunks, pieces of work of a block */
+    size_t span;   /* chunks */
 } attend_arg;
 
-/* Chunk = one token and one key-value head, with the query heads that share it. */
-static void attend(void *arg, size_t chunk, int worker)
+/* The end of the block that begins with token `first`: consecutive tokens of one sequence. */
+static size_t block_end(const attend_arg *a, size_t first)
 {
-    ops_cpu *o = ((const attend_arg *)arg)->o;
-    const attention_job *job = ((const attend_arg *)arg)->job;
+    const batch *t = a->job->tokens;
+    size_t end = first + 1, most = min_size(t->n, first + a->tokens_per_block);
+    while (end < most && t->sequences[end] == t->sequences[first])
+        end++;
+    return end;
+}
+
+static size_t count_blocks(const attend_arg *a)
+{
+    size_t n = 0;
+    for (size_t at = 0; at < a->job->tokens->n; at = block_end(a, at))
+        n++;
+    return n;
+}
+
+static size_t first_token(const attend_arg *a, size_t block)
+{
+    size_t at = 0;
+    for (; block > 0; block--)
+        at = block_end(a, at);
+    return at;
+}
+
+static void set_row(const attention_job *job, size_t token, uint32_t head, attn_row *row)
+{
     const hparams *h = job->h;
     const layer_hparams *lh = &h->layers[job->layer];
-    size_t token = chunk / lh->n_head_kv;
-    uint32_t group = lh->n_head / lh->n_head_kv;
-    float *scratch = o->worker + (size_t)worker * o->worker_floats;
-    float *q = scratch;
-    head_job j = {.job = job,
-                  .f = o->k->f,
-                  .sequence = job->tokens->sequences[token],
-                  .q = q,
-                  .head_kv = (uint32_t)(chunk % lh->n_head_kv),
-                  .query = job->tokens->positions[token]};
-    j.high = h->causal ? j.query + 1 : job->tokens->n_visible[token];
-    if (lh->sliding && j.query >= h->n_window)
-        j.low = j.query - h->n_window + 1;
-    for (uint32_t i = 0; i < group; i++) {
-        uint32_t head = j.head_kv * group + i;
-        const float *source = job->q + token * ops_stride((size_t)lh->n_head * h->head_dim_k) +
-                              (size_t)head * h->head_dim_k;
-        float *out = job->out + token * ops_stride((size_t)lh->n_head * h->head_dim_v) +
-                     (size_t)head * h->head_dim_v;
-        memcpy(q, source, h->head_dim_k * sizeof *q);
-        o->k->f->scale(q, h->attn_scale, h->head_dim_k);
-        j.slope = alibi_slope(h, head, lh->n_head);
-        walk_head(&j, job->sinks ? &job->sinks[head] : NULL, scratch + ops_stride(h->head_dim_k),
-                  out);
+    uint32_t position = job->tokens->positions[token];
+    *row = (attn_row){
+        .q = job->q + token * ops_stride((size_t)lh->n_head * h->head_dim_k) +
+             (size_t)head * h->head_dim_k,
+        .out = job->out + token * ops_stride((size_t)lh->n_head * h->head_dim_v) +
+               (size_t)head * h->head_dim_v,
+        .low = lh->sliding && position >= h->n_window ? position - h->n_window + 1 : 0,
+        .high = h->causal ? position + 1 : job->tokens->n_visible[token],
+        .position = position,
+        .slope = alibi_slope(h, head, lh->n_head) * log2_e,
+        .sink = job->sinks ? &job->sinks[head] : NULL,
+    };
+}
+
+/* What a piece of work is about. */
+typedef struct piece {
+    attn_block *block;
+    const kv_sequence *sequence;
+    uint32_t head_kv;
+    uint32_t low, high; /* what any row sees */
+} piece;
+
+static piece set_up(const attend_arg *a, size_t index, int worker)
+{
+    const attention_job *job = a->job;
+    const hparams *h = job->h;
+    uint32_t n_head_kv = h->layers[job->layer].n_head_kv;
+    size_t first = first_token(a, index / n_head_kv / a->parts), end = block_end(a, first);
+    size_t part = index / n_head_kv % a->parts;
+    uint8_t *scratch = a->o->worker + (size_t)worker * a->o->worker_bytes;
+    workplace *w = (workplace *)(void *)scratch;
+    piece p = {.block = &w->block,
+               .sequence = job->tokens->sequences[first],
+               .head_kv = (uint32_t)(index % n_head_kv),
+               .low = UINT32_MAX};
+    size_t n = 0, head_end = min_size(a->group, (part + 1) * ATTN_ROWS);
+    for (size_t token = first; token < end; token++) {
+        for (size_t head = part * ATTN_ROWS; head < head_end; head++, n++) {
+            attn_row *row = &w->rows[n];
+            set_row(job, token, (uint32_t)(p.head_kv * a->group + head), row);
+            p.low = row->low < p.low ? row->low : p.low;
+            p.high = row->high > p.high ? row->high : p.high;
+        }
     }
+    w->block = (attn_block){.type_k = job->layout->type_k,
+                            .type_v = job->layout->type_v,
+                            .head_dim_k = h->head_dim_k,
+                            .head_dim_v = h->head_dim_v,
+                            .scale = h->attn_scale,
+                            .softcap = h->attn_softcap,
+                            .n_rows = n,
+                            .rows = w->rows};
+    attn_block_init(&w->block, scratch + workplace_bytes());
+    return p;
+}
+
+static const uint8_t *keys_at(const attend_arg *a, const piece *p, uint32_t position)
+{
+    return kv_keys(a->job->layout, p->sequence, a->job->layer, p->head_kv, position);
+}
+
+static const uint8_t *values_at(const attend_arg *a, const piece *p, uint32_t position)
+{
+    return kv_values(a->job->layout, p->sequence, a->job->layer, p->head_kv, position);
+}
+
+/* Walks what is seen of one chunk; false if nothing is. */
+static bool walk_chunk(const attend_arg *a, const piece *p, size_t chunk)
+{
+    const attn_kernels *k = a->o->k->attn;
+    uint64_t first = (uint64_t)chunk * ATTN_CHUNK, end = first + ATTN_CHUNK;
+    uint32_t low = p->low / KV_PAGE * KV_PAGE;
+    first = first > low ? first : low;
+    end = end < p->high ? end : p->high;
+    if (first >= end)
+        return false;
+    k->start(p->block);
+    for (uint32_t at = (uint32_t)first; at < end; at += KV_PAGE) {
+        bool last = p->high - at <= KV_PAGE;
+        p->block->next_keys = last ? NULL : keys_at(a, p, at + KV_PAGE);
+        p->block->next_values = last ? NULL : values_at(a, p, at + KV_PAGE);
+        k->tile(p->block, keys_at(a, p, at), values_at(a, p, at), at);
+    }
+    return true;
+}
+
+static void attend(void *arg, size_t index, int worker)
+{
+    const attend_arg *a = arg;
+    const attn_kernels *k = a->o->k->attn;
+    piece p = set_up(a, index, worker);
+    k->begin(p.block);
+    for (size_t chunk = p.low / ATTN_CHUNK; chunk * ATTN_CHUNK < p.high; chunk++) {
+        if (walk_chunk(a, &p, chunk))
+            k->fold(p.block);
+    }
+    k->end(p.block);
+}
+
+static attn_part slot(const attend_arg *a, size_t index, const attn_block *b)
+{
+    return attn_part_at(a->o->slots + index * a->o->slot_floats, b->n_rows, b->head_dim_v);
+}
+
+/* Consecutive chunks, so that each is fetched while the one before is walked. */
+static void attend_chunks(void *arg, size_t index, int worker)
+{
+    const attend_arg *a = arg;
+    size_t block = index / a->spans, first = index % a->spans * a->span;
+    piece p = set_up(a, block, worker);
+    a->o->k->attn->begin(p.block);
+    for (size_t chunk = first; chunk < min_size(first + a->span, a->chunks); chunk++) {
+        p.block->part = slot(a, block * a->chunks + chunk, p.block);
+        walk_chunk(a, &p, chunk);
+    }
+}
+
+static void fold_chunks(void *arg, size_t index, int worker)
+{
+    const attend_arg *a = arg;
+    const attn_kernels *k = a->o->k->attn;
+    piece p = set_up(a, index, worker);
+    k->begin(p.block);
+    for (size_t chunk = p.low / ATTN_CHUNK; chunk * ATTN_CHUNK < p.high; chunk++) {
+        p.block->part = slot(a, index * a->chunks + chunk, p.block);
+        k->fold(p.block);
+    }
+    k->end(p.block);
 }
 
 void ops_cpu_attention(ops *base, const attention_job *job)
 {
+    enum { PIECES_PER_THREAD = 4 };
     ops_cpu *o = (ops_cpu *)base;
     const hparams *h = job->h;
     const layer_hparams *lh = &h->layers[job->layer];
-    size_t n = job->tokens->n;
-    attend_arg arg = {o, job};
-    uint64_t seen = job->tokens->positions[n - 1] + 1;
-    ops_cpu_run(o, attend, &arg, n * lh->n_head_kv,
-                seen * n * lh->n_head * (h->head_dim_k + h->head_dim_v));
+    size_t n = job->tokens->n, n_threads = (size_t)thread_pool_size(o->pool);
+    attend_arg a = {.o = o, .job = job, .group = lh->n_head / lh->n_head_kv};
+    a.parts = (a.group + ATTN_ROWS - 1) / ATTN_ROWS;
+    size_t most = a.group < ATTN_ROWS ? ATTN_ROWS / a.group : 1;
+    size_t wanted = (PIECES_PER_THREAD * n_threads + lh->n_head_kv - 1) / lh->n_head_kv;
+    a.tokens_per_block = min_size(most, (n + wanted - 1) / wanted);
+    a.blocks = count_blocks(&a);
+    uint32_t seen = job->tokens->positions[n - 1] + 1;
+    uint64_t work = (uint64_t)seen * n * lh->n_head * (h->head_dim_k + h->head_dim_v);
+    size_t pieces = a.blocks * a.parts * lh->n_head_kv;
+    size_t chunks = (seen + ATTN_CHUNK - 1) / ATTN_CHUNK;
+    if (h->causal && n_threads > 1 && chunks > 1 && n == 1 && a.parts == 1 &&
+        pieces < PIECES_PER_THREAD * n_threads && pieces * chunks <= o->n_slots) {
+        a.chunks = chunks;
+        a.spans = min_size(chunks, (PIECES_PER_THREAD * n_threads + pieces - 1) / pieces);
+        a.span = (chunks + a.spans - 1) / a.spans;
+        ops_cpu_run(o, attend_chunks, &a, pieces * a.spans, work);
+        ops_cpu_run(o, fold_chunks, &a, pieces, pieces * chunks * o->slot_floats);
+        return;
+    }
+    ops_cpu_run(o, attend, &a, pieces, work);
 }

@@ -4,7 +4,7 @@
  *
  * The input is quantized once for each kind of activation that the matrices want. Then the rows of
  * all matrices together are cut into chunks; a chunk multiplies its rows, which stay in the cache,
- * by all columns, MATMUL_MAX_COLUMNS at a time.
+ * by all columns: many columns as a panel (kernels/panel.h), few MATMUL_MAX_COLUMNS at a time.
  */
 #include "model/ops_cpu_state.h"
 
@@ -32,6 +32,37 @@ void ops_cpu_quantize(ops_cpu *o, act_kind kind, const float *x, size_t n, size_
     ops_cpu_run(o, quantize_row, &job, n, (uint64_t)n * k);
 }
 
+/* Quantizes the rows of a tile, then interleaves them while they are in the cache. */
+static void pack_tile(void *arg, size_t tile, int worker)
+{
+    const quantize_job *j = arg;
+    const size_t row_bytes = act_row_bytes(j->kind, j->k), first = tile * TILE_COLUMNS;
+    const size_t n = j->n - first < TILE_COLUMNS ? j->n - first : TILE_COLUMNS;
+    const void *rows[TILE_COLUMNS];
+    for (size_t i = 0; i < n; i++) {
+        quantize_row(arg, first + i, worker);
+        rows[i] = j->act + (first + i) * row_bytes;
+    }
+    j->o->k->panel->pack[j->kind](rows, n, j->k,
+                                  j->o->tiles[j->kind] + tile * act_tile_bytes(j->kind, j->k));
+}
+
+/* Activation rows of x, and tiles if wanted. */
+static void prepare_input(ops_cpu *o, act_kind kind, const float *x, size_t n, size_t k, bool tiles)
+{
+    quantize_job job = {o, kind, x, n, k, o->act[kind]};
+    if (tiles)
+        ops_cpu_run(o, pack_tile, &job, (n + TILE_COLUMNS - 1) / TILE_COLUMNS, (uint64_t)n * k);
+    else
+        ops_cpu_quantize(o, kind, x, n, k, o->act[kind]);
+}
+
+bool ops_cpu_uses_panels(const ops_cpu *o, wtype type, size_t n)
+{
+    const panel_kernels *p = o->k->panel;
+    return p != NULL && p->matmul[type] != NULL && n >= p->min_columns[wtype_get(type)->class];
+}
+
 size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows)
 {
     enum { CHUNK_BYTES = 64 * 1024, MIN_ROWS = 16 };
@@ -52,19 +83,28 @@ typedef struct linears_job {
     size_t first_chunk[OPS_MAX_LINEARS + 1];
 } linears_job;
 
-static void multiply_chunk(void *arg, size_t chunk, int worker)
+static void multiply_panel(const linears_job *j, size_t m, size_t first, size_t n_rows, int worker)
 {
-    const linears_job *j = arg;
-    size_t m = 0;
-    (void)worker;
-    while (chunk >= j->first_chunk[m + 1])
-        m++;
     const linear *w = j->w[m];
-    size_t first = (chunk - j->first_chunk[m]) * j->chunk_rows[m];
-    size_t n_rows = w->n_rows - first < j->chunk_rows[m] ? w->n_rows - first : j->chunk_rows[m];
-    act_kind kind = act_kind_for(w->type);
+    const act_kind kind = act_kind_for(w->type);
+    panel_job job = {.w = w->data + first * w->row_bytes,
+                     .row_bytes = w->row_bytes,
+                     .k = w->k,
+                     .n_rows = n_rows,
+                     .n_columns = j->n,
+                     .tiles = kind == ACT_F32 ? (const uint8_t *)j->x : j->o->tiles[kind],
+                     .y = j->y[m] + first,
+                     .y_stride = ops_stride(w->n_rows),
+                     .scratch = j->o->panels + (size_t)worker * PANEL_SCRATCH_BYTES};
+    j->o->k->panel->matmul[w->type](&job);
+}
+
+static void multiply_direct(const linears_job *j, size_t m, size_t first, size_t n_rows)
+{
+    const linear *w = j->w[m];
+    const act_kind kind = act_kind_for(w->type);
     const uint8_t *x = kind == ACT_F32 ? (const uint8_t *)j->x : j->o->act[kind];
-    size_t x_bytes = kind == ACT_F32 ? ops_stride(w->k) * sizeof(float) : act_row_bytes(kind, w->k);
+    const size_t x_bytes = act_row_bytes(kind, w->k);
     matmul_job mm = {.w = w->data + first * w->row_bytes,
                      .row_bytes = w->row_bytes,
                      .k = w->k,
@@ -77,9 +117,37 @@ static void multiply_chunk(void *arg, size_t chunk, int worker)
             mm.y[c] = j->y[m] + (column + (size_t)c) * ops_stride(w->n_rows) + first;
         }
         j->o->k->weight->matmul[w->type](&mm);
-        for (int c = 0; c < mm.n_columns && w->bias; c++)
-            j->o->k->f->add(mm.y[c], w->bias + first, n_rows);
     }
+}
+
+static void multiply_chunk(void *arg, size_t chunk, int worker)
+{
+    const linears_job *j = arg;
+    size_t m = 0;
+    while (chunk >= j->first_chunk[m + 1])
+        m++;
+    const linear *w = j->w[m];
+    size_t first = (chunk - j->first_chunk[m]) * j->chunk_rows[m];
+    size_t n_rows = w->n_rows - first < j->chunk_rows[m] ? w->n_rows - first : j->chunk_rows[m];
+    if (ops_cpu_uses_panels(j->o, w->type, j->n))
+        multiply_panel(j, m, first, n_rows, worker);
+    else
+        multiply_direct(j, m, first, n_rows);
+    for (size_t c = 0; c < j->n && w->bias; c++)
+        j->o->k->f->add(j->y[m] + c * ops_stride(w->n_rows) + first, w->bias + first, n_rows);
+}
+
+/* Panels as high as leaves every thread a few of them. */
+static size_t panel_rows(const ops_cpu *o, const linear *const *w, size_t n_linears)
+{
+    enum { CHUNKS_PER_THREAD = 4, MIN_ROWS = 16 };
+    const size_t wanted = CHUNKS_PER_THREAD * (size_t)thread_pool_size(o->pool);
+    size_t rows = PANEL_ROWS, total = 0;
+    for (size_t m = 0; m < n_linears; m++)
+        total += w[m]->n_rows;
+    while (rows > MIN_ROWS && total / rows < wanted)
+        rows /= 2;
+    return rows;
 }
 
 void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t n_linears,
@@ -87,17 +155,22 @@ void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t 
 {
     ops_cpu *o = (ops_cpu *)base;
     linears_job job = {.o = o, .w = w, .y = y, .x = x, .n = n, .n_linears = n_linears};
-    bool ready[ACT_COUNT] = {[ACT_F32] = true};
+    const size_t high = panel_rows(o, w, n_linears);
+    bool tiles[ACT_COUNT] = {false}, ready[ACT_COUNT] = {[ACT_F32] = true};
     uint64_t work = 0;
     for (size_t m = 0; m < n_linears; m++) {
-        act_kind kind = act_kind_for(w[m]->type);
-        if (!ready[kind])
-            ops_cpu_quantize(o, kind, x, n, w[m]->k, o->act[kind]);
-        ready[kind] = true;
-        job.chunk_rows[m] = ops_cpu_chunk_rows(w[m]->row_bytes, w[m]->n_rows);
+        const bool panel = ops_cpu_uses_panels(o, w[m]->type, n);
+        tiles[act_kind_for(w[m]->type)] |= panel;
+        job.chunk_rows[m] = panel ? high : ops_cpu_chunk_rows(w[m]->row_bytes, w[m]->n_rows);
         job.first_chunk[m + 1] =
             job.first_chunk[m] + (w[m]->n_rows + job.chunk_rows[m] - 1) / job.chunk_rows[m];
         work += (uint64_t)w[m]->n_rows * w[m]->k * n;
+    }
+    for (size_t m = 0; m < n_linears; m++) {
+        const act_kind kind = act_kind_for(w[m]->type);
+        if (!ready[kind])
+            prepare_input(o, kind, x, n, w[m]->k, tiles[kind]);
+        ready[kind] = true;
     }
     ops_cpu_run(o, multiply_chunk, &job, job.first_chunk[n_linears], work);
 }

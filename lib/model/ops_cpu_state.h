@@ -14,11 +14,14 @@ typedef struct expert_scratch {
     float *weights;          /* [pair] */
     uint32_t *chosen;        /* [pair] expert */
     uint32_t *order;         /* [pair] pairs sorted by expert, then by token */
+    uint32_t *place;         /* [pair] where in order it is */
     uint32_t *first;         /* [n_expert + 1] where an expert's pairs begin in order */
-    float *gate;             /* [pair][n_ff_expert] */
-    float *up;               /* [pair][n_ff_expert] */
-    float *down;             /* [pair][n_embd] */
-    uint8_t *act[ACT_COUNT]; /* [pair] activation rows of n_ff_expert elements */
+    uint32_t *first_tile;    /* [n_expert + 1] where its tiles begin */
+    float *gate;             /* [place][n_ff_expert] */
+    float *up;               /* [place][n_ff_expert] */
+    float *down;             /* [place][n_embd] */
+    uint8_t *act[ACT_COUNT]; /* [place] activation rows of n_ff_expert elements */
+    uint8_t *tiles;          /* of the experts that many tokens chose, one kind at a time */
 } expert_scratch;
 
 typedef struct ops_cpu {
@@ -29,10 +32,16 @@ typedef struct ops_cpu {
     void *memory; /* everything below, one mapping */
     size_t memory_bytes;
     uint8_t *act[ACT_COUNT]; /* [n_batch] activation rows of the widest input; none for ACT_F32 */
-    float *cos[ROPE_SETS];   /* [n_batch][n_rot / 2] */
+    uint8_t
+        *tiles[ACT_COUNT]; /* the same as tiles of panel.h; none for ACT_F32 or without panels */
+    uint8_t *panels;       /* [n_threads][PANEL_SCRATCH_BYTES] */
+    float *cos[ROPE_SETS]; /* [n_batch][n_rot / 2] */
     float *sin[ROPE_SETS];
-    float *worker; /* [n_threads][worker_floats], attention's accumulators */
-    size_t worker_floats;
+    uint8_t *worker; /* [n_threads][worker_bytes], attention's blocks */
+    size_t worker_bytes;
+    float *slots; /* [n_slots][slot_floats], what attention's chunks came to */
+    size_t n_slots;
+    size_t slot_floats;
     expert_scratch experts;
 } ops_cpu;
 
@@ -44,6 +53,9 @@ void ops_cpu_run(ops_cpu *o, thread_pool_fn fn, void *arg, size_t n_chunks, uint
  */
 void ops_cpu_quantize(ops_cpu *o, act_kind kind, const float *x, size_t n, size_t k, uint8_t *act);
 
+/* Whether n columns of a format are multiplied by panels. */
+bool ops_cpu_uses_panels(const ops_cpu *o, wtype type, size_t n);
+
 /* Rows of a matrix that make a chunk worth handing out. */
 size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows);
 
@@ -53,7 +65,9 @@ void ops_cpu_attention(ops *base, const attention_job *job);
 void ops_cpu_experts(ops *base, const hparams *h, const layer_weights *l, const float *x, size_t n,
                      float *y);
 
-/* Floats of one worker's accumulators in ops_cpu_attention. */
-size_t ops_cpu_attention_floats(const hparams *h);
+/* Scratch of one worker in ops_cpu_attention for passes of up to n_batch tokens. */
+size_t ops_cpu_attention_bytes(const hparams *h, size_t n_batch);
+/* Slots for all chunks of one token in a context of n_ctx. */
+size_t ops_cpu_attention_slots(const hparams *h, uint32_t n_ctx, size_t *slot_floats);
 
 #endif

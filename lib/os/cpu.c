@@ -14,6 +14,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "base/mem.h"
@@ -26,7 +28,7 @@ typedef struct cpu_mask {
     unsigned char bits[CPUS_MAX / 8];
 } cpu_mask;
 
-static const char *const isa_names[] = {"scalar", "avx2", "avx512", "neon"};
+static const char *const isa_names[] = {"scalar", "avx2", "avx512", "amx", "neon"};
 
 #if defined(__x86_64__)
 enum {
@@ -35,13 +37,23 @@ enum {
     LEAF7_EBX_AVX512 = (int)(1u << 16 | 1u << 17 | 1u << 30), /* F DQ BW */
     LEAF7_ECX_AVX512 = 1u << 11,                              /* VNNI */
     XCR0_AVX = 0x06,                                          /* SSE, AVX state */
+    LEAF7_EDX_AMX = 1u << 22 | 1u << 24 | 1u << 25,           /* BF16 TILE INT8 */
     XCR0_AVX512 = 0xe6,                                       /* and opmask, ZMM */
+    XCR0_AMX = 0x60000,                                       /* TILECFG TILEDATA */
+    ARCH_REQ_XCOMP_PERM_ = 0x1023,
+    XFEATURE_TILEDATA = 18,
 };
 static const unsigned leaf7_ebx_avx512vl = 1u << 31;
 
 static bool has(unsigned value, unsigned bits)
 {
     return (value & bits) == bits;
+}
+
+/* Tile data is eight kilobytes to save on a context switch, so Linux wants to be asked. */
+static bool is_granted_amx(void)
+{
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM_, XFEATURE_TILEDATA) == 0;
 }
 
 cpu_isa cpu_best_isa(void)
@@ -54,10 +66,12 @@ cpu_isa cpu_best_isa(void)
     __asm__ volatile("xgetbv" : "=a"(xcr0), "=d"(xcr0_high) : "c"(0));
     if (!has(xcr0, XCR0_AVX) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has(b, LEAF7_EBX_AVX2))
         return CPU_ISA_SCALAR;
-    if (has(xcr0, XCR0_AVX512) && has(b, LEAF7_EBX_AVX512) && has(b, leaf7_ebx_avx512vl) &&
-        has(c, LEAF7_ECX_AVX512))
-        return CPU_ISA_AVX512;
-    return CPU_ISA_AVX2;
+    if (!has(xcr0, XCR0_AVX512) || !has(b, LEAF7_EBX_AVX512) || !has(b, leaf7_ebx_avx512vl) ||
+        !has(c, LEAF7_ECX_AVX512))
+        return CPU_ISA_AVX2;
+    if (has(xcr0, XCR0_AMX) && has(d, LEAF7_EDX_AMX) && is_granted_amx())
+        return CPU_ISA_AMX;
+    return CPU_ISA_AVX512;
 }
 #elif defined(__aarch64__)
 cpu_isa cpu_best_isa(void)
@@ -103,7 +117,7 @@ hearth_status cpu_choose_isa(const char *name, cpu_isa *isa, hearth_error *err)
         return HEARTH_OK;
     }
     FAIL(err, EINVAL, source,
-         "unknown instruction set '%s'; known are auto, scalar, avx2, avx512, neon", name);
+         "unknown instruction set '%s'; known are auto, scalar, avx2, avx512, amx, neon", name);
 }
 
 static bool mask_has(const cpu_mask *mask, unsigned long cpu)

@@ -10,13 +10,20 @@
 #include "base/status.h"
 
 /* Ordered within a processor family: a higher one includes the lower ones of that family. */
-typedef enum cpu_isa { CPU_ISA_SCALAR, CPU_ISA_AVX2, CPU_ISA_AVX512, CPU_ISA_NEON } cpu_isa;
+typedef enum cpu_isa {
+    CPU_ISA_SCALAR,
+    CPU_ISA_AVX2,
+    CPU_ISA_AVX512,
+    CPU_ISA_AMX,
+    CPU_ISA_NEON
+} cpu_isa;
 
 /* The best instruction set that both the CPU and the OS support. AVX2 means AVX2, FMA, F16C and
- * BMI2; AVX512 means F, BW, VL, DQ and VNNI on top. */
+ * BMI2; AVX512 means F, BW, VL, DQ and VNNI on top; AMX means AMX-INT8 and AMX-BF16 on top, which
+ * Linux grants a process that asks: asking for the best asks for this too. */
 cpu_isa cpu_best_isa(void);
 
-const char *cpu_isa_name(cpu_isa isa); /* "scalar", "avx2", "avx512", "neon" */
+const char *cpu_isa_name(cpu_isa isa); /* "scalar", "avx2", "avx512", "amx", "neon" */
 
 /* Resolves a request: NULL or "auto" means the environment variable HEARTH_ISA, or else the best.
  * A known one that this machine lacks, and an unknown name, are HEARTH_EINVAL. */

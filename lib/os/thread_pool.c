@@ -196,6 +196,15 @@ static int start_worker(worker *self)
     return code;
 }
 
+/* Two chunks may wait for each other, so two threads asked for are never one. */
+static int count_running(int n_threads)
+{
+    int n_cpus = cpu_usable();
+    if (n_cpus < 2)
+        n_cpus = 2;
+    return n_threads < n_cpus ? n_threads : n_cpus;
+}
+
 hearth_status thread_pool_open(thread_pool **out, int n_threads, hearth_error *err)
 {
     if (n_threads < 1 || n_threads > THREAD_POOL_MAX)
@@ -205,7 +214,8 @@ hearth_status thread_pool_open(thread_pool **out, int n_threads, hearth_error *e
         return error_no_memory(err, "a thread pool", sizeof *pool);
     memset(pool, 0, sizeof *pool);
     pool->n_threads = n_threads;
-    pool->spins = n_threads > cpu_usable() ? 0 : SPINS;
+    int n_running = count_running(n_threads);
+    pool->spins = n_running > cpu_usable() ? 0 : SPINS;
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     pthread_cond_init(&pool->done, NULL);
@@ -214,13 +224,13 @@ hearth_status thread_pool_open(thread_pool **out, int n_threads, hearth_error *e
         thread_pool_close(pool);
         return error_no_memory(err, "a thread pool", (size_t)n_threads * sizeof *pool->workers);
     }
-    for (int i = 1; i < n_threads; i++) {
+    for (int i = 1; i < n_running; i++) {
         pool->workers[i] = (worker){.pool = pool, .index = i};
         int code = start_worker(&pool->workers[i]);
         if (code != 0) {
             thread_pool_close(pool);
             FAIL(err, ENOMEM, "threads", "the system gives no thread %d of %d: %s; use fewer", i,
-                 n_threads, strerror(code));
+                 n_running, strerror(code));
         }
         pool->n_started = i;
     }

@@ -29,7 +29,7 @@ run run "$model" - $greedy <"$work/prompt"
 expect_same_file "$work/out" "$work/want"
 run run "$model" 'Once\x20upon\x20a time' -e $greedy
 expect_same_file "$work/out" "$work/want"
-for isa in scalar avx2 avx512 neon; do
+for isa in scalar avx2 avx512 amx neon; do
     run run "$model" "$prompt" $greedy --isa $isa
     [ "$code" -eq 0 ] && expect_same_file "$work/out" "$work/want"
     [ "$code" -eq 0 ] || expect_code 2

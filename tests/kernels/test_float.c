@@ -185,46 +185,6 @@ static void test_rope_truth(const float_kernels *f)
         CHECK(normal[i] == x[i] && neox[i] == x[i], "element %d is beyond the rotated ones", i);
 }
 
-/* A row stored and read back through scores and mix: against plain loops over the original. */
-static void test_cache_truth(const float_kernels *f)
-{
-    static const double bound[CACHE_COUNT] = {1e-6, 1e-3, 1.2e-2};
-    static const size_t dims[] = {1, 7, 8, 32, 33, 80, 128, 256};
-    for (int type = 0; type < CACHE_COUNT; type++) {
-        for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
-            size_t n = dims[d], row = cache_row_bytes((cache_type)type, n);
-            enum { ROWS = 5 };
-            float x[ROWS][256], q[256], p[ROWS], scores[ROWS], acc[256] = {0};
-            uint8_t *rows = malloc(ROWS * row);
-            CHECK(rows && row % 2 == 0, "rows of %zu bytes", row);
-            for (size_t j = 0; j < ROWS; j++) {
-                for (size_t i = 0; i < n; i++)
-                    x[j][i] = rng(-1, 1);
-                f->cache_store[type](x[j], n, rows + j * row);
-                p[j] = rng(0, 1);
-            }
-            for (size_t i = 0; i < n; i++)
-                q[i] = rng(-1, 1);
-            f->attn_scores[type](q, rows, n, ROWS, scores);
-            f->attn_mix[type](p, rows, n, ROWS, acc);
-            for (size_t j = 0; j < ROWS; j++) {
-                double truth = 0;
-                for (size_t i = 0; i < n; i++)
-                    truth += (double)q[i] * x[j][i];
-                CHECK(fabs(scores[j] - truth) < bound[type] * sqrt((double)n),
-                      "scores, cache %d, %zu", type, n);
-            }
-            for (size_t i = 0; i < n; i++) {
-                double truth = 0;
-                for (size_t j = 0; j < ROWS; j++)
-                    truth += (double)p[j] * x[j][i];
-                CHECK(fabs(acc[i] - truth) < bound[type] * ROWS, "mix, cache %d, %zu", type, n);
-            }
-            free(rows);
-        }
-    }
-}
-
 /* ---- the others against scalar ---- */
 
 typedef void unary_fn(const float_kernels *f, float *x, const float *y, size_t n);
@@ -285,20 +245,6 @@ static void run_rope(const float_kernels *f, float *x, const float *y, size_t n)
 {
     f->rope(x, y, y + n / 2, n / 2 * 2, n % 4 < 2);
 }
-static void run_cache(const float_kernels *f, float *x, const float *y, size_t n)
-{
-    static uint8_t rows[3 * 4 * (MAX_N + 32)];
-    float scores[3] = {0}, p[3] = {0.5f, 0.25f, 0.125f};
-    for (int type = 0; type < CACHE_COUNT; type++) {
-        size_t row = cache_row_bytes((cache_type)type, n);
-        for (size_t j = 0; j < 3; j++)
-            f->cache_store[type](j == 1 ? y : x, n, rows + j * row);
-        f->attn_scores[type](y, rows, n, 3, scores);
-        f->attn_mix[type](p, rows, n, 3, x);
-        x[0] += scores[0] + scores[1] + scores[2];
-    }
-}
-
 static const struct {
     const char *name;
     unary_fn *run;
@@ -317,7 +263,6 @@ static const struct {
     {"dot", run_dot, 10},
     {"activate", run_activations, 8},
     {"rope", run_rope, 3},
-    {"cache", run_cache, 4},
 };
 
 static void compare(const kernels *reference, const kernels *k)
@@ -351,7 +296,6 @@ static void test_isa(const char *isa)
         test_swiglu_oai_truth(k->f);
         test_norm_truth(k->f);
         test_rope_truth(k->f);
-        test_cache_truth(k->f);
     } else {
         compare(scalar, k);
     }
@@ -360,7 +304,7 @@ static void test_isa(const char *isa)
 
 int main(int argc, char **argv)
 {
-    static const char *const all[] = {"scalar", "avx2", "avx512", "neon"};
+    static const char *const all[] = {"scalar", "avx2", "avx512", "amx", "neon"};
     printf("seed %llu\n", (unsigned long long)rng_state);
     for (int i = 1; i < argc; i++)
         test_isa(argv[i]);

@@ -365,6 +365,117 @@ static void test_matmul(const kernels *scalar, const kernels *isa, const matmul_
     fenced_free(&weights);
 }
 
+/* ---- panels ---- */
+
+/* Activation rows of n columns, in tiles that end at a fence. */
+typedef struct packed_columns {
+    fenced rows, tiles;
+    size_t row_bytes;
+    uint8_t *first_row, *first_tile;
+} packed_columns;
+
+static packed_columns packed_columns_new(const kernels *scalar, const kernels *isa, act_kind kind,
+                                         size_t n, size_t k)
+{
+    packed_columns p = {.row_bytes = act_row_bytes(kind, k)};
+    size_t n_tiles = (n + TILE_COLUMNS - 1) / TILE_COLUMNS, tile_bytes = act_tile_bytes(kind, k);
+    float *x = mem_alloc_array(k, sizeof *x);
+    p.rows = fenced_new(n * p.row_bytes);
+    p.first_row = fenced_tail(&p.rows, n * p.row_bytes);
+    p.tiles = fenced_new(n_tiles * tile_bytes);
+    p.first_tile = fenced_tail(&p.tiles, n_tiles * tile_bytes);
+    memset(p.first_tile, 0xa5, n_tiles * tile_bytes);
+    for (size_t c = 0; c < n; c++) {
+        fill_activations(x, k);
+        scalar->weight->quantize_act[kind](x, k, p.first_row + c * p.row_bytes);
+    }
+    for (size_t t = 0; t < n_tiles && kind != ACT_F32; t++) {
+        const void *rows[TILE_COLUMNS];
+        size_t left = n - t * TILE_COLUMNS, used = left < TILE_COLUMNS ? left : TILE_COLUMNS;
+        for (size_t i = 0; i < used; i++)
+            rows[i] = p.first_row + (t * TILE_COLUMNS + i) * p.row_bytes;
+        isa->panel->pack[kind](rows, used, k, p.first_tile + t * tile_bytes);
+    }
+    mem_free(x);
+    return p;
+}
+
+static void packed_columns_free(packed_columns *p)
+{
+    fenced_free(&p->rows);
+    fenced_free(&p->tiles);
+}
+
+/* y of all rows and columns by scalar, between guards. */
+static void multiply_by_rows(const kernels *scalar, wtype type, const panel_job *job,
+                             const packed_columns *p, float *y)
+{
+    for (size_t c = 0; c < job->n_columns; c++) {
+        matmul_job one = {job->w,
+                          job->row_bytes,
+                          job->k,
+                          job->n_rows,
+                          1,
+                          {p->first_row + c * p->row_bytes},
+                          {y + c * job->y_stride}};
+        scalar->weight->matmul[type](&one);
+    }
+}
+
+static void test_panel(const kernels *scalar, const kernels *isa, wtype type, size_t k,
+                       size_t n_rows, size_t n_columns)
+{
+    const wtype_info *info = wtype_get(type);
+    act_kind kind = act_kind_for(type);
+    size_t row_bytes = k / info->block_elements * info->block_bytes, gap = rng() % 2 * (rng() % 40);
+    size_t w_bytes = (n_rows - 1) * (row_bytes + gap) + row_bytes, stride = n_rows + rng() % 5;
+    size_t n_y = 2 * GUARD + n_columns * stride;
+    fenced weights = fenced_new(w_bytes), scratch = fenced_new(PANEL_SCRATCH_BYTES);
+    packed_columns p = packed_columns_new(scalar, isa, kind, n_columns, k);
+    float *y[2] = {mem_alloc_array(n_y, sizeof(float)), mem_alloc_array(n_y, sizeof(float))};
+    panel_job job = {.w = rng() % 2 ? fenced_tail(&weights, w_bytes) : weights.data,
+                     .row_bytes = row_bytes + gap,
+                     .k = k,
+                     .n_rows = n_rows,
+                     .n_columns = n_columns,
+                     .tiles = kind == ACT_F32 ? p.first_row : p.first_tile,
+                     .y_stride = stride,
+                     .scratch = fenced_tail(&scratch, PANEL_SCRATCH_BYTES)};
+    fill_weights(type, (uint8_t *)job.w, n_rows, row_bytes, gap);
+    memset(job.scratch, 0xa5, PANEL_SCRATCH_BYTES);
+    memset(y[0], 0xa5, n_y * sizeof(float));
+    memset(y[1], 0xa5, n_y * sizeof(float));
+    multiply_by_rows(scalar, type, &job, &p, y[0] + GUARD);
+    job.y = y[1] + GUARD;
+    isa->panel->matmul[type](&job);
+    CHECK(memcmp(y[0], y[1], n_y * sizeof(float)) == 0, "%s %s panel k=%zu rows=%zu columns=%zu",
+          isa->isa, info->name, k, n_rows, n_columns);
+    packed_columns_free(&p);
+    fenced_free(&weights);
+    fenced_free(&scratch);
+    mem_free(y[0]);
+    mem_free(y[1]);
+}
+
+static void test_panels(const kernels *scalar, const kernels *isa, wtype type)
+{
+    static const size_t n_rows[] = {1, 15, 16, 17, 31, 48, PANEL_ROWS};
+    static const size_t n_columns[] = {1, 9, 16, 17, 32, 37, 48, 70};
+    const wtype_info *info = wtype_get(type);
+    size_t unit = info->class == WTYPE_CLASS_F ? 1 : info->block_elements;
+    if (isa->panel == NULL || isa->panel->matmul[type] == NULL)
+        return;
+    for (size_t i = 0; i < 8; i++) {
+        size_t blocks = 1 + rng() % (1024 / unit);
+        test_panel(scalar, isa, type, blocks * unit, n_rows[i % 7], n_columns[(i * 3 + 1) % 8]);
+    }
+    /* More columns than a slab, and more of k than a panel takes at a time. */
+    test_panel(scalar, isa, type, 256, 3, PANEL_SLAB + 1 + rng() % 40);
+    test_panel(scalar, isa, type, PANEL_DEPTH + (1 + rng() % 3) * unit, 18, 20);
+}
+
+/* ---- */
+
 static void test_format(const kernels *scalar, const kernels *isa, wtype type)
 {
     static const size_t float_ks[] = {1, 7, 15, 16, 17, 31, 32, 100, 333};
@@ -506,6 +617,62 @@ static double bench_matmul(const kernels *isa, wtype type, int n_columns)
     return (double)(n_rows * row_bytes) / best;
 }
 
+/* Multiply-adds per second of panels that many columns share. */
+static double bench_panel(const kernels *isa, wtype type, size_t n_columns)
+{
+    enum { K = 2048, N_ROWS = 512 };
+    const wtype_info *info = wtype_get(type);
+    act_kind kind = act_kind_for(type);
+    size_t row_bytes = K / info->block_elements * info->block_bytes;
+    uint8_t *w = mem_alloc_aligned(N_ROWS * row_bytes);
+    fill_weights(type, w, N_ROWS, row_bytes, 0);
+    for (size_t i = 0; i < N_ROWS * row_bytes && type == WTYPE_MXFP4; i += info->block_bytes)
+        w[i] |= 0x40;
+    packed_columns p = packed_columns_new(kernels_get("avx2"), isa, kind, n_columns, K);
+    panel_job job = {.row_bytes = row_bytes,
+                     .k = K,
+                     .n_rows = PANEL_ROWS,
+                     .n_columns = n_columns,
+                     .tiles = kind == ACT_F32 ? p.first_row : p.first_tile,
+                     .y_stride = N_ROWS};
+    float *y = mem_alloc_array(N_ROWS * n_columns, sizeof *y);
+    job.scratch = mem_alloc_aligned(PANEL_SCRATCH_BYTES);
+    double best = 1e9, begin = seconds();
+    do {
+        double start = seconds();
+        for (size_t row = 0; row < N_ROWS; row += PANEL_ROWS) {
+            job.w = w + row * row_bytes;
+            job.y = y + row;
+            isa->panel->matmul[type](&job);
+        }
+        best = fmin(best, seconds() - start);
+    } while (seconds() - begin < 0.2);
+    packed_columns_free(&p);
+    mem_free(w);
+    mem_free(y);
+    mem_free(job.scratch);
+    return (double)K * N_ROWS * (double)n_columns / best;
+}
+
+static void bench_panels(const kernels *isa, const char *only)
+{
+    static const size_t n_columns[] = {16, 32, 64, 128, 512};
+    printf("%s, one thread, panels, GMAC/s by columns\n%-8s", isa->isa, "format");
+    for (size_t i = 0; i < 5; i++)
+        printf(" %9zu", n_columns[i]);
+    printf("\n");
+    for (wtype type = 0; type < WTYPE_COUNT; type++) {
+        if (isa->panel == NULL || isa->panel->matmul[type] == NULL ||
+            (only && strcmp(only, wtype_get(type)->name) != 0))
+            continue;
+        printf("%-8s", wtype_get(type)->name);
+        for (size_t i = 0; i < 5; i++)
+            printf(" %9.1f", bench_panel(isa, type, n_columns[i]) / 1e9);
+        printf("\n");
+        fflush(stdout);
+    }
+}
+
 static double bench_read(void)
 {
     enum { N = 64 << 20 };
@@ -560,21 +727,26 @@ static void test_isa(const kernels *scalar, const kernels *isa)
         if (isa == scalar)
             test_scalar_sums(scalar, type);
         test_format(scalar, isa, type);
+        test_panels(scalar, isa, type);
     }
 }
 
 int main(int argc, char **argv)
 {
     const kernels *scalar = kernels_get("scalar");
+    const cpu_isa best = cpu_best_isa(); /* also asks for what has to be asked for */
     bool benching = argc > 1 && strcmp(argv[1], "--bench") == 0;
     int first = benching ? 2 : 1;
+    if (argc > 2 && strcmp(argv[1], "--panels") == 0) {
+        bench_panels(kernels_get(argv[2]), argc > 3 ? argv[3] : NULL);
+        return 0;
+    }
     for (int i = first; i < argc; i++) {
         const kernels *isa = kernels_get(argv[i]);
         CHECK(isa, "this build has no %s", argv[i]);
         if (isa)
             benching ? bench(isa) : test_isa(scalar, isa);
     }
-    cpu_isa best = cpu_best_isa();
     for (cpu_isa i = CPU_ISA_SCALAR; argc <= first && i <= best; i++) {
         const kernels *isa = kernels_get(cpu_isa_name(i));
         if (isa)

@@ -73,7 +73,7 @@ static bool has_hardware;
 static int ask_hardware(void **state)
 {
     (void)state;
-    has_hardware = cpu_best_isa() == CPU_ISA_AVX2 || cpu_best_isa() == CPU_ISA_AVX512;
+    has_hardware = cpu_best_isa() >= CPU_ISA_AVX2 && cpu_best_isa() != CPU_ISA_NEON;
     printf("compared with the hardware: %s\n", has_hardware ? "yes" : "no");
     return 0;
 }

@@ -4,6 +4,7 @@
  * runs; results visible to the caller; closing at any time. Built with the tsan preset it also
  * proves that nothing races.
  */
+#include <dirent.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #include "os/clock.h"
+#include "os/cpu.h"
 #include "os/thread_pool.h"
 
 enum { CHUNKS_MAX = 1000 };
@@ -59,7 +61,7 @@ static void test_every_chunk_once(void **state)
     (void)state;
     check_runs(1, 50);
     check_runs(2, 700);
-    check_runs(3, 200); /* more threads than CPUs on small machines: the sleeping path */
+    check_runs(3, 200);
     check_runs(16, 100);
 }
 
@@ -132,6 +134,30 @@ static void test_open_and_close(void **state)
     }
 }
 
+static unsigned count_tasks(void)
+{
+    unsigned n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;)
+        n += entry->d_name[0] != '.';
+    closedir(tasks);
+    return n;
+}
+
+/* Threads that could only take turns are not started, and nobody misses them. */
+static void test_no_more_threads_than_cpus(void **state)
+{
+    (void)state;
+    unsigned before = count_tasks(), n_cpus = (unsigned)cpu_usable();
+    thread_pool *pool;
+    assert_int_equal(thread_pool_open(&pool, 64, &err), HEARTH_OK);
+    assert_int_equal(thread_pool_size(pool), 64);
+    assert_true(count_tasks() - before <= (n_cpus < 2 ? 2 : n_cpus) - 1);
+    thread_pool_close(pool);
+    check_runs(64, 50);
+}
+
 /* Told, not judged: a busy machine may be slow. */
 static void test_tell_latency(void **state)
 {
@@ -152,8 +178,11 @@ static void test_tell_latency(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_chunk_once),    cmocka_unit_test(test_runs_follow_each_other),
-        cmocka_unit_test(test_chunks_run_together), cmocka_unit_test(test_open_and_close),
+        cmocka_unit_test(test_every_chunk_once),
+        cmocka_unit_test(test_runs_follow_each_other),
+        cmocka_unit_test(test_chunks_run_together),
+        cmocka_unit_test(test_open_and_close),
+        cmocka_unit_test(test_no_more_threads_than_cpus),
         cmocka_unit_test(test_tell_latency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
