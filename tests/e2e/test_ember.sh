@@ -15,7 +15,7 @@ expect_in '"name": "Ember"' "$out"
 expect_in '"n_params": [34][0-9]{6},' "$out"
 
 # ---- one question ----
-run run ember "What is Hearth?"
+run run ember "What is Hearth?" --temp 0
 expect_code 0
 expect_equal "$out" "Hearth runs language models on your own computer: private, quick, one small program, nothing else to install."
 expect_equal "$err" ""
