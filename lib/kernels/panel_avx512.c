@@ -238,9 +238,9 @@ ALWAYS_INLINE void add_part_b(const group_b *w, int r, const tile_part *a, size_
         if (offset) {
             const __m512i pair = load_512(a[c].sums + LINE * (b + (size_t)(2 * p / parts)));
             const int minus = -offset;
-            const int both = parts == 2   ? (minus & 0xffff) | minus << 16
+            const int both = parts == 2   ? (minus & 0xffff) | minus * 65536
                              : p % 2 == 0 ? minus & 0xffff
-                                          : minus << 16;
+                                          : minus * 65536;
             start = _mm512_madd_epi16(pair, _mm512_set1_epi32(both));
         }
         for (int i = 0; i < ROWS; i++)
