@@ -17,29 +17,10 @@
 #include "base/mem.h"
 #include "kernels/kernels.h"
 #include "os/cpu.h"
+#include "support/kernel_check.h"
 
 enum { N_TILES = 5, N_POSITIONS = N_TILES * ATTN_TILE, CHUNK_TILES = 2, GUARD = 8, MAX_DIM = 144 };
 static const float guard_value = 12345.0f;
-
-static int failures;
-static uint64_t rng_state = 7;
-
-static float rng(float low, float high)
-{
-    rng_state = rng_state * 6364136223846793005u + 1442695040888963407u;
-    return low + (high - low) * (float)(rng_state >> 40) / 16777216.0f;
-}
-
-#define CHECK(condition, ...)                                                                      \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("FAILED %s:%d: %s: ", __FILE__, __LINE__, #condition);                          \
-            printf(__VA_ARGS__);                                                                   \
-            printf("\n");                                                                          \
-            if (++failures > 20)                                                                   \
-                exit(1);                                                                           \
-        }                                                                                          \
-    } while (0)
 
 typedef struct problem {
     cache_type type_k, type_v;
@@ -60,7 +41,7 @@ static float *random_floats(size_t n, float range)
 {
     float *x = malloc(n * sizeof *x);
     for (size_t i = 0; x && i < n; i++)
-        x[i] = rng(-range, range);
+        x[i] = rng_float(-range, range);
     return x;
 }
 
@@ -78,8 +59,8 @@ static void make(problem *p)
     for (size_t i = 0; i < p->dim_v; i++)
         p->v[70 * p->dim_v + i] *= 1e-39f;
     for (size_t i = 0; i < p->n_rows; i++) {
-        uint32_t last = (uint32_t)rng(0, N_POSITIONS - 1);
-        p->sink[i] = rng(-3, 3);
+        uint32_t last = (uint32_t)rng_float(0, N_POSITIONS - 1);
+        p->sink[i] = rng_float(-3, 3);
         p->rows[i] = (attn_row){.q = p->q + i * p->dim_k,
                                 .low = p->windows && last > 90 ? last - 90 : 0,
                                 .high = last + 1,
@@ -315,6 +296,7 @@ static void test_isa(const char *isa)
 
 int main(int argc, char **argv)
 {
+    rng_state = 7;
     static const char *const all[] = {"scalar", "avx2", "avx512", "amx", "neon"};
     printf("seed %llu\n", (unsigned long long)rng_state);
     for (int i = 1; i < argc; i++)

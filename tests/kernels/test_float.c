@@ -16,29 +16,10 @@
 
 #include "kernels/kernels.h"
 #include "os/cpu.h"
+#include "support/kernel_check.h"
 
 enum { MAX_N = 1100, GUARD = 16 };
 static const float guard_value = 12345.0f;
-
-static int failures;
-static uint64_t rng_state = 42;
-
-static float rng(float low, float high)
-{
-    rng_state = rng_state * 6364136223846793005u + 1442695040888963407u;
-    return low + (high - low) * (float)(rng_state >> 40) / 16777216.0f;
-}
-
-#define CHECK(condition, ...)                                                                      \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("FAILED %s:%d: %s: ", __FILE__, __LINE__, #condition);                          \
-            printf(__VA_ARGS__);                                                                   \
-            printf("\n");                                                                          \
-            if (++failures > 20)                                                                   \
-                exit(1);                                                                           \
-        }                                                                                          \
-    } while (0)
 
 typedef struct guarded {
     float x[MAX_N + GUARD];
@@ -64,7 +45,8 @@ static void fill(float *x, size_t n, float range)
 {
     static const float awkward[] = {0.0f, -0.0f, 1e-40f, -1e-40f, 88.5f, -88.5f, 1e4f, -1e4f};
     for (size_t i = 0; i < n; i++)
-        x[i] = rng(0, 1) < 0.03f ? awkward[(size_t)rng(0, 8) % 8] : rng(-range, range);
+        x[i] = rng_float(0, 1) < 0.03f ? awkward[(size_t)rng_float(0, 8) % 8]
+                                       : rng_float(-range, range);
 }
 
 /* ---- scalar against libm ---- */
@@ -125,7 +107,7 @@ static void test_elementwise_truth(const float_kernels *f)
 static void test_swiglu_oai_truth(const float_kernels *f)
 {
     for (int i = 0; i < 500; i++) {
-        float gate = rng(-12, 12), up = rng(-12, 12), y = gate;
+        float gate = rng_float(-12, 12), up = rng_float(-12, 12), y = gate;
         f->activate(FFN_SWIGLU_OAI, &y, &up, 1);
         double g = fmin(gate, 7.0), u = fmax(fmin(up, 7.0), -7.0);
         double truth = g / (1.0 + exp(-1.702 * g)) * (u + 1.0);
@@ -140,9 +122,9 @@ static void test_norm_truth(const float_kernels *f)
         float x[300], w[300], b[300], y[300];
         double sum = 0, squares = 0, centered = 0;
         for (size_t i = 0; i < n; i++) {
-            x[i] = rng(-3, 3);
-            w[i] = rng(0, 2);
-            b[i] = rng(-1, 1);
+            x[i] = rng_float(-3, 3);
+            w[i] = rng_float(0, 2);
+            b[i] = rng_float(-1, 1);
             sum += x[i];
             squares += (double)x[i] * x[i];
         }
@@ -304,6 +286,7 @@ static void test_isa(const char *isa)
 
 int main(int argc, char **argv)
 {
+    rng_state = 42;
     static const char *const all[] = {"scalar", "avx2", "avx512", "amx", "neon"};
     printf("seed %llu\n", (unsigned long long)rng_state);
     for (int i = 1; i < argc; i++)

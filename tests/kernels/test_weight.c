@@ -25,28 +25,9 @@
 #include "base/mem.h"
 #include "kernels/kernels.h"
 #include "os/cpu.h"
+#include "support/kernel_check.h"
 
 enum { MAX_ROWS = 19, GUARD = 16 };
-
-static uint64_t rng_state;
-static int failures;
-
-static uint32_t rng(void)
-{
-    rng_state = rng_state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(rng_state >> 33);
-}
-
-#define CHECK(condition, ...)                                                                      \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("FAILED %s:%d: %s: ", __FILE__, __LINE__, #condition);                          \
-            printf(__VA_ARGS__);                                                                   \
-            printf("\n");                                                                          \
-            if (++failures > 20)                                                                   \
-                exit(1);                                                                           \
-        }                                                                                          \
-    } while (0)
 
 /* ---- memory between two pages that cannot be touched ---- */
 
@@ -141,26 +122,26 @@ static void fill_weights(wtype type, uint8_t *w, size_t n_rows, size_t row_bytes
     size_t block = wtype_get(type)->block_bytes;
     for (size_t r = 0; r < n_rows; r++, w += row_bytes + gap) {
         for (size_t i = 0; i < row_bytes; i += block) {
-            bool flat = rng() % 4 == 0;
-            uint8_t value = extremes[rng() % sizeof extremes];
+            bool flat = rng_bits() % 4 == 0;
+            uint8_t value = extremes[rng_bits() % sizeof extremes];
             for (size_t j = 0; j < block; j++)
-                w[i + j] = flat ? value : (uint8_t)rng();
+                w[i + j] = flat ? value : (uint8_t)rng_bits();
             if (flat) { /* with any scale */
                 for (size_t f = 0; f < sizeof scale_fields / sizeof *scale_fields; f++) {
                     if (scale_fields[f].type == type)
-                        w[i + scale_fields[f].at[0]] = (uint8_t)rng();
+                        w[i + scale_fields[f].at[0]] = (uint8_t)rng_bits();
                 }
             }
             tame_block(type, w + i);
         }
         for (size_t i = 0; i < gap && r + 1 < n_rows; i++)
-            w[row_bytes + i] = (uint8_t)rng();
+            w[row_bytes + i] = (uint8_t)rng_bits();
     }
 }
 
 static float random_float(void)
 {
-    return ((float)rng() / (float)(1u << 30) - 1.0f) * (rng() % 16 == 0 ? 30.0f : 1.0f);
+    return ((float)rng_bits() / (float)(1u << 30) - 1.0f) * (rng_bits() % 16 == 0 ? 30.0f : 1.0f);
 }
 
 /* Blocks of activations: noise, zeros, or full scale everywhere, of one sign or both. */
@@ -169,11 +150,11 @@ static void fill_activations(float *x, size_t k)
     uint32_t mode = 0;
     for (size_t i = 0; i < k; i++) {
         if (i % 256 == 0)
-            mode = rng() % 10;
+            mode = rng_bits() % 10;
         x[i] = mode == 0   ? 0.0f
                : mode == 1 ? 2.5f
                : mode == 2 ? -2.5f
-               : mode == 3 ? (rng() % 2 ? 2.5f : -2.5f)
+               : mode == 3 ? (rng_bits() % 2 ? 2.5f : -2.5f)
                            : random_float();
     }
 }
@@ -190,7 +171,7 @@ static uint64_t dequantized_hash(const weight_kernels *table, wtype type)
     float *x = mem_alloc_array(k, sizeof *x);
     rng_state = 42;
     for (size_t i = 0; i < N_BLOCKS * info->block_bytes; i++)
-        w[i] = (uint8_t)rng();
+        w[i] = (uint8_t)rng_bits();
     for (size_t i = 0; i < N_BLOCKS; i++)
         tame_block(type, w + i * info->block_bytes);
     table->dequantize[type](w, k, x);
@@ -347,7 +328,7 @@ static void test_matmul(const kernels *scalar, const kernels *isa, const matmul_
     fenced weights = fenced_new(n_bytes + 64), acts[MATMUL_MAX_COLUMNS];
     uint8_t *w = test->placement == 0   ? fenced_tail(&weights, n_bytes)
                  : test->placement == 1 ? weights.data
-                                        : weights.data + rng() % 64;
+                                        : weights.data + rng_bits() % 64;
     fill_weights(test->type, w, MAX_ROWS, row_bytes, test->gap);
     matmul_job job = {.w = w, .row_bytes = row_bytes + test->gap, .k = k};
     float *x = mem_alloc_array(k, sizeof *x);
@@ -427,13 +408,14 @@ static void test_panel(const kernels *scalar, const kernels *isa, wtype type, si
 {
     const wtype_info *info = wtype_get(type);
     act_kind kind = act_kind_for(type);
-    size_t row_bytes = k / info->block_elements * info->block_bytes, gap = rng() % 2 * (rng() % 40);
-    size_t w_bytes = (n_rows - 1) * (row_bytes + gap) + row_bytes, stride = n_rows + rng() % 5;
+    size_t row_bytes = k / info->block_elements * info->block_bytes,
+           gap = rng_bits() % 2 * (rng_bits() % 40);
+    size_t w_bytes = (n_rows - 1) * (row_bytes + gap) + row_bytes, stride = n_rows + rng_bits() % 5;
     size_t n_y = 2 * GUARD + n_columns * stride;
     fenced weights = fenced_new(w_bytes), scratch = fenced_new(PANEL_SCRATCH_BYTES);
     packed_columns p = packed_columns_new(scalar, isa, kind, n_columns, k);
     float *y[2] = {mem_alloc_array(n_y, sizeof(float)), mem_alloc_array(n_y, sizeof(float))};
-    panel_job job = {.w = rng() % 2 ? fenced_tail(&weights, w_bytes) : weights.data,
+    panel_job job = {.w = rng_bits() % 2 ? fenced_tail(&weights, w_bytes) : weights.data,
                      .row_bytes = row_bytes + gap,
                      .k = k,
                      .n_rows = n_rows,
@@ -466,12 +448,12 @@ static void test_panels(const kernels *scalar, const kernels *isa, wtype type)
     if (isa->panel == NULL || isa->panel->matmul[type] == NULL)
         return;
     for (size_t i = 0; i < 8; i++) {
-        size_t blocks = 1 + rng() % (1024 / unit);
+        size_t blocks = 1 + rng_bits() % (1024 / unit);
         test_panel(scalar, isa, type, blocks * unit, n_rows[i % 7], n_columns[(i * 3 + 1) % 8]);
     }
     /* More columns than a slab, and more of k than a panel takes at a time. */
-    test_panel(scalar, isa, type, 256, 3, PANEL_SLAB + 1 + rng() % 40);
-    test_panel(scalar, isa, type, PANEL_DEPTH + (1 + rng() % 3) * unit, 18, 20);
+    test_panel(scalar, isa, type, 256, 3, PANEL_SLAB + 1 + rng_bits() % 40);
+    test_panel(scalar, isa, type, PANEL_DEPTH + (1 + rng_bits() % 3) * unit, 18, 20);
 }
 
 /* ---- */
@@ -490,7 +472,7 @@ static void test_format(const kernels *scalar, const kernels *isa, wtype type)
     for (int i = 0; i < n; i++) {
         matmul_case test = {.type = type,
                             .k = i < 2 ? (size_t)(2 * i + 1) * info->block_elements : ks[i],
-                            .gap = rng() % 2 ? 0 : 1 + rng() % 40,
+                            .gap = rng_bits() % 2 ? 0 : 1 + rng_bits() % 40,
                             .placement = i % 3};
         test_matmul(scalar, isa, &test);
         test_dequantize(scalar, isa, type, test.k);
@@ -533,16 +515,16 @@ static void fill_awkward(float *x, size_t k, size_t block)
 {
     static const float specials[] = {NAN, INFINITY, -INFINITY, 1e-45f, 1e-38f, 3e-37f, 3.4e38f};
     for (size_t b = 0; b < k; b += block) {
-        uint32_t mode = rng() % 12;
+        uint32_t mode = rng_bits() % 12;
         for (size_t i = b; i < b + block; i++)
-            x[i] = mode == 0 ? 0.0f : mode == 1 ? 1e-44f * (float)(rng() % 9) : random_float();
+            x[i] = mode == 0 ? 0.0f : mode == 1 ? 1e-44f * (float)(rng_bits() % 9) : random_float();
         if (mode == 2) { /* 127 / amax is 1: every other value lies half way */
             for (size_t i = b; i < b + block; i++)
-                x[i] = (float)(rng() % 252) / 2 - 63;
-            x[b + rng() % block] = -127.0f;
+                x[i] = (float)(rng_bits() % 252) / 2 - 63;
+            x[b + rng_bits() % block] = -127.0f;
         }
         if (mode >= 3 && mode < 3 + sizeof specials / sizeof *specials)
-            x[b + rng() % block] = specials[mode - 3];
+            x[b + rng_bits() % block] = specials[mode - 3];
     }
 }
 
@@ -589,7 +571,7 @@ static double bench_matmul(const kernels *isa, wtype type, int n_columns)
     uint8_t *w = mem_alloc_aligned(n_rows * row_bytes);
     for (size_t i = 0; i < n_rows * row_bytes; i += info->block_bytes) {
         for (size_t j = 0; j < info->block_bytes; j++)
-            w[i + j] = (uint8_t)rng();
+            w[i + j] = (uint8_t)rng_bits();
         tame_block(type, w + i);
         if (type == WTYPE_MXFP4) /* subnormal scales are slow, and no model has them */
             w[i] |= 0x40;
