@@ -222,6 +222,7 @@ static void draw_sequence(drawer *d)
     int first, step;
     draw_pair(d, 1, 10, &first, &step);
     series(d, "terms", first, step, 4);
+    number(d, "last", first + 3 * step);
     number(d, "next", first + 4 * step);
     number(d, "step", step);
 }
@@ -241,16 +242,16 @@ static const struct {
 } tables[] = {
     {"add", 300, draw_add},
     {"subtract", 300, draw_subtract},
-    {"subtract-below-zero", 20, draw_subtract_below_zero},
-    {"add-three", 60, draw_add_three},
+    {"subtract-below-zero", 120, draw_subtract_below_zero},
+    {"add-three", 150, draw_add_three},
     {"multiply", 150, draw_multiply},
-    {"divide", 100, draw_divide},
-    {"pair-order", 60, draw_compare},
-    {"neighbours", 40, draw_neighbours},
-    {"evenness", 40, draw_parity},
-    {"double", 40, draw_double},
-    {"count", 60, draw_count},
-    {"sequence", 60, draw_sequence},
+    {"divide", 250, draw_divide},
+    {"pair-order", 150, draw_compare},
+    {"neighbours", 80, draw_neighbours},
+    {"evenness", 60, draw_parity},
+    {"double", 100, draw_double},
+    {"count", 200, draw_count},
+    {"sequence", 200, draw_sequence},
     {"values", 60, draw_values},
     {"short", 300, NULL},
 };
