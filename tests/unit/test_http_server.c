@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_http_server.c - the server in this process, spoken to over real sockets byte by byte: whole
+ * requests, refused ones, broken ones, slow ones, and clients that leave.
+ */
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "http/server.h"
+
+/* ---- the application ---- */
+
+typedef struct app {
+    atomic_bool ready;
+    atomic_int n_served;
+    atomic_int n_closed; /* streams */
+    atomic_int n_gone;   /* waits that ended because the client left */
+    atomic_int n_ending; /* waits that ended because the server ends */
+    atomic_int n_waiting;
+} app;
+
+static bool is_ready(void *user)
+{
+    return atomic_load(&((app *)user)->ready);
+}
+
+static void refuse(void *user, const char *path, int status, const char *message, http_reply *reply)
+{
+    (void)user;
+    buf_append_format(&reply->body, "{\"code\":%d,\"path\":\"%s\",\"message\":\"%s\"}", status,
+                      path, message);
+}
+
+static void served(void *user, const char *path, int status)
+{
+    (void)path;
+    (void)status;
+    atomic_fetch_add(&((app *)user)->n_served, 1);
+}
+
+static void health(void *user, const http_request *request, http_reply *reply)
+{
+    (void)request;
+    (void)user;
+    buf_append_text(&reply->body, "{\"status\":\"ok\"}");
+}
+
+static void echo(void *user, const http_request *request, http_reply *reply)
+{
+    const char *query = http_request_query(request, "q");
+    (void)user;
+    assert_true(http_request_life(request) == HTTP_OPEN);
+    buf_append_format(&reply->body, "rest=%s q=%s n=%zu body=%.40s", request->rest,
+                      query ? query : "-", request->n_body, request->body);
+    http_reply_header(reply, "X-Test", "yes");
+    assert_false(http_reply_header(reply, "X-Bad", "a\r\nb"));
+}
+
+/* Waits until the client or the server ends it. */
+static void wait_for_end(void *user, const http_request *request, http_reply *reply)
+{
+    app *a = user;
+    http_life life;
+    atomic_fetch_add(&a->n_waiting, 1);
+    while ((life = http_request_life(request)) == HTTP_OPEN)
+        poll(NULL, 0, 5);
+    atomic_fetch_add(life == HTTP_GONE ? &a->n_gone : &a->n_ending, 1);
+    buf_append_text(&reply->body, "ended");
+}
+
+static void slow(void *user, const http_request *request, http_reply *reply)
+{
+    (void)user;
+    (void)request;
+    poll(NULL, 0, 1500);
+    buf_append_text(&reply->body, "slow but there");
+}
+
+typedef struct counting {
+    app *app;
+    int left;
+    bool forever, fails;
+} counting;
+
+static http_pull count_down(void *user, int timeout_ms, bool ending, buf *out)
+{
+    counting *c = user;
+    if (ending) {
+        buf_append_text(out, "data: ending\n\n");
+        return HTTP_PULL_END;
+    }
+    if (c->left > 0) {
+        buf_append_format(out, "data: %d\n\n", c->left--);
+        return HTTP_PULL_MORE;
+    }
+    if (c->fails)
+        return HTTP_PULL_FAIL;
+    if (!c->forever)
+        return HTTP_PULL_END;
+    poll(NULL, 0, timeout_ms < 20 ? timeout_ms : 20);
+    return HTTP_PULL_MORE;
+}
+
+static void count_close(void *user)
+{
+    counting *c = user;
+    atomic_fetch_add(&c->app->n_closed, 1);
+    mem_free(c);
+}
+
+static void stream(void *user, const http_request *request, http_reply *reply)
+{
+    counting *c = mem_calloc(1, sizeof *c);
+    c->app = user;
+    c->left = 3;
+    c->forever = strcmp(request->rest, "forever") == 0;
+    c->fails = strcmp(request->rest, "fails") == 0;
+    http_stream s = {.pull = count_down, .close = count_close, .user = c, .ping_ms = 50};
+    http_reply_stream(reply, HTTP_EVENT_STREAM, &s);
+}
+
+static const http_route routes[] = {
+    {HTTP_GET, "/health", health, HTTP_OPEN_TO_ALL | HTTP_NOT_READY},
+    {HTTP_GET | HTTP_POST, "/echo", echo, 0},
+    {HTTP_GET, "/echo/*", echo, 0},
+    {HTTP_GET, "/wait", wait_for_end, 0},
+    {HTTP_GET, "/slow", slow, 0},
+    {HTTP_GET, "/stream/*", stream, 0},
+};
+
+/* ---- the server and a client ---- */
+
+static app the_app;
+static http_server *server;
+
+static http_options options(void)
+{
+    http_options o;
+    http_options_init(&o);
+    o.host = "127.0.0.1";
+    o.routes = routes;
+    o.n_routes = sizeof routes / sizeof *routes;
+    o.app = &the_app;
+    o.ready = is_ready;
+    o.refuse = refuse;
+    o.served = served;
+    return o;
+}
+
+static void start(const http_options *o)
+{
+    hearth_error err = {0};
+    memset(&the_app, 0, sizeof the_app);
+    atomic_store(&the_app.ready, true);
+    hearth_status status = http_server_start(&server, o, &err);
+    if (status != HEARTH_OK)
+        print_message("%s\n", err.message);
+    assert_int_equal(status, HEARTH_OK);
+}
+
+static int start_default(void **state)
+{
+    http_options o = options();
+    (void)state;
+    start(&o);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    http_server_free(server);
+    server = NULL;
+    return 0;
+}
+
+static int dial(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(http_server_port(server))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Everything up to the end of the connection, or to `until`. */
+static char heard[1 << 16];
+static const char *hear(int fd, const char *until)
+{
+    size_t n = 0;
+    heard[0] = '\0';
+    while (n < sizeof heard - 1 && !(until && strstr(heard, until))) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&p, 1, 20000), 1); /* a server that hangs, not a slow one */
+        ssize_t got = recv(fd, heard + n, sizeof heard - 1 - n, 0);
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+        heard[n] = '\0';
+    }
+    return heard;
+}
+
+/* One request on a connection of its own, told to close. */
+static const char *ask(const char *method, const char *path, const char *headers, const char *body)
+{
+    char text[4096];
+    int fd = dial();
+    snprintf(text, sizeof text, "%s %s HTTP/1.1\r\n%sConnection: close\r\n", method, path, headers);
+    say(fd, text);
+    if (body) {
+        snprintf(text, sizeof text, "Content-Length: %zu\r\n\r\n", strlen(body));
+        say(fd, text);
+        say(fd, body);
+    } else {
+        say(fd, "\r\n");
+    }
+    hear(fd, NULL);
+    close(fd);
+    return heard;
+}
+
+#define HOST "Host: localhost\r\n"
+
+static void expect(const char *wanted)
+{
+    if (!strstr(heard, wanted))
+        fail_msg("no '%s' in: %s", wanted, heard);
+}
+
+static void expect_not(const char *unwanted)
+{
+    if (strstr(heard, unwanted))
+        fail_msg("'%s' in: %s", unwanted, heard);
+}
+
+static void expect_status(int status)
+{
+    char text[32];
+    snprintf(text, sizeof text, "HTTP/1.1 %d ", status);
+    if (strncmp(heard, text, strlen(text)) != 0)
+        fail_msg("not %d: %s", status, heard);
+}
+
+/* For what another thread is about to do. */
+static void await(atomic_int *value, int wanted)
+{
+    for (int i = 0; i < 2000 && atomic_load(value) < wanted; i++)
+        poll(NULL, 0, 10);
+    assert_int_equal(atomic_load(value), wanted);
+}
+
+/* ---- requests ---- */
+
+static void test_answers(void **state)
+{
+    (void)state;
+    ask("GET", "/health", HOST, NULL);
+    expect_status(200);
+    expect("Content-Type: application/json; charset=utf-8\r\n");
+    expect("\r\n\r\n{\"status\":\"ok\"}");
+    ask("HEAD", "/health", HOST, NULL);
+    expect_status(200);
+    expect("Content-Length: 15\r\n");
+    assert_string_equal(strstr(heard, "\r\n\r\n"), "\r\n\r\n");
+    ask("GET", "/echo/a%20b%2Fc%00d%zz?q=1%262", HOST, NULL);
+    expect("rest=a b/c%00d%zz q=1&2 n=0 body=");
+    expect("X-Test: yes\r\n");
+    expect_not("X-Bad");
+    ask("POST", "/echo", HOST "Content-Type: application/json\r\n", "{\"a\":1}");
+    expect("n=7 body={\"a\":1}");
+    int fd = dial();
+    say(fd, "GET /health HTTP/1.1\r\n" HOST "\r\n");
+    expect_status((hear(fd, "\"ok\"}"), 200));
+    say(fd, "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+            "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    hear(fd, "n=5 body=abcde");
+    close(fd);
+    await(&the_app.n_served, 6);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    ask("GET", "/nothing", HOST, NULL);
+    expect_status(404);
+    expect("\"path\":\"/nothing\"");
+    ask("POST", "/health", HOST, "{}");
+    expect_status(405);
+    expect("Allow: GET, HEAD, OPTIONS\r\n");
+    ask("PATCH", "/echo", HOST, NULL);
+    expect_status(405);
+    expect("Allow: GET, HEAD, POST, OPTIONS\r\n");
+    ask("POST", "/echo", HOST "Content-Type: text/plain\r\n", "{}");
+    expect_status(415);
+    ask("POST", "/echo", HOST "Content-Type: application/jsonx\r\n", "{}");
+    expect_status(415);
+    ask("POST", "/echo", HOST "Content-Type: application/problem+json; charset=utf-8\r\n", "{}");
+    expect_status(200);
+    ask("POST", "/echo", HOST "Content-Encoding: gzip\r\n", "{}");
+    expect_status(415);
+    ask("GET", "/health", "Host: evil.example\r\n", NULL);
+    expect_status(403);
+    expect("evil.example");
+    ask("GET", "/health", HOST "Host: localhost\r\n", NULL);
+    expect_status(400);
+    ask("POST", "/echo", HOST "Content-Length: 2\r\n", "{}");
+    assert_null(strstr(heard, " 200 "));
+    ask("POST", "/echo", HOST "Transfer-Encoding: chunked\r\n", "0\r\n\r\n");
+    assert_null(strstr(heard, " 200 "));
+    atomic_store(&the_app.ready, false);
+    ask("GET", "/echo", HOST, NULL);
+    expect_status(503);
+    expect("Loading model");
+    expect("Retry-After: 1\r\n");
+    ask("GET", "/health", HOST, NULL);
+    expect_status(200);
+}
+
+static void test_cors(void **state)
+{
+    (void)state;
+    ask("POST", "/echo", HOST "Origin: http://evil.example\r\n", "{}");
+    expect_status(403);
+    expect_not("Access-Control-Allow");
+    ask("GET", "/echo", HOST "Origin: http://evil.example\r\n", NULL);
+    expect_status(200);
+    expect_not("Access-Control-Allow");
+    expect("Vary: Origin\r\n");
+    ask("OPTIONS", "/echo", HOST "Origin: http://evil.example\r\n", NULL);
+    expect_status(403);
+    ask("POST", "/echo", HOST "Origin: http://localhost:3000\r\n", "{}");
+    expect_status(200);
+    expect("Access-Control-Allow-Origin: http://localhost:3000\r\n");
+    ask("OPTIONS", "/echo",
+        HOST "Origin: http://localhost:3000\r\nAccess-Control-Request-Headers: authorization\r\n",
+        NULL);
+    expect_status(200);
+    expect("Access-Control-Allow-Headers: authorization\r\n");
+    expect("Access-Control-Allow-Methods: GET, POST, DELETE, PUT, OPTIONS\r\n");
+    expect("Content-Length: 0\r\n");
+    ask("OPTIONS", "/nothing", HOST, NULL);
+    expect_status(404);
+}
+
+static void test_keys(void **state)
+{
+    static const char *const keys[] = {"sesame"};
+    http_options o = options();
+    (void)state;
+    o.guard.keys = keys;
+    o.guard.n_keys = 1;
+    start(&o);
+    ask("GET", "/echo", HOST, NULL);
+    expect_status(401);
+    expect("WWW-Authenticate: Bearer\r\n");
+    ask("GET", "/health", HOST, NULL);
+    expect_status(200);
+    ask("OPTIONS", "/echo", HOST, NULL);
+    expect_status(200);
+    ask("GET", "/echo", HOST "Authorization: Bearer wrong\r\n", NULL);
+    expect_status(401);
+    ask("GET", "/echo", HOST "Authorization: Bearer sesame\r\n", NULL);
+    expect_status(200);
+    ask("GET", "/echo", HOST "X-Api-Key: sesame\r\n", NULL);
+    expect_status(200);
+    ask("GET", "/echo", "Host: any.example\r\nX-Api-Key: sesame\r\n", NULL);
+    expect_status(200);
+}
+
+static void test_prefix(void **state)
+{
+    http_options o = options();
+    (void)state;
+    o.prefix = "/api";
+    start(&o);
+    ask("GET", "/api/health", HOST, NULL);
+    expect_status(200);
+    ask("GET", "/health", HOST, NULL);
+    expect_status(404);
+}
+
+/* ---- limits ---- */
+
+static void test_large_bodies(void **state)
+{
+    http_options o = options();
+    (void)state;
+    o.max_body_bytes = 100;
+    o.max_bodies_bytes = 150;
+    start(&o);
+    char body[201];
+    memset(body, 'x', 200);
+    body[200] = '\0';
+    ask("POST", "/echo", HOST, body);
+    expect_status(413);
+    int fd = dial();
+    say(fd, "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3c\r\n");
+    for (int i = 0; i < 3; i++) {
+        if (i > 0)
+            say(fd, "\r\n3c\r\n");
+        body[60] = '\0';
+        say(fd, body);
+    }
+    say(fd, "\r\n0\r\n\r\n");
+    expect_status((hear(fd, "message"), 413));
+    close(fd);
+    /* A promise of far too much is answered before it is kept. */
+    fd = dial();
+    say(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 99999999999\r\n\r\n");
+    expect_status((hear(fd, "message"), 413));
+    close(fd);
+    /* Ninety bytes held by one request leave sixty to all others. */
+    fd = dial();
+    memset(body, 'x', 200);
+    body[90] = '\0';
+    say(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\n");
+    say(fd, body);
+    do
+        ask("POST", "/echo", HOST, body);
+    while (strstr(heard, " 200 ")); /* the first one has not arrived yet */
+    expect_status(503);
+    say(fd, "0123456789");
+    expect_status((hear(fd, "body="), 200));
+    close(fd);
+    ask("POST", "/echo", HOST, body);
+    expect_status(200);
+}
+
+static void test_large_head(void **state)
+{
+    char header[2000];
+    http_options o = options();
+    (void)state;
+    o.max_head_bytes = 2048;
+    start(&o);
+    int fd = dial();
+    say(fd, "GET /health HTTP/1.1\r\n" HOST);
+    snprintf(header, sizeof header, "X-Long: %01980d\r\n", 1);
+    say(fd, header);
+    send(fd, header, strlen(header), MSG_NOSIGNAL);
+    send(fd, "\r\n", 2, MSG_NOSIGNAL);
+    hear(fd, NULL);
+    expect_not(" 200 ");
+    close(fd);
+    ask("GET", "/health", HOST, NULL);
+    expect_status(200);
+}
+
+/* Clients that send nothing, half a head, half a body: all are ended. */
+static void test_late_clients(void **state)
+{
+    http_options o = options();
+    (void)state;
+    o.head_ms = 300;
+    o.body_ms = 300;
+    o.stall_ms = 1000;
+    start(&o);
+    int silent = dial(), half = dial(), body = dial(), trickle = dial();
+    say(half, "GET /health HTTP/1.1\r\nHost: loc");
+    say(body, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nabc");
+    say(trickle, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\n");
+    for (int i = 0; i < 90 && send(trickle, "x", 1, MSG_NOSIGNAL) == 1; i++)
+        poll(NULL, 0, 20);
+    int all[] = {silent, half, body, trickle};
+    for (int i = 0; i < 4; i++) {
+        hear(all[i], NULL);
+        assert_null(strstr(heard, " 200 "));
+        close(all[i]);
+    }
+}
+
+/* A handler that takes longer than a stalled client may is not one. */
+static void test_slow_handler(void **state)
+{
+    http_options o = options();
+    (void)state;
+    o.stall_ms = 1000;
+    start(&o);
+    ask("GET", "/slow", HOST, NULL);
+    expect_status(200);
+    expect("slow but there");
+}
+
+/* ---- streams ---- */
+
+static void test_stream(void **state)
+{
+    (void)state;
+    ask("GET", "/stream/3", HOST, NULL);
+    expect_status(200);
+    expect("Content-Type: text/event-stream\r\n");
+    expect("Transfer-Encoding: chunked\r\n");
+    expect("X-Accel-Buffering: no\r\n");
+    expect("data: 3\n\n");
+    expect("data: 1\n\n\r\n0\r\n\r\n");
+    await(&the_app.n_closed, 1);
+    /* One that breaks has no last chunk. */
+    ask("GET", "/stream/fails", HOST, NULL);
+    expect("data: 1\n\n");
+    expect_not("\r\n0\r\n");
+    await(&the_app.n_closed, 2);
+    ask("HEAD", "/stream/3", HOST, NULL);
+    expect_status(200);
+    await(&the_app.n_closed, 3);
+}
+
+static void test_pings(void **state)
+{
+    (void)state;
+    int fd = dial();
+    say(fd, "GET /stream/forever HTTP/1.1\r\n" HOST "\r\n");
+    hear(fd, "3\r\n:\n\n\r\n");
+    expect("data: 1\n\n");
+    close(fd); /* and leave: the stream is closed although it has nothing to send */
+    await(&the_app.n_closed, 1);
+    await(&the_app.n_served, 1);
+}
+
+static void test_client_leaves(void **state)
+{
+    (void)state;
+    int fd = dial();
+    say(fd, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    await(&the_app.n_waiting, 1);
+    close(fd);
+    await(&the_app.n_gone, 1);
+    await(&the_app.n_served, 1);
+}
+
+/* ---- ending ---- */
+
+static void *stop_server(void *drain_ms)
+{
+    http_server_stop(server, *(uint32_t *)drain_ms, NULL);
+    return NULL;
+}
+
+static void test_ending(void **state)
+{
+    uint32_t drain_ms = 100;
+    pthread_t thread;
+    (void)state;
+    int waiting = dial(), streaming = dial(), idle = dial();
+    say(waiting, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    say(streaming, "GET /stream/forever HTTP/1.1\r\n" HOST "\r\n");
+    say(idle, "GET /health HTTP/1.1\r\n" HOST "\r\n");
+    hear(idle, "\"ok\"}");
+    hear(streaming, "data: 1\n\n");
+    await(&the_app.n_waiting, 1);
+    assert_int_equal(http_server_n_active(server), 2);
+    assert_int_equal(pthread_create(&thread, NULL, stop_server, &drain_ms), 0);
+    hear(streaming, NULL);
+    expect("data: ending\n\n");
+    expect("\r\n0\r\n\r\n");
+    hear(waiting, NULL);
+    expect_status(200);
+    expect("ended");
+    expect("Connection: close\r\n");
+    hear(idle, NULL);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&the_app.n_ending), 1);
+    close(waiting);
+    close(streaming);
+    close(idle);
+}
+
+/* ---- sockets ---- */
+
+static void test_unix_socket(void **state)
+{
+    char path[64];
+    hearth_error err = {0};
+    http_options o = options();
+    http_server *second;
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/hearth-test-%d.sock", (int)getpid());
+    o.host = path;
+    start(&o);
+    assert_int_equal(http_server_start(&second, &o, &err), HEARTH_EIO);
+    assert_non_null(strstr(err.message, "in use"));
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    say(fd, "GET /health HTTP/1.1\r\nHost: whatever\r\n\r\n");
+    expect_status((hear(fd, "\"ok\"}"), 200));
+    close(fd);
+    http_server_free(server);
+    server = NULL;
+    assert_int_equal(access(path, F_OK), -1);
+    /* What a killed server leaves behind is replaced. */
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+    start(&o);
+}
+
+static void test_bad_places(void **state)
+{
+    hearth_error err = {0};
+    http_options o = options();
+    http_server *second;
+    (void)state;
+    start(&o);
+    o.port = http_server_port(server);
+    assert_int_equal(http_server_start(&second, &o, &err), HEARTH_EIO);
+    assert_non_null(strstr(err.message, "--port 0"));
+    o.port = 0;
+    o.host = "no such host";
+    assert_int_equal(http_server_start(&second, &o, &err), HEARTH_EINVAL);
+    o.host = "127.0.0.1";
+    o.cert = o.key = "not PEM";
+    assert_int_equal(http_server_start(&second, &o, &err), HEARTH_EIO);
+    assert_non_null(strstr(err.message, "PEM"));
+}
+
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, start_default, stop)
+#define ALONE(test) cmocka_unit_test_teardown(test, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_SERVER(test_answers), WITH_SERVER(test_refusals), WITH_SERVER(test_cors),
+        ALONE(test_keys),          ALONE(test_prefix),         ALONE(test_large_bodies),
+        ALONE(test_large_head),    ALONE(test_late_clients),   ALONE(test_slow_handler),
+        WITH_SERVER(test_stream),  WITH_SERVER(test_pings),    WITH_SERVER(test_client_leaves),
+        WITH_SERVER(test_ending),  ALONE(test_unix_socket),    ALONE(test_bad_places),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
