@@ -78,6 +78,8 @@ static void option_names(const option_set *set, const option *of, char *out, siz
 
 static void option_rows(const option_set *set, const option_group *group, void *defaults)
 {
+    if (group->title == NULL) /* names of other programs that are accepted, and do nothing */
+        return;
     title(group->title);
     for (const option *r = group->rows; r->name; r++) {
         char names[192], value[64], text[640];
