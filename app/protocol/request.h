@@ -116,7 +116,7 @@ typedef struct request_options {
 #define FIELD_TYPE_I int32_t
 #define FIELD_TYPE_F float
 #define FIELD_TYPE_T const char * /* NULL: not given */
-#define FIELD(type, member, value, min, max, names, apis, help) FIELD_TYPE_##type member;
+#define FIELD(type, member, value, min, max, apis, help) FIELD_TYPE_##type member;
 #define ALIAS(...)
 #define SPECIAL(...)
 #define REFUSED(...)
