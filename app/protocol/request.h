@@ -131,6 +131,7 @@ typedef struct request_options {
 #undef FIELD_TYPE_I
 #undef FIELD_TYPE_F
 #undef FIELD_TYPE_T
+    bool include_usage; /* stream_options: a last chunk with the usage */
     const char *const *stop;
     size_t n_stop;
     const request_bias *bias;
@@ -226,7 +227,8 @@ enum {
     REQUEST_PROMPTS_MAX = 2048,
     REQUEST_DOCUMENTS_MAX = 1 << 14,
     REQUEST_BIASES_MAX = 1 << 16,
-    REQUEST_TOP_MAX = 1024 /* candidates per token */
+    REQUEST_TOP_MAX = 1024,     /* candidates per token */
+    ANTHROPIC_MAX_TOKENS = 4096 /* where a request names no max_tokens, as llama-server has it */
 };
 
 void request_options_init(request_options *options);
