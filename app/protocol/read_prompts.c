@@ -99,7 +99,6 @@ static hearth_status read_prompts(reader *in, const path *at, json_t *value)
         return no_memory(in);
     r->prompts = prompts;
     r->n_prompts = n;
-    r->many_prompts = many;
     if (!many)
         return read_one(in, at, value, prompts);
     for (size_t i = 0; i < n; i++) {

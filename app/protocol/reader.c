@@ -112,9 +112,9 @@ hearth_status want_float(reader *in, const path *at, const json_t *value, double
 
 hearth_status want_text(reader *in, const path *at, const json_t *value, const char **out)
 {
-    if (!json_is_string(value))
-        return refuse(in, at, "must be a text, not %s", json_kind(value));
     *out = json_string_value(value);
+    if (*out == NULL)
+        return refuse(in, at, "must be a text, not %s", json_kind(value));
     return HEARTH_OK;
 }
 

@@ -99,7 +99,7 @@ typedef enum request_constraint {
 } request_constraint;
 
 /* none: thoughts stay in the content. auto: as deepseek. deepseek: thoughts are events of their
- * own. deepseek-legacy: both. */
+ * own. deepseek-legacy: both. Whoever tells thoughts from content makes the events so. */
 typedef enum reasoning_format {
     REASONING_NONE,
     REASONING_AUTO,
@@ -158,7 +158,7 @@ typedef enum tool_choice {
 } tool_choice;
 
 /* messages and tools have OpenAI's chat shape, whatever API they came by:
- *   {role, content: string or null, name?, reasoning_content?, tool_calls?: [{id?, type:
+ *   {role, content: string, name?, reasoning_content?, tool_calls?: [{id?, type:
  * "function", function: {name, arguments: string}}], tool_call_id?} {type: "function", function:
  * {name, description?, parameters?, strict?}} Text parts are joined with newlines; the role
  * "developer" is "system". */
@@ -202,7 +202,6 @@ typedef struct request {
     request_chat chat;
     const prompt *prompts;
     size_t n_prompts;
-    bool many_prompts; /* asked as an array of prompts: the native API answers with an array */
     request_infill infill;
     request_rerank rerank;
     const char *filename;   /* SLOT: a plain name, without folders; NULL: not given */

@@ -87,7 +87,8 @@ typedef struct reply reply;
 /* The request and the texts of info must outlive the reply. */
 hearth_status reply_new(reply **out, const request *r, const reply_info *info, hearth_error *err);
 void reply_free(reply *y);
-hearth_status reply_begin(reply *y, buf *out, hearth_error *err);
+/* usage: what is known of the prompt by now. */
+hearth_status reply_begin(reply *y, const reply_usage *usage, buf *out, hearth_error *err);
 hearth_status reply_write(reply *y, const reply_event *event, buf *out, hearth_error *err);
 hearth_status reply_end(reply *y, buf *out, hearth_error *err);
 
@@ -126,7 +127,8 @@ typedef struct embedding_result {
 hearth_status response_embeddings(const request *r, const reply_info *info,
                                   const embedding_result *results, size_t n_embd, size_t n_tokens,
                                   buf *out, hearth_error *err);
-/* Normalizes and cuts one vector in place as the request says; returns its new length. */
+/* Cuts and normalizes one vector in place as the request says; returns its new length. More
+ * `dimensions` than n_embd are the caller's to refuse. */
 size_t embedding_finish(const request *r, float *values, size_t n_embd);
 
 /* scores[i] is document i's. */
