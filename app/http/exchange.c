@@ -529,6 +529,7 @@ static enum MHD_Result answer(http_exchange *x)
         if (x->body.n > 0)
             x->request.body = x->body.data;
         x->request.n_body = x->body.n;
+        x->request.tag = x->route->tag;
         MHD_set_connection_option(x->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
         x->route->handler(o->app, &x->request, &reply);
         restart_stall(x->mhd, o);

@@ -40,6 +40,7 @@ typedef struct http_request {
     const char *body; /* NUL-terminated; "" if there is none */
     size_t n_body;
     uint64_t client; /* the same for all requests with one key, or without keys from one address */
+    const void *tag; /* of the route */
     http_exchange *exchange;
 } http_request;
 

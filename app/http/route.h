@@ -23,6 +23,7 @@ typedef struct http_route {
     const char *path;
     http_handler *handler;
     unsigned flags;
+    const void *tag; /* the application's; told in the request */
 } http_route;
 
 typedef struct http_match {

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * info.c - the routes that tell about the engine: health, models, properties, slots, metrics.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "worker/state.h"
+
+hearth_status worker_health(worker_call *c, hearth_error *err)
+{
+    return response_health(&c->reply->body, err);
+}
+
+/* ---- models ---- */
+
+static model_card card_of(const worker *w)
+{
+    const hearth_model_info *info = w->info;
+    return (model_card){.id = w->name,
+                        .aliases = w->aliases,
+                        .n_aliases = w->n_aliases,
+                        .created_s = w->created_s,
+                        .type = info->tokenizer,
+                        .ftype = info->file_type,
+                        .n_vocab = info->n_vocab,
+                        .n_ctx = hearth_engine_get_plan(w->engine)->memory.n_ctx,
+                        .n_ctx_train = info->n_ctx_train,
+                        .n_embd = info->n_embd,
+                        .n_params = info->n_params,
+                        .n_bytes = info->file_bytes};
+}
+
+hearth_status worker_models(worker_call *c, hearth_error *err)
+{
+    const model_card card = card_of(c->w);
+    return response_models(&card, 1, &c->reply->body, err);
+}
+
+hearth_status worker_model(worker_call *c, hearth_error *err)
+{
+    const model_card card = card_of(c->w);
+    const char *name = c->q->rest;
+    bool known = strcmp(name, c->w->name) == 0;
+    for (size_t i = 0; i < c->w->n_aliases; i++)
+        known = known || strcmp(name, c->w->aliases[i]) == 0;
+    if (!known)
+        FAIL(err, ENOTFOUND, "model", "the model '%.128s' does not exist; this engine has '%.128s'",
+             name, c->w->name);
+    return response_model(&card, &c->reply->body, err);
+}
+
+/* ---- properties ---- */
+
+/* The text of a special token, or "". */
+static hearth_status piece(const worker *w, int32_t token, char **out, hearth_error *err)
+{
+    size_t n;
+    *out = NULL;
+    return token >= 0 ? hearth_token_piece(w->model, token, out, &n, err) : HEARTH_OK;
+}
+
+hearth_status worker_props(worker_call *c, hearth_error *err)
+{
+    const worker *w = c->w;
+    const hearth_engine_plan_result *plan = hearth_engine_get_plan(w->engine);
+    hearth_status status = HEARTH_OK;
+    char *bos = NULL, *eos = NULL;
+    TRY_OUT(piece(w, w->special.bos, &bos, err));
+    TRY_OUT(piece(w, w->special.eos, &eos, err));
+    const props_card card = {.defaults = &w->defaults,
+                             .n_ctx = plan->memory.n_ctx,
+                             .n_slots = plan->n_parallel,
+                             .model_alias = w->name,
+                             .model_path = w->model_path,
+                             .model_ftype = w->info->file_type,
+                             .chat_template = w->info->chat_template,
+                             .bos_token = bos ? bos : "",
+                             .eos_token = eos ? eos : "",
+                             .build_info = w->fingerprint,
+                             .endpoint_slots = !w->flags->no_slots,
+                             .endpoint_props = w->flags->props,
+                             .endpoint_metrics = w->flags->metrics};
+    status = response_props(&card, &c->reply->body, err);
+out:
+    hearth_free(bos);
+    hearth_free(eos);
+    return status;
+}
+
+hearth_status worker_set_props(worker_call *c, hearth_error *err)
+{
+    if (!c->w->flags->props)
+        FAIL(err, EUNSUPPORTED, "props", "this engine was not started with --props");
+    return response_success(true, NULL, &c->reply->body, err);
+}
+
+/* ---- slots ---- */
+
+static slot_card slot_of(const worker *w, size_t i, const hearth_engine_slot *s)
+{
+    bool busy = s->state != HEARTH_SLOT_IDLE;
+    slot_card card = {.id = (int32_t)i,
+                      .n_ctx = hearth_engine_get_plan(w->engine)->memory.n_ctx,
+                      .is_processing = busy,
+                      .id_task = busy ? (int64_t)s->request : -1,
+                      .usage = {.n_prompt = s->n_prompt,
+                                .n_cached = s->n_cached,
+                                .n_processed = s->n_prompt_done,
+                                .n_generated = s->n_generated},
+                      .n_remain = -1};
+    if (busy && s->max_tokens >= 0)
+        card.n_remain = s->max_tokens - (int64_t)s->n_generated;
+    return card;
+}
+
+hearth_status worker_slots(worker_call *c, hearth_error *err)
+{
+    worker *w = c->w;
+    size_t n = hearth_engine_get_plan(w->engine)->n_parallel;
+    hearth_status status = HEARTH_OK;
+    bool idle = false;
+    if (w->flags->no_slots)
+        FAIL(err, EUNSUPPORTED, "slots", "this engine was started with --no-slots");
+    hearth_engine_slot *slots = mem_calloc(n, sizeof *slots);
+    slot_card *cards = mem_calloc(n, sizeof *cards);
+    if (slots == NULL || cards == NULL) {
+        status = error_no_memory(err, "the slots", n * sizeof *cards);
+        goto out;
+    }
+    TRY_OUT(hearth_engine_get_slots(w->engine, slots, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        cards[i] = slot_of(w, i, &slots[i]);
+        idle = idle || slots[i].state == HEARTH_SLOT_IDLE;
+    }
+    if (!idle && http_request_query(c->q, "fail_on_no_slot")) {
+        c->detail.http = 503;
+        FAIL_OUT(err, EBUSY, "slots", "no slot is free");
+    }
+    status = response_slots(cards, n, &c->reply->body, err);
+out:
+    mem_free(slots);
+    mem_free(cards);
+    return status;
+}
+
+hearth_status worker_slot_action(worker_call *c, hearth_error *err)
+{
+    const char *action = http_request_query(c->q, "action");
+    FAIL(err, EUNSUPPORTED, "action",
+         "slots are not %s: finished prompts are kept by themselves, and with --disk-cache also "
+         "for later runs",
+         action && strcmp(action, "erase") == 0 ? "erased" : "saved to files");
+}
+
+/* ---- adapters ---- */
+
+hearth_status worker_loras(worker_call *c, hearth_error *err)
+{
+    return response_loras(NULL, 0, &c->reply->body, err);
+}
+
+hearth_status worker_set_loras(worker_call *c, hearth_error *err)
+{
+    if (c->r->options.n_lora > 0)
+        FAIL(err, EINVAL, "[0].id", "[0].id: %d is no adapter of this engine; it has none",
+             (int)c->r->options.lora[0].id);
+    return response_success(true, NULL, &c->reply->body, err);
+}
+
+/* ---- metrics ---- */
+
+hearth_status worker_metrics(worker_call *c, hearth_error *err)
+{
+    hearth_engine_stats stats = {.struct_size = sizeof stats};
+    if (!c->w->flags->metrics)
+        FAIL(err, EUNSUPPORTED, "metrics", "this engine was not started with --metrics");
+    TRY(hearth_engine_get_stats(c->w->engine, &stats, err));
+    c->reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    if (!metrics_write(&c->w->metrics, &stats, &c->reply->body))
+        return error_no_memory(err, "the metrics", 1 << 14);
+    return HEARTH_OK;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * routes.c - the table of an engine's routes, and what they have in common: the body is parsed for
+ * the route's API, and a failure is written in that API's envelope.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "os/entropy.h"
+#include "worker/state.h"
+
+#define PUBLIC HTTP_OPEN_TO_ALL
+
+const worker_route worker_routes[] = {
+    /* methods, path, api, handler, flags, no_body */
+    {HTTP_GET, "/health", API_OTHER, worker_health, PUBLIC, true},
+    {HTTP_GET, "/v1/health", API_OTHER, worker_health, PUBLIC, true},
+    {HTTP_GET, "/v1/models", API_OPENAI_MODELS, worker_models, PUBLIC, true},
+    {HTTP_GET, "/models", API_OPENAI_MODELS, worker_models, PUBLIC, true},
+    {HTTP_GET, "/v1/models/*", API_OPENAI_MODELS, worker_model, PUBLIC, true},
+    {HTTP_GET, "/props", API_OTHER, worker_props, 0, true},
+    {HTTP_POST, "/props", API_PROPS, worker_set_props, 0, false},
+    {HTTP_GET, "/slots", API_OTHER, worker_slots, 0, true},
+    {HTTP_POST, "/slots/*", API_SLOT, worker_slot_action, 0, false},
+    {HTTP_GET, "/metrics", API_OTHER, worker_metrics, 0, true},
+    {HTTP_GET, "/lora-adapters", API_OTHER, worker_loras, 0, true},
+    {HTTP_POST, "/lora-adapters", API_LORA, worker_set_loras, 0, false},
+    {HTTP_POST, "/tokenize", API_TOKENIZE, worker_tokenize, 0, false},
+    {HTTP_POST, "/detokenize", API_DETOKENIZE, worker_detokenize, 0, false},
+    {HTTP_POST, "/completion", API_COMPLETION, worker_complete, 0, false},
+    {HTTP_POST, "/completions", API_COMPLETION, worker_complete, 0, false},
+    {HTTP_POST, "/v1/completions", API_OPENAI_COMPLETION, worker_complete, 0, false},
+    {HTTP_POST, "/v1/embeddings", API_OPENAI_EMBEDDING, worker_embed, 0, false},
+    {HTTP_POST, "/embeddings", API_EMBEDDING, worker_embed, 0, false},
+    {HTTP_POST, "/embedding", API_EMBEDDING, worker_embed, 0, false},
+    {HTTP_POST, "/rerank", API_RERANK, worker_rerank, 0, false},
+    {HTTP_POST, "/reranking", API_RERANK, worker_rerank, 0, false},
+    {HTTP_POST, "/v1/rerank", API_RERANK, worker_rerank, 0, false},
+    {HTTP_POST, "/v1/reranking", API_RERANK, worker_rerank, 0, false},
+};
+const size_t worker_n_routes = sizeof worker_routes / sizeof *worker_routes;
+
+protocol_api worker_api_of(const char *path)
+{
+    for (size_t i = 0; i < worker_n_routes; i++) {
+        const char *row = worker_routes[i].path;
+        size_t n = strcspn(row, "*");
+        if (row[n] ? strncmp(row, path, n) == 0 : strcmp(row, path) == 0)
+            return worker_routes[i].api;
+    }
+    return API_OTHER;
+}
+
+/* ---- failures ---- */
+
+void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *reply)
+{
+    hearth_error error = {.code = HEARTH_EINVAL};
+    const failure_detail detail = {.http = status};
+    (void)app;
+    snprintf(error.message, sizeof error.message, "%s", message);
+    failure_write(worker_api_of(path), &error, &detail, &reply->body);
+}
+
+/* ---- the handler of all routes ---- */
+
+static void write_failure(worker_call *c, protocol_api api, const hearth_error *error)
+{
+    buf_clear(&c->reply->body);
+    c->reply->content_type = HTTP_JSON;
+    c->reply->status = failure_write(api, error, &c->detail, &c->reply->body);
+    if (error->code == HEARTH_EBUSY)
+        http_reply_header(c->reply, "Retry-After", "1");
+}
+
+void worker_handle(void *app, const http_request *q, http_reply *reply)
+{
+    worker_call c = {.w = app, .q = q, .reply = reply};
+    const worker_route *route = q->tag;
+    hearth_error err = {0};
+    hearth_status status = HEARTH_OK;
+    if (!route->no_body)
+        status = request_parse(&c.r, route->api, q->body, q->n_body, &c.w->limits, &err);
+    if (status == HEARTH_OK && c.r && c.r->ignored)
+        http_reply_header(reply, "X-Hearth-Ignored", c.r->ignored);
+    if (status == HEARTH_OK)
+        status = route->handler(&c, &err);
+    if (status != HEARTH_OK)
+        write_failure(&c, route->api, &err);
+    request_free(c.r);
+}
+
+reply_info worker_reply_info(const worker *w, char id[33])
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    for (int i = 0; i < 32; i++)
+        id[i] = letters[entropy_u32() % (sizeof letters - 1)];
+    id[32] = '\0';
+    return (reply_info){.model = w->name,
+                        .fingerprint = w->fingerprint,
+                        .id = id,
+                        .created_s = (int64_t)time(NULL)};
+}

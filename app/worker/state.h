@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * state.h - inside the worker: what its handlers share.
+ *
+ * Everything but the metrics is written before `ready` is set and not changed while requests run.
+ */
+#ifndef HEARTH_WORKER_STATE_H
+#define HEARTH_WORKER_STATE_H
+
+#include <stdatomic.h>
+
+#include <hearth/engine.h>
+
+#include "http/server.h"
+#include "protocol/response.h"
+#include "worker/metrics.h"
+#include "worker/worker.h"
+
+typedef struct worker {
+    const worker_flags *flags;
+    const worker_host *host;
+    http_server *server;
+    hearth_model *model;
+    hearth_engine *engine;
+    const hearth_model_info *info;
+    hearth_special_tokens special;
+    request_options defaults; /* of requests: flags and what the model's file recommends */
+    request_limits limits;
+    request_bias *biases;   /* of defaults */
+    char *grammar, *schema; /* texts of --grammar-file, --json-schema-file */
+    json_t *schema_json;
+    const char **aliases; /* the first is `name`; one allocation */
+    size_t n_aliases;
+    const char *name;         /* as clients know the model */
+    const char *model_path;   /* as it was given */
+    const char *model_format; /* of most weights */
+    char fingerprint[32];
+    int64_t created_s;
+    metrics metrics;
+    atomic_bool ready;
+} worker;
+
+/* One request on its way through a handler. */
+typedef struct worker_call {
+    worker *w;
+    const http_request *q;
+    request *r; /* NULL where the route takes no body; a handler that keeps it sets it to NULL */
+    http_reply *reply;
+    failure_detail detail; /* told with a failure */
+} worker_call;
+
+/* A handler of one route: fills reply->body, or makes a stream of it. A failure becomes an error
+ * in the envelope of the request's API. */
+typedef hearth_status worker_handler(worker_call *c, hearth_error *err);
+
+typedef struct worker_route {
+    unsigned methods;
+    const char *path;
+    protocol_api api;
+    worker_handler *handler;
+    unsigned flags;
+    bool no_body; /* the request is not parsed: r is NULL */
+} worker_route;
+
+extern const worker_route worker_routes[];
+extern const size_t worker_n_routes;
+
+/* The API whose clients ask for path; API_OTHER for one that is not known. */
+protocol_api worker_api_of(const char *path);
+
+/* The one http_handler: reads the body, runs the route's handler, writes its failure. */
+void worker_handle(void *app, const http_request *q, http_reply *reply);
+void worker_refuse(void *app, const char *path, int status, const char *message,
+                   http_reply *reply);
+
+/* info for a new reply; id needs 33 bytes. */
+reply_info worker_reply_info(const worker *w, char id[33]);
+
+/* ---- handlers ---- */
+
+worker_handler worker_health, worker_models, worker_model, worker_props, worker_set_props,
+    worker_slots, worker_slot_action, worker_loras, worker_set_loras, worker_metrics;
+worker_handler worker_tokenize, worker_detokenize;
+worker_handler worker_complete, worker_embed, worker_rerank;
+
+#endif
