@@ -11,10 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/request.h"
 #include "support/engine_run.h"
 #include "support/test_reference.h"
 #include "support/tiny_model.h"
+
+#include "engine/request.h"
 
 enum { N_CTX = 512, N_VOCAB = 320 };
 
@@ -90,6 +91,42 @@ static hearth_engine_stats settled_stats(hearth_engine *engine)
     }
 }
 
+/* Submits a request and holds the engine's thread where it tells its progress: what is submitted
+ * meanwhile arrives together. */
+static hearth_request *hold_with(hearth_engine *engine, hearth_request_options *o)
+{
+    o->prompt_progress = true;
+    for (;;) {
+        hearth_request *r;
+        ok(hearth_engine_submit(engine, o, &r, &err));
+        monitor_lock(&r->door);
+        if (r->engine != NULL && r->n_read < o->n_tokens)
+            return r;
+        monitor_unlock(&r->door);
+        hearth_request_free(r);
+    }
+}
+
+static hearth_request *hold(hearth_engine *engine)
+{
+    hearth_request_options o = request(400, 99, 0);
+    o.no_cache_prompt = true;
+    return hold_with(engine, &o);
+}
+
+/* As hearth_request_cancel does. */
+static void cancel_held(hearth_request *r)
+{
+    atomic_store(&r->canceled, true);
+    monitor_unlock(&r->door);
+}
+
+static void let_go(hearth_request *holder)
+{
+    cancel_held(holder);
+    hearth_request_free(holder);
+}
+
 static void test_one_request(void **state)
 {
     (void)state;
@@ -118,30 +155,6 @@ static void test_one_request(void **state)
     assert_int_equal(s.n_pages_used, 0);
     assert_true(s.n_pages_cached > 0);
     hearth_engine_close(engine);
-}
-
-/* Holds the engine's thread where it tells a long prompt's progress, so that what is submitted
- * meanwhile arrives together. */
-static hearth_request *hold(hearth_engine *engine)
-{
-    hearth_request_options o = request(400, 99, 0);
-    o.prompt_progress = true;
-    o.no_cache_prompt = true;
-    for (;;) {
-        hearth_request *r;
-        ok(hearth_engine_submit(engine, &o, &r, &err));
-        monitor_lock(&r->door);
-        if (r->engine != NULL)
-            return r;
-        monitor_unlock(&r->door);
-        hearth_request_free(r);
-    }
-}
-
-static void let_go(hearth_request *holder)
-{
-    monitor_unlock(&holder->door);
-    hearth_request_free(holder);
 }
 
 static void test_same_answer_beside_others(void **state)
@@ -238,19 +251,21 @@ static void test_reader_is_canceled(void **state)
     (void)state;
     hearth_engine_options eo = engine_options();
     eo.n_batch = 16;
+    eo.n_fair = 4;
     hearth_engine *engine = open_engine(&eo);
     hearth_request *first, *second;
     engine_run run, expected;
     hearth_request_options o = request(400, 1, 5);
+    o.prompt_progress = true;
     engine_run_session(&expected, llama, N_CTX,
                        &(hearth_request_options){.tokens = o.tokens,
                                                  .n_tokens = 400,
                                                  .max_tokens = 5,
                                                  .sampler = &sampling,
                                                  .n_probs = 3});
-    ok(hearth_engine_submit(engine, &o, &first, &err));
+    first = hold_with(engine, &o);
     ok(hearth_engine_submit(engine, &o, &second, &err));
-    hearth_request_cancel(first);
+    cancel_held(first);
     engine_run_read(&run, first);
     assert_int_equal(run.status, HEARTH_ECANCELED);
     engine_run_read(&run, second);
@@ -383,14 +398,10 @@ static void test_cancel_while_reading(void **state)
     hearth_engine_options eo = engine_options();
     eo.n_batch = 4;
     hearth_engine *engine = open_engine(&eo);
-    hearth_request *r;
     hearth_request_event event;
     hearth_request_options o = request(500, 1, 5);
-    o.prompt_progress = true;
-    ok(hearth_engine_submit(engine, &o, &r, &err));
-    ok(hearth_request_next(r, -1, &event, &err));
-    assert_int_equal(event.type, HEARTH_REQUEST_PROMPT);
-    hearth_request_cancel(r);
+    hearth_request *r = hold_with(engine, &o);
+    cancel_held(r);
     hearth_request_cancel(r);
     hearth_status status;
     while ((status = hearth_request_next(r, -1, &event, &err)) == HEARTH_OK)
