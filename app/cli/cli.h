@@ -79,6 +79,7 @@ typedef struct cli_sampling {
     hearth_sampler_options sampler;
     option_list breakers;
     option_list biases;
+    uint64_t given; /* rows of cli_sampling_rows that the command line has */
 } cli_sampling;
 
 void cli_general_init(cli_general *general);
@@ -103,11 +104,12 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
                              const cli_general *general, hearth_model_scope scope, bool read_ahead,
                              hearth_error *err);
 
-/* A sampler from the options, breakers and biases included. n_ctx as hearth_sampler_new; escapes:
+/* A sampler from the options, breakers and biases included, over what the model's file recommends;
+ * with `note`, that is told. n_ctx as hearth_sampler_new; escapes:
  * the breakers hold \\n and the like. Once per command: the breakers are unescaped where they are.
  */
 hearth_status cli_sampler_new(hearth_sampler **out, const hearth_model *model, uint32_t n_ctx,
-                              cli_sampling *sampling, bool escapes, hearth_error *err);
+                              cli_sampling *sampling, bool escapes, bool note, hearth_error *err);
 
 /* ---- reports ---- */
 

@@ -257,7 +257,7 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     TRY_OUT(check_model(model, err));
     TRY_OUT(hearth_session_open(&request.session, model, &o->session, err));
     TRY_OUT(cli_sampler_new(&request.sampler, model, hearth_session_n_ctx(request.session),
-                            &o->sampling, o->escape, err));
+                            &o->sampling, o->escape, o->general.verbose, err));
     request.generate = o->generate;
     status = found ? answer_prompt(o, &request, &prompt, err)
                    : conversation_run(&request, wraps_turns(o, model), !o->no_special,

@@ -48,6 +48,13 @@ typedef struct hearth_sampler_options {
 /* Fills in the defaults. */
 HEARTH_API void hearth_sampler_options_init(hearth_sampler_options *options);
 
+/* The defaults, and over them what the model's file recommends in its metadata (general.sampling.
+ * temp, top_k, top_p, min_p, xtc_probability, xtc_threshold, penalty_last_n, penalty_repeat,
+ * mirostat, mirostat_tau, mirostat_eta), as llama.cpp takes them. A recommendation of another type
+ * or out of its range is told to the model's log and left out. */
+HEARTH_API void hearth_model_sampler_options(const hearth_model *model,
+                                             hearth_sampler_options *options);
+
 typedef struct hearth_sampler hearth_sampler;
 
 /* options NULL means the defaults. A value out of its range is EINVAL and named. The model gives
