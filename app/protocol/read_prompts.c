@@ -52,14 +52,15 @@ static hearth_status read_part(reader *in, const path *at, const json_t *value, 
 }
 
 /* An array of tokens and texts: each run of tokens is one part. */
-static hearth_status read_mixed(reader *in, const path *at, const json_t *array, prompt *out)
+static hearth_status read_mixed(reader *in, const path *at, const json_t *array,
+                                request_prompt *out)
 {
     size_t n = json_array_size(array), n_tokens = 0;
     prompt_part *parts = arena_array(in->mem, n ? n : 1, sizeof *parts);
     int32_t *tokens = arena_array(in->mem, n, sizeof *tokens);
     if (parts == NULL || tokens == NULL)
         return no_memory(in);
-    *out = (prompt){.parts = parts};
+    *out = (request_prompt){.parts = parts};
     for (size_t i = 0; i < n; i++) {
         const json_t *item = json_array_get(array, i);
         int64_t token;
@@ -76,14 +77,14 @@ static hearth_status read_mixed(reader *in, const path *at, const json_t *array,
     return HEARTH_OK;
 }
 
-static hearth_status read_one(reader *in, const path *at, const json_t *value, prompt *out)
+static hearth_status read_one(reader *in, const path *at, const json_t *value, request_prompt *out)
 {
     if (json_is_array(value))
         return read_mixed(in, at, value, out);
     prompt_part *part = arena_array(in->mem, 1, sizeof *part);
     if (part == NULL)
         return no_memory(in);
-    *out = (prompt){.parts = part, .n = 1};
+    *out = (request_prompt){.parts = part, .n = 1};
     return read_part(in, at, value, part);
 }
 
@@ -94,7 +95,7 @@ static hearth_status read_prompts(reader *in, const path *at, json_t *value)
     size_t n = many ? json_array_size(value) : 1;
     if (many)
         TRY(want_array(in, at, value, 1, REQUEST_PROMPTS_MAX));
-    prompt *prompts = arena_array(in->mem, n, sizeof *prompts);
+    request_prompt *prompts = arena_array(in->mem, n, sizeof *prompts);
     if (prompts == NULL)
         return no_memory(in);
     r->prompts = prompts;
@@ -124,7 +125,7 @@ hearth_status read_embedding_input(reader *in, const path *at, json_t *value)
 /* One prompt, whatever the array holds. */
 static hearth_status read_single(reader *in, const path *at, json_t *value)
 {
-    prompt *only = arena_array(in->mem, 1, sizeof *only);
+    request_prompt *only = arena_array(in->mem, 1, sizeof *only);
     if (only == NULL)
         return no_memory(in);
     in->r->prompts = only;
@@ -140,10 +141,10 @@ hearth_status read_content(reader *in, const path *at, json_t *value)
 hearth_status read_tokens(reader *in, const path *at, json_t *value)
 {
     prompt_part *part = arena_array(in->mem, 1, sizeof *part);
-    prompt *only = arena_array(in->mem, 1, sizeof *only);
+    request_prompt *only = arena_array(in->mem, 1, sizeof *only);
     if (part == NULL || only == NULL)
         return no_memory(in);
-    *only = (prompt){.parts = part, .n = 1};
+    *only = (request_prompt){.parts = part, .n = 1};
     in->r->prompts = only;
     in->r->n_prompts = 1;
     return want_tokens(in, at, value, &part->tokens, &part->n_tokens);

@@ -74,10 +74,10 @@ typedef struct prompt_part {
     size_t n_tokens;
 } prompt_part;
 
-typedef struct prompt {
+typedef struct request_prompt {
     const prompt_part *parts; /* at least one; a text may be empty */
     size_t n;
-} prompt;
+} request_prompt;
 
 typedef struct request_bias {
     int32_t token;    /* the token, if text is NULL */
@@ -180,7 +180,8 @@ typedef struct infill_file {
 } infill_file;
 
 typedef struct request_infill {
-    prompt prefix, suffix, middle; /* middle: what the answer begins with; n may be 0 in each */
+    request_prompt prefix, suffix,
+        middle; /* middle: what the answer begins with; n may be 0 in each */
     const infill_file *extra;
     size_t n_extra;
 } request_infill;
@@ -200,7 +201,7 @@ typedef struct request {
     const char *model; /* NULL: not named */
     request_options options;
     request_chat chat;
-    const prompt *prompts;
+    const request_prompt *prompts;
     size_t n_prompts;
     request_infill infill;
     request_rerank rerank;
