@@ -15,7 +15,7 @@
 /* ---- rows ---- */
 
 #define W worker_flags
-#define GROUP(name, title) static const option name##_rows[] = {
+#define GROUP(name, title) const option flags_##name##_rows[] = {
 #define GROUP_END(name)                                                                            \
     OPTION_ROW_END                                                                                 \
     }                                                                                              \
@@ -59,12 +59,12 @@ const option flags_sampler_rows[] = {
     OPTION_ROW_END_GIVEN(worker_flags, sampler_given),
 };
 
-#define GROUP(name, title) {title, name##_rows, 0},
-const option_group flags_groups[] = {
+#define GROUP(name, title) {title, flags_##name##_rows, 0},
+static const option_group groups[] = {
 #include "worker/flags.def"
     {"Sampling", flags_sampler_rows, 0},
 };
-const size_t flags_n_groups = OPTION_COUNT(flags_groups);
+static const option_set all = {groups, OPTION_COUNT(groups)};
 
 /* ---- defaults ---- */
 
@@ -110,20 +110,20 @@ static bool is_off(const char *value)
 }
 
 /* A switch that the environment turns off is the one whose name says no. */
-static const option *find_off(const option_set *set, const char *flag, const option_group **group)
+static const option *find_off(const char *flag, const option_group **group)
 {
     char no[72];
     snprintf(no, sizeof no, "--no-%s", flag + 2);
-    return option_find(set, no, strlen(no), group);
+    return option_find(&all, no, strlen(no), group);
 }
 
 static hearth_status read_variable(worker_flags *flags, const char *name, size_t n,
                                    const char *value, const hearth_log *log, hearth_error *err)
 {
-    const option_set set = {flags_groups, flags_n_groups};
     const option_group *group = NULL;
     char flag[64];
-    const option *row = flag_of(name, n, flag) ? option_find(&set, flag, strlen(flag), &group) : NULL;
+    const option *row =
+        flag_of(name, n, flag) ? option_find(&all, flag, strlen(flag), &group) : NULL;
     if (row == NULL) {
         log_write(log, HEARTH_LOG_WARNING, "LLAMA_ARG_%.*s is not known and has no effect",
                   (int)(n > 64 ? 64 : n), name);
@@ -131,7 +131,7 @@ static hearth_status read_variable(worker_flags *flags, const char *name, size_t
     }
     if (row->type == OPTION_FLAG) {
         if (is_off(value))
-            row = find_off(&set, flag, &group);
+            row = find_off(flag, &group);
         if (row)
             *(bool *)option_field(group, row, flags) = true;
         return HEARTH_OK;

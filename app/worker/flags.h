@@ -34,9 +34,10 @@ typedef struct worker_flags {
     uint64_t sampler_given; /* rows of flags_sampler_rows that were set */
 } worker_flags;
 
-/* Groups of rows over worker_flags; those of flags that do nothing have no title. */
-extern const option_group flags_groups[];
-extern const size_t flags_n_groups;
+/* Rows over worker_flags, one array per group of flags.def; a group of flags that do nothing has no
+ * title. */
+#define GROUP(name, title) extern const option flags_##name##_rows[];
+#include "worker/flags.def"
 extern const option flags_sampler_rows[];
 
 void flags_init(worker_flags *flags);

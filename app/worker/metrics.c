@@ -8,8 +8,8 @@
 #include <inttypes.h>
 
 /* Milliseconds: from one token of a fast machine to a long prompt on a slow one. */
-static const double bounds_ms[METRICS_BUCKETS] = {1,   2.5,  5,    10,   25,    50,    100,   250,
-                                                  500, 1000, 2500, 5000, 10000, 30000, 60000, 300000};
+static const double bounds_ms[METRICS_BUCKETS] = {
+    1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000};
 
 void histogram_add(histogram *h, double ms)
 {
@@ -49,11 +49,9 @@ static bool write_histogram(histogram *h, const char *name, const char *help, bu
                                      bounds_ms[i] / 1000, total);
     }
     total += atomic_load(&h->buckets[METRICS_BUCKETS]);
-    return ok && buf_append_format(out,
-                                   "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64
-                                   "\n",
-                                   name, total, name, (double)atomic_load(&h->sum_us) / 1e6, name,
-                                   total);
+    return ok && buf_append_format(
+                     out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n",
+                     name, total, name, (double)atomic_load(&h->sum_us) / 1e6, name, total);
 }
 
 static double per_second(uint64_t n, uint64_t ns)

@@ -22,9 +22,9 @@ typedef struct histogram {
 } histogram;
 
 typedef struct metrics {
-    histogram first_token; /* from the request to its first token */
-    histogram inter_token; /* from one token to the next */
-    histogram queue;       /* waiting for a place */
+    histogram first_token;             /* from the request to its first token */
+    histogram inter_token;             /* from one token to the next */
+    histogram queue;                   /* waiting for a place */
     atomic_uint_fast64_t responses[6]; /* by the first digit of their status */
     atomic_uint_fast64_t n_tokens_max; /* most tokens of one request, prompt and answer */
 } metrics;

@@ -56,13 +56,13 @@ protocol_api worker_api_of(const char *path)
 
 /* ---- failures ---- */
 
-void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *reply)
+void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *out)
 {
     hearth_error error = {.code = HEARTH_EINVAL};
     const failure_detail detail = {.http = status};
     (void)app;
     snprintf(error.message, sizeof error.message, "%s", message);
-    failure_write(worker_api_of(path), &error, &detail, &reply->body);
+    failure_write(worker_api_of(path), &error, &detail, &out->body);
 }
 
 /* ---- the handler of all routes ---- */
@@ -76,16 +76,16 @@ static void write_failure(worker_call *c, protocol_api api, const hearth_error *
         http_reply_header(c->reply, "Retry-After", "1");
 }
 
-void worker_handle(void *app, const http_request *q, http_reply *reply)
+void worker_handle(void *app, const http_request *q, http_reply *out)
 {
-    worker_call c = {.w = app, .q = q, .reply = reply};
+    worker_call c = {.w = app, .q = q, .reply = out};
     const worker_route *route = q->tag;
     hearth_error err = {0};
     hearth_status status = HEARTH_OK;
     if (!route->no_body)
         status = request_parse(&c.r, route->api, q->body, q->n_body, &c.w->limits, &err);
     if (status == HEARTH_OK && c.r && c.r->ignored)
-        http_reply_header(reply, "X-Hearth-Ignored", c.r->ignored);
+        http_reply_header(out, "X-Hearth-Ignored", c.r->ignored);
     if (status == HEARTH_OK)
         status = route->handler(&c, &err);
     if (status != HEARTH_OK)

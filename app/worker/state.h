@@ -70,8 +70,7 @@ protocol_api worker_api_of(const char *path);
 
 /* The one http_handler: reads the body, runs the route's handler, writes its failure. */
 void worker_handle(void *app, const http_request *q, http_reply *reply);
-void worker_refuse(void *app, const char *path, int status, const char *message,
-                   http_reply *reply);
+void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *reply);
 
 /* info for a new reply; id needs 33 bytes. */
 reply_info worker_reply_info(const worker *w, char id[33]);

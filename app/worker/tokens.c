@@ -41,7 +41,7 @@ hearth_status token_list_add_text(token_list *list, const hearth_model *model, c
     return status;
 }
 
-hearth_status token_list_add_prompt(token_list *list, const worker *w, const prompt *p,
+hearth_status token_list_add_prompt(token_list *list, const worker *w, const request_prompt *p,
                                     unsigned flags, hearth_error *err)
 {
     for (size_t i = 0; i < p->n; i++) {

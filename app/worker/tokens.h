@@ -22,7 +22,7 @@ hearth_status token_list_add_text(token_list *list, const hearth_model *model, c
 
 /* Appends a prompt of a request: texts are tokenized, tokens checked. `flags` (HEARTH_TOKENIZE_*)
  * hold for the first part; ADD_SPECIAL for that one alone, and only if it is text. */
-hearth_status token_list_add_prompt(token_list *list, const worker *w, const prompt *p,
+hearth_status token_list_add_prompt(token_list *list, const worker *w, const request_prompt *p,
                                     unsigned flags, hearth_error *err);
 
 #endif

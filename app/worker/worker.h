@@ -17,9 +17,9 @@ typedef struct worker_host {
     const void *builtin; /* the GGUF bytes that --model builtin_name means */
     size_t n_builtin;
     const char *builtin_name;
-    hearth_log log;           /* called from many threads */
-    bool (*interrupted)(void); /* the worker is to end */
-    void (*wait)(void);        /* until interrupted */
+    hearth_log log;                 /* called from many threads */
+    bool (*interrupted)(void);      /* the worker is to end */
+    void (*wait)(void);             /* until interrupted */
     void (*tell)(const char *line); /* one line of standard output, flushed */
 } worker_host;
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * answer.h - one answer in the making: the engine's requests of all its choices, and the reply that
+ * their events are written to.
+ *
+ *   answer_new -> answer_add for every choice -> answer_respond
+ *
+ * answer_respond either blocks until all choices are done, looking after its client meanwhile, or
+ * hands the answer to a stream that is pulled for it. An answer owns its request: body, options and
+ * prompts stay until the last byte has been sent.
+ */
+#ifndef HEARTH_WORKER_ANSWER_H
+#define HEARTH_WORKER_ANSWER_H
+
+#include "worker/tokens.h"
+
+typedef struct answer answer;
+
+/* Takes c->r, also on failure. */
+hearth_status answer_new(answer **out, worker_call *c, hearth_error *err);
+/* Frees the request and cancels what still runs. */
+void answer_free(answer *a);
+
+/* Submits the next choice. The tokens are copied. */
+hearth_status answer_add(answer *a, worker_call *c, const token_list *prompt, hearth_error *err);
+
+/* Answers the call. Takes the answer, also on failure. */
+hearth_status answer_respond(answer *a, worker_call *c, hearth_error *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * complete.c - prompts that are gone on from: /completion and /v1/completions.
+ */
+#include "worker/answer.h"
+
+hearth_status worker_complete(worker_call *c, hearth_error *err)
+{
+    const unsigned flags = HEARTH_TOKENIZE_ADD_SPECIAL | HEARTH_TOKENIZE_PARSE_SPECIAL;
+    const request *r = c->r;
+    token_list prompt = {0};
+    answer *a = NULL;
+    hearth_status status = HEARTH_OK;
+    uint32_t n = request_n_choices(r);
+    TRY_OUT(answer_new(&a, c, err));
+    for (uint32_t i = 0; i < n; i++) {
+        prompt.n = 0;
+        size_t number = (size_t)i * r->n_prompts / n;
+        TRY_OUT(token_list_add_prompt(&prompt, c->w, &r->prompts[number], flags, err));
+        TRY_OUT(answer_add(a, c, &prompt, err));
+    }
+    status = answer_respond(a, c, err);
+    a = NULL;
+out:
+    answer_free(a);
+    token_list_deinit(&prompt);
+    return status;
+}

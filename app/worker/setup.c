@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * setup.c - see setup.h.
+ */
+#include "worker/setup.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/file.h"
+
+enum { TEXT_FILE_MAX = 4 << 20 };
+
+/* ---- defaults of requests ---- */
+
+/* "ID+BIAS" or "ID-BIAS"; BIAS may be inf. */
+static hearth_status read_bias(const char *text, request_bias *out, hearth_error *err)
+{
+    char *end = NULL;
+    long id = text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : -1;
+    if (id >= 0 && id <= INT32_MAX && (*end == '+' || *end == '-')) {
+        const char *number = end;
+        float bias = strtof(number, &end);
+        if (end != number && *end == '\0' && !isnan(bias) && bias != INFINITY) {
+            *out = (request_bias){.token = (int32_t)id, .bias = bias};
+            return HEARTH_OK;
+        }
+    }
+    FAIL(err, EINVAL, "--logit-bias",
+         "--logit-bias: '%.64s' is not a token and a bias, like 15043+1 or 15043-inf", text);
+}
+
+static hearth_status read_word(const char *flag, const char *text, const char *const *words,
+                               size_t n_words, int *out, hearth_error *err)
+{
+    for (size_t i = 0; i < n_words; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = (int)i;
+            return HEARTH_OK;
+        }
+    }
+    FAIL(err, EINVAL, flag, "%s: '%.64s' is not one of its words; --help lists them", flag, text);
+}
+
+static hearth_status read_thinking(worker *w, hearth_error *err)
+{
+    static const char *const formats[] = {"none", "auto", "deepseek", "deepseek-legacy"};
+    static const char *const switches[] = {"auto", "off", "on"};
+    const worker_flags *f = w->flags;
+    int word = 0;
+    if (f->reasoning_format) {
+        TRY(read_word("--reasoning-format", f->reasoning_format, formats, 4, &word, err));
+        w->defaults.reasoning = (reasoning_format)word;
+    }
+    if (f->reasoning) {
+        TRY(read_word("--reasoning", f->reasoning, switches, 3, &word, err));
+        w->defaults.thinking = (request_switch)word;
+    }
+    w->defaults.reasoning_budget_tokens = f->reasoning_budget;
+    return HEARTH_OK;
+}
+
+static hearth_status read_text(const char *text, const char *path, char **out, hearth_error *err)
+{
+    size_t n;
+    if (path)
+        return file_read_all(path, TEXT_FILE_MAX, out, &n, err);
+    *out = text ? mem_dup(text, strlen(text)) : NULL;
+    return text && *out == NULL ? error_no_memory(err, "a flag", strlen(text)) : HEARTH_OK;
+}
+
+static hearth_status read_constraint(worker *w, hearth_error *err)
+{
+    const worker_flags *f = w->flags;
+    json_error_t problem;
+    TRY(read_text(f->grammar, f->grammar_file, &w->grammar, err));
+    TRY(read_text(f->json_schema, f->json_schema_file, &w->schema, err));
+    if (w->grammar && w->schema)
+        FAIL(err, EINVAL, "--grammar", "--grammar and --json-schema exclude each other");
+    if (w->grammar) {
+        w->defaults.constraint = CONSTRAINT_GRAMMAR;
+        w->defaults.grammar = w->grammar;
+    }
+    if (w->schema) {
+        w->schema_json = json_loads(w->schema, JSON_REJECT_DUPLICATES, &problem);
+        if (w->schema_json == NULL)
+            FAIL(err, EINVAL, "--json-schema", "--json-schema is not valid JSON: %.160s",
+                 problem.text);
+        w->defaults.constraint = CONSTRAINT_JSON_SCHEMA;
+        w->defaults.schema = w->schema_json;
+    }
+    return HEARTH_OK;
+}
+
+static hearth_status read_biases(worker *w, hearth_error *err)
+{
+    size_t n = w->flags->biases.n;
+    w->biases = mem_calloc(n, sizeof *w->biases);
+    if (w->biases == NULL)
+        return error_no_memory(err, "--logit-bias", n * sizeof *w->biases);
+    for (size_t i = 0; i < n; i++)
+        TRY(read_bias(w->flags->biases.items[i], &w->biases[i], err));
+    w->defaults.bias = w->biases;
+    w->defaults.n_bias = n;
+    return HEARTH_OK;
+}
+
+static hearth_status read_defaults(worker *w, hearth_error *err)
+{
+    const worker_flags *f = w->flags;
+    request_options *o = &w->defaults;
+    request_options_init(o);
+    o->n_predict = f->n_predict;
+    o->n_keep = f->keep;
+    o->context_shift = f->context_shift;
+    o->ignore_eos = f->ignore_eos;
+    o->cache_prompt = !f->no_cache_prompt;
+    o->embd_normalize = f->embd_normalize;
+    o->sampler = f->sampler;
+    if (f->breakers.n > 0) {
+        o->sampler.dry_sequence_breakers = f->breakers.items;
+        o->sampler.n_dry_sequence_breakers =
+            strcmp(f->breakers.items[0], "none") == 0 ? 0 : f->breakers.n;
+    }
+    TRY(read_thinking(w, err));
+    TRY(read_constraint(w, err));
+    return read_biases(w, err);
+}
+
+/* ---- names ---- */
+
+static hearth_status read_names(worker *w, hearth_error *err)
+{
+    const char *slash = strrchr(w->model_path, '/');
+    TRY(flags_split(w->flags->alias, &w->aliases, &w->n_aliases, err));
+    w->name = w->n_aliases > 0 ? w->aliases[0] : slash ? slash + 1 : w->model_path;
+    snprintf(w->fingerprint, sizeof w->fingerprint, "b%s-hearth", hearth_version());
+    return HEARTH_OK;
+}
+
+hearth_status setup_check(worker *w, hearth_error *err)
+{
+    w->model_path = w->flags->model;
+    if (w->model_path == NULL)
+        FAIL(err, EINVAL, "--model",
+             "which model? Give a GGUF file with --model, or ember, which is built in");
+    TRY(read_names(w, err));
+    return read_defaults(w, err);
+}
+
+/* ---- the model ---- */
+
+static bool go_on(void *user, uint64_t done, uint64_t total)
+{
+    const worker *w = user;
+    (void)done;
+    (void)total;
+    return !w->host->interrupted();
+}
+
+static hearth_status open_model(worker *w, hearth_error *err)
+{
+    const worker_host *host = w->host;
+    hearth_model_options o;
+    hearth_model_options_init(&o);
+    o.isa = w->flags->isa;
+    o.overrides = w->flags->overrides.items;
+    o.n_overrides = w->flags->overrides.n;
+    o.ignore_memory_limit = w->flags->ignore_memory_limit;
+    o.read_ahead = true;
+    o.progress = (hearth_progress){go_on, w};
+    o.log = host->log;
+    if (host->builtin_name && strcmp(w->model_path, host->builtin_name) == 0)
+        TRY(hearth_model_open_memory(&w->model, host->builtin, host->n_builtin, &o, err));
+    else
+        TRY(hearth_model_open(&w->model, w->model_path, &o, err));
+    w->info = hearth_model_get_info(w->model);
+    return hearth_model_special_tokens(w->model, &w->special, err);
+}
+
+static hearth_status open_engine(worker *w, hearth_error *err)
+{
+    const worker_flags *f = w->flags;
+    hearth_engine_options o;
+    hearth_engine_options_init(&o);
+    o.n_ctx = f->ctx_size;
+    o.n_parallel = f->parallel < 0 ? 0 : (uint32_t)f->parallel;
+    o.n_queue = f->queue;
+    o.n_batch = f->batch_size;
+    o.n_threads = f->threads < 0 ? 0 : f->threads;
+    o.cache_type_k = f->cache_type_k;
+    o.cache_type_v = f->cache_type_v;
+    o.cache_bytes = (uint64_t)f->cache_mib << 20;
+    o.no_prefix_cache = f->no_prefix_cache;
+    o.disk_dir = f->disk_cache;
+    o.disk_bytes = (uint64_t)f->disk_mib << 20;
+    o.ignore_memory_limit = f->ignore_memory_limit;
+    o.log = w->host->log;
+    return hearth_engine_open(&w->engine, w->model, &o, err);
+}
+
+static void log_plan(const worker *w)
+{
+    const hearth_engine_plan_result *p = hearth_engine_get_plan(w->engine);
+    log_write(&w->host->log, HEARTH_LOG_INFO,
+              "%u requests at once, %u positions each; %.1f MiB of cache, %.1f MiB in all",
+              (unsigned)p->n_parallel, (unsigned)p->memory.n_ctx,
+              (double)p->memory.cache_bytes / 1048576, (double)p->memory.total_bytes / 1048576);
+}
+
+hearth_status setup_worker(worker *w, hearth_error *err)
+{
+    TRY(open_model(w, err));
+    TRY(open_engine(w, err));
+    flags_sampler(w->flags, w->model, &w->defaults.sampler);
+    w->limits = (request_limits){
+        .defaults = &w->defaults,
+        .n_choices_max = hearth_engine_get_plan(w->engine)->n_parallel,
+    };
+    log_plan(w);
+    return HEARTH_OK;
+}
+
+void setup_undo(worker *w)
+{
+    hearth_engine_close(w->engine);
+    hearth_model_close(w->model);
+    json_decref(w->schema_json);
+    mem_free(w->schema);
+    mem_free(w->grammar);
+    mem_free(w->biases);
+    mem_free(w->aliases);
+}

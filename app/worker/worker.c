@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * worker.c - see worker.h: from flags to a server that is ready, and back.
+ */
+#include "worker/worker.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/file.h"
+#include "worker/setup.h"
+
+enum { PEM_MAX = 1 << 20, KEYS_MAX = 1 << 20 };
+
+/* ---- what HTTP needs of files ---- */
+
+typedef struct secrets {
+    char *cert, *key;
+    char *key_file;
+    char *key_text; /* all keys, joined by commas */
+    const char **keys;
+    const char **origins, **hosts;
+    size_t n_keys, n_origins, n_hosts;
+} secrets;
+
+static void secrets_deinit(secrets *s)
+{
+    mem_free(s->cert);
+    mem_free(s->key);
+    mem_free(s->key_file);
+    mem_free(s->key_text);
+    mem_free(s->keys);
+    mem_free(s->origins);
+    mem_free(s->hosts);
+}
+
+static hearth_status read_pem(const char *path, char **out, hearth_error *err)
+{
+    size_t n;
+    return path ? file_read_all(path, PEM_MAX, out, &n, err) : HEARTH_OK;
+}
+
+/* Keys of the flag and of the file; lines of the file that begin with # are comments. */
+static hearth_status read_keys(secrets *s, const worker_flags *flags, hearth_error *err)
+{
+    buf all;
+    size_t n = 0;
+    hearth_status status = HEARTH_OK;
+    buf_init(&all, KEYS_MAX);
+    if (flags->api_key_file)
+        TRY_OUT(file_read_all(flags->api_key_file, KEYS_MAX, &s->key_file, &n, err));
+    bool ok = buf_append_text(&all, flags->api_key ? flags->api_key : "");
+    for (char *line = s->key_file; line && *line;) {
+        size_t n_line = strcspn(line, "\r\n");
+        if (n_line > 0 && line[0] != '#')
+            ok = ok && buf_append_text(&all, ",") && buf_append(&all, line, n_line);
+        line += n_line + (line[n_line] != '\0');
+    }
+    if (!ok || (s->key_text = buf_take(&all, &n)) == NULL)
+        FAIL_OUT(err, ENOMEM, "--api-key", "no memory for the API keys");
+    TRY_OUT(flags_split(s->key_text, &s->keys, &s->n_keys, err));
+    if (s->n_keys == 0 && (flags->api_key || flags->api_key_file))
+        FAIL_OUT(err, EINVAL, "--api-key", "--api-key: there is no key in it");
+out:
+    buf_deinit(&all);
+    return status;
+}
+
+static hearth_status secrets_init(secrets *s, const worker_flags *flags, hearth_error *err)
+{
+    if (!flags->ssl_cert_file != !flags->ssl_key_file)
+        FAIL(err, EINVAL, "--ssl-cert-file", "--ssl-cert-file and --ssl-key-file need each other");
+    TRY(read_pem(flags->ssl_cert_file, &s->cert, err));
+    TRY(read_pem(flags->ssl_key_file, &s->key, err));
+    TRY(read_keys(s, flags, err));
+    TRY(flags_split(flags->cors_origins, &s->origins, &s->n_origins, err));
+    return flags_split(flags->allowed_hosts, &s->hosts, &s->n_hosts, err);
+}
+
+/* ---- the server ---- */
+
+static bool is_ready(void *app)
+{
+    return atomic_load(&((worker *)app)->ready);
+}
+
+static void count_response(void *app, const char *path, int status)
+{
+    (void)path;
+    metrics_response(&((worker *)app)->metrics, status);
+}
+
+static http_options http_options_of(worker *w, const secrets *s, const http_route *routes)
+{
+    const worker_flags *flags = w->flags;
+    http_options o;
+    http_options_init(&o);
+    o.host = flags->host;
+    o.port = (uint16_t)flags->port;
+    o.cert = s->cert;
+    o.key = s->key;
+    o.prefix = flags->api_prefix;
+    o.guard = (guard){.keys = s->keys,
+                      .n_keys = s->n_keys,
+                      .hosts = s->hosts,
+                      .n_hosts = s->n_hosts,
+                      .origins = s->origins,
+                      .n_origins = s->n_origins};
+    o.max_body_bytes = (size_t)flags->max_body_mib << 20;
+    o.max_bodies_bytes = o.max_body_bytes * 4;
+    o.max_connections = flags->connections;
+    o.body_ms = o.stall_ms = flags->timeout * 1000;
+    o.routes = routes;
+    o.n_routes = worker_n_routes;
+    o.app = w;
+    o.ready = is_ready;
+    o.refuse = worker_refuse;
+    o.served = count_response;
+    o.log = w->host->log;
+    return o;
+}
+
+static void warn_open(const worker *w, const secrets *s)
+{
+    if (!http_server_is_loopback(w->server) && s->n_keys == 0)
+        log_write(&w->host->log, HEARTH_LOG_WARNING,
+                  "%s can be used by everybody who reaches this machine; --api-key protects it",
+                  w->flags->host);
+    for (size_t i = 0; i < s->n_origins; i++) {
+        if (strcmp(s->origins[i], "*") == 0)
+            log_write(&w->host->log, HEARTH_LOG_WARNING,
+                      "--cors-origins * lets every web page use this engine");
+    }
+}
+
+static void tell(const worker *w, const char *what, const char *value)
+{
+    char line[320];
+    snprintf(line, sizeof line, "%s%s", what, value);
+    w->host->tell(line);
+}
+
+/* Loads behind the server, tells that all is ready, waits, and lets requests end. */
+static hearth_status serve(worker *w, const secrets *s, hearth_error *err)
+{
+    http_route routes[64];
+    hearth_status status = HEARTH_OK;
+    for (size_t i = 0; i < worker_n_routes; i++) {
+        const worker_route *row = &worker_routes[i];
+        routes[i] = (http_route){row->methods, row->path, worker_handle, row->flags, row};
+    }
+    const http_options options = http_options_of(w, s, routes);
+    TRY(http_server_start(&w->server, &options, err));
+    warn_open(w, s);
+    tell(w, "listening on ", http_server_url(w->server));
+    TRY_OUT(setup_worker(w, err));
+    atomic_store(&w->ready, true);
+    tell(w, "model loaded: ", w->name);
+    tell(w, "server is listening on ", http_server_url(w->server));
+    w->host->wait();
+out:
+    http_server_stop(w->server, status == HEARTH_OK ? w->flags->drain_s * 1000 : 0, NULL);
+    http_server_free(w->server);
+    return status;
+}
+
+/* ---- flags that only tell something ---- */
+
+static bool tells_only(const worker_flags *flags, const worker_host *host)
+{
+    if (flags->version) {
+        char line[64];
+        snprintf(line, sizeof line, "version: %s (hearth)", hearth_version());
+        host->tell(line);
+    }
+    if (flags->list_devices) {
+        host->tell("Available devices:");
+        host->tell("  (none)");
+    }
+    return flags->version || flags->list_devices;
+}
+
+hearth_status worker_run(const worker_flags *flags, const worker_host *host, hearth_error *err)
+{
+    hearth_status status = HEARTH_OK;
+    secrets s = {0};
+    if (tells_only(flags, host))
+        return HEARTH_OK;
+    TRY(flags_check(flags, &host->log, err));
+    worker *w = mem_calloc(1, sizeof *w);
+    if (w == NULL)
+        return error_no_memory(err, "the engine", sizeof *w);
+    w->flags = flags;
+    w->host = host;
+    w->created_s = (int64_t)time(NULL);
+    TRY_OUT(setup_check(w, err));
+    TRY_OUT(secrets_init(&s, flags, err));
+    status = serve(w, &s, err);
+out:
+    setup_undo(w);
+    secrets_deinit(&s);
+    mem_free(w);
+    return status;
+}
