@@ -1,0 +1,206 @@
+# hearth engine as a whole: starting, flags, keys, what it tells of itself, completions, embeddings, clients
+# that leave, and its end.
+. "$SOURCE/tests/e2e/check.sh"
+. "$SOURCE/tests/e2e/engine.sh"
+command -v curl >/dev/null && command -v node >/dev/null || skip "needs curl and node"
+
+# ---- flags that end it at once ----
+run engine --list-devices
+expect_code 0
+expect_equal "$out" "Available devices:
+  (none)"
+run engine --version
+expect_code 0
+expect_in '^version: [0-9.]+ \(hearth\)$' "$out"
+refuse 2 'which model' engine
+refuse 2 "unknown option '--no-such-flag'" engine -m ember --no-such-flag
+refuse 2 'hf-repo: an engine downloads nothing' engine -hf some/repo
+refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
+refuse 2 'need each other' engine -m ember --ssl-cert-file x
+refuse 2 'not one of f32' engine -m ember -ctk q4_0
+refuse 2 'grammar and --json-schema' engine -m ember --grammar 'root ::= "a"' -j '{}'
+run engine -m "$work/nothing.gguf" --port 0
+expect_code 5
+expect_in 'nothing.gguf' "$err"
+LLAMA_ARG_CTX_SIZE=many refuse 2 "ctx-size: 'many'" engine -m ember
+
+# ---- flags of llama-server, in the environment and on the command line ----
+export LLAMA_ARG_CTX_SIZE=512 LLAMA_ARG_N_PARALLEL=7 LLAMA_ARG_ENDPOINT_METRICS=1 LLAMA_ARG_NONSENSE=1
+start_engine -m ember --port 0 -np 3 -ngl 99 -fa on --no-webui -cb --jinja --mlock -ub 128 --temp 0.25 \
+    --alias 'glow,second' --threads-http 4 -lv 3 --flash-attn --no-warmup --drain 1 || finish
+unset LLAMA_ARG_CTX_SIZE LLAMA_ARG_N_PARALLEL LLAMA_ARG_ENDPOINT_METRICS LLAMA_ARG_NONSENSE
+expect_in 'gpu-layers has no effect' "$(cat "$work/engine.err")"
+expect_in 'mlock has no effect' "$(cat "$work/engine.err")"
+expect_in 'LLAMA_ARG_NONSENSE is not known' "$(cat "$work/engine.err")"
+get /health
+expect_status 200
+expect_equal "$body" '{"status":"ok"}'
+get /props
+expect_equal "$(json 'b.total_slots')" 3
+expect_equal "$(json 'b.default_generation_settings.n_ctx')" 512
+expect_equal "$(json 'b.default_generation_settings.params.temperature')" 0.25
+expect_equal "$(json 'b.bos_token.length > 0 || b.eos_token.length > 0')" true
+get /v1/models
+expect_equal "$(json 'b.data[0].id')" glow
+get /v1/models/second
+expect_status 200
+get /v1/models/other
+expect_status 404
+get /models
+expect_status 200
+get /slots
+expect_equal "$(json 'b.length')" 3
+get /lora-adapters
+expect_equal "$body" '[]'
+post /lora-adapters '[{"id":0,"scale":1}]'
+expect_status 400
+post '/slots/0?action=save' '{"filename":"x"}'
+expect_status 501
+post /props '{}'
+expect_status 501
+
+# ---- tokens ----
+post /tokenize '{"content":"Hello world"}'
+tokens=$(json 'b.tokens')
+post /detokenize "{\"tokens\":$tokens}"
+expect_equal "$(json 'b.content')" 'Hello world'
+post /tokenize '{"content":"Hello world","with_pieces":true}'
+expect_equal "$(json 'b.tokens.map(t => t.piece).join("")')" 'Hello world'
+post /detokenize '{"tokens":[99999999]}'
+expect_status 400
+
+# ---- completions ----
+post /completion '{"prompt":"What is Hearth?","n_predict":12,"temperature":0,"ignore_eos":true}'
+expect_status 200
+expect_equal "$(json 'b.tokens_predicted')" 12
+expect_equal "$(json 'b.stop_type')" limit
+text=$(json 'b.content')
+for path in /completion /completions; do
+    post $path '{"prompt":"What is Hearth?","n_predict":12,"temperature":0,"ignore_eos":true,"stream":true}' -N
+    expect_status 200
+    expect_in '^content-type: text/event-stream' "$(tr 'A-Z' 'a-z' <"$work/head")"
+    streamed=$(node -e 'console.log(require("fs").readFileSync(0, "utf8").split("\n\n").filter(s => s.startsWith("data: "))
+        .map(s => JSON.parse(s.slice(6)).content).join(""))' <"$work/body")
+    expect_equal "$streamed" "$text"
+done
+post /v1/completions '{"prompt":["What is Hearth?","What is Hearth?"],"max_tokens":12,"temperature":0}'
+expect_equal "$(json 'b.choices.length')" 2
+expect_equal "$(json 'b.choices[0].text === b.choices[1].text')" true
+post /v1/completions '{"prompt":"What is Hearth?","max_tokens":3,"temperature":0,"stream":true}' -N
+expect_in '^data: \[DONE\]$' "$body"
+post /v1/completions '{"prompt":"a","max_tokens":0}'
+expect_equal "$(json 'b.usage.completion_tokens')" 0
+post /v1/completions '{"prompt":"a","n":3,"max_tokens":2,"seed":1}'
+expect_equal "$(json 'b.choices.length')" 3
+post /v1/completions '{"prompt":"a","n":4}'
+expect_status 400
+many=$(printf 'word %.0s' {1..600})
+post /completion "{\"prompt\":\"$many\"}"
+expect_status 400
+expect_equal "$(json 'b.error.type')" exceed_context_size_error
+expect_equal "$(json 'b.error.n_ctx')" 512
+expect_equal "$(json 'b.error.n_prompt_tokens > 512')" true
+post /completion '{"prompt":"a","temperature":"hot"}'
+expect_status 400
+expect_body temperature
+post /completion '{"prompt":"a","n_discard":5}'
+expect_status 400
+post /completion '{"prompt":"a"'
+expect_status 400
+
+# ---- embeddings ----
+post /v1/embeddings '{"input":["Hearth","Hearth","Rain"]}'
+expect_status 200
+expect_equal "$(json 'b.data.length')" 3
+expect_equal "$(json 'JSON.stringify(b.data[0].embedding) === JSON.stringify(b.data[1].embedding)')" true
+expect_equal "$(json 'Math.abs(b.data[2].embedding.reduce((s, x) => s + x * x, 0) - 1) < 1e-5')" true
+post /v1/embeddings '{"input":"Hearth","dimensions":8}'
+expect_equal "$(json 'b.data[0].embedding.length')" 8
+post /v1/embeddings '{"input":"Hearth","dimensions":999999}'
+expect_status 400
+post /v1/embeddings '{"input":"Hearth","encoding_format":"base64"}'
+expect_equal "$(json 'typeof b.data[0].embedding')" string
+post /embedding '{"content":"Hearth"}'
+expect_equal "$(json 'b[0].embedding[0].length > 8')" true
+post /rerank '{"query":"a","documents":["b"]}'
+expect_status 501
+
+# ---- a client that leaves ends its request, and nobody else's ----
+busy() { get /slots; json 'b.filter(s => s.is_processing).length'; }
+await_busy() {
+    for _ in $(seq 500); do [ "$(busy)" = "$1" ] && return; done
+    fail "slots in use: $(busy), wanted $1"
+}
+long='{"prompt":"a","n_predict":-1,"ignore_eos":true,"context_shift":true'
+curl -sS -N -o "$work/kept" -H 'Content-Type: application/json' -d "$long,\"stream\":true}" "$url/completion" &
+kept=$!
+curl -sS -N -o /dev/null -H 'Content-Type: application/json' -d "$long,\"stream\":true}" "$url/completion" &
+first=$!
+curl -sS -o /dev/null -H 'Content-Type: application/json' -d "$long}" "$url/completion" &
+second=$!
+await_busy 3
+kill $first $second
+wait $first $second 2>/dev/null
+await_busy 1
+get /metrics
+expect_status 200
+expect_body '^llamacpp:tokens_predicted_total [1-9]'
+expect_body '^llamacpp:requests_processing 1$'
+expect_body '^hearth:first_token_seconds_bucket\{le="\+Inf"\} [1-9]'
+
+# ---- the end: no new connections, the running stream is told, then success ----
+stop_engine
+expect_code 0
+wait $kept
+expect_equal "$?" 0
+expect_in 'the server is ending' "$(tail -c 400 "$work/kept")"
+
+# ---- keys, a prefix, a Unix socket, TLS ----
+printf '# keys\nfrom-file\n' >"$work/keys"
+start_engine -m ember --port 0 --api-key one,two --api-key-file "$work/keys" --api-prefix /engine --no-slots || finish
+get /engine/health
+expect_status 200
+post /engine/tokenize '{"content":"a"}'
+expect_status 401
+expect_equal "$(json 'b.error.type')" authentication_error
+for key in one two from-file; do
+    post /engine/tokenize '{"content":"a"}' -H "Authorization: Bearer $key"
+    expect_status 200
+done
+post /engine/tokenize '{"content":"a"}' -H 'X-Api-Key: two'
+expect_status 200
+get /engine/slots -H 'X-Api-Key: two'
+expect_status 501
+get /health
+expect_status 404
+start_engine -m ember --host "$work/engine.sock" || finish
+expect_equal "$url" "unix:$work/engine.sock"
+url=http://engine
+get /health --unix-socket "$work/engine.sock"
+expect_status 200
+stop_engine
+[ -e "$work/engine.sock" ] && fail "the socket is still there"
+if command -v openssl >/dev/null; then
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" -days 2 \
+        -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 2>/dev/null
+    start_engine -m ember --port 0 --ssl-cert-file "$work/cert.pem" --ssl-key-file "$work/key.pem" || finish
+    expect_in '^https://' "$url"
+    post /completion '{"prompt":"a","n_predict":4,"stream":true}' -N --cacert "$work/cert.pem"
+    expect_status 200
+    expect_body '"stop":true'
+fi
+
+# ---- pages of other origins, names of other hosts ----
+start_engine -m ember --port 0 || finish
+post /tokenize '{"content":"a"}' -H 'Origin: http://evil.example'
+expect_status 403
+get /health -H 'Host: evil.example'
+expect_status 403
+post /tokenize '{"content":"a"}' -H 'Origin: http://localhost:3000'
+expect_status 200
+post /tokenize '{"content":"a"}' -X PUT
+expect_status 405
+get /tokenize -d '{}' # curl's form type
+expect_status 415
+stop_engine
+finish
