@@ -100,7 +100,7 @@ static hearth_request *hold_with(hearth_engine *engine, hearth_request_options *
         hearth_request *r;
         ok(hearth_engine_submit(engine, o, &r, &err));
         monitor_lock(&r->door);
-        if (r->engine != NULL && r->n_read < o->n_tokens)
+        if (r->engine != NULL)
             return r;
         monitor_unlock(&r->door);
         hearth_request_free(r);
