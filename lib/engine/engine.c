@@ -15,6 +15,7 @@
 #include "os/clock.h"
 
 enum { DEFAULT_FAIR = 64 };
+static const uint64_t default_disk_bytes = (uint64_t)4 << 30;
 
 /* ---- the thread ---- */
 
@@ -87,6 +88,14 @@ static void show(hearth_engine *e)
     s->n_pages_cached = prefix_tree_n_unused(&e->tree);
     s->n_pages_used = e->pool.n_pages - e->pool.n_free - s->n_pages_cached;
     s->n_pages_evicted = e->tree.n_evicted;
+    if (e->store) {
+        page_store_counts counts = page_store_count(e->store);
+        s->disk_bytes = counts.n_bytes;
+        s->n_disk_read = counts.n_read;
+        s->n_disk_written = counts.n_written;
+        s->n_disk_dropped = counts.n_dropped;
+        s->n_disk_damaged = counts.n_damaged;
+    }
     monitor_lock(&e->door);
     e->n_waiting = e->waiting.n + e->inbox.n;
     uint64_t n_requests = e->shown.n_requests, n_refused = e->shown.n_refused;
@@ -139,6 +148,7 @@ static void work(void *arg)
     hearth_engine *e = arg;
     uint64_t n_wakes;
     while (take_in(e, &n_wakes)) {
+        engine_cache_take_written(e);
         end_those_over(e);
         scheduler_admit(e);
         scheduler_make_pass(e);
@@ -172,7 +182,10 @@ static hearth_status allocate(hearth_engine *e, hearth_error *err)
     forward_options options = engine_forward_options(e->model, &e->options, plan);
     TRY(forward_open(&e->f, &options, err));
     TRY(page_pool_init(&e->pool, forward_kv_layout(e->f), plan->n_pages, err));
-    TRY(prefix_tree_init(&e->tree, &e->pool, err));
+    TRY(prefix_tree_init(&e->tree, &e->pool,
+                         model_cache_fingerprint(e->model, plan->memory.n_ctx,
+                                                 e->options.cache_type_k, e->options.cache_type_v),
+                         err));
     TRY(allocate_pass(&e->pass, plan->memory.n_batch, n_parallel, err));
     e->running = mem_calloc(n_parallel, sizeof *e->running);
     e->readers = mem_calloc(n_parallel, sizeof *e->readers);
@@ -185,6 +198,26 @@ static hearth_status allocate(hearth_engine *e, hearth_error *err)
     for (size_t i = 0; i < n_parallel; i++)
         TRY(sequence_init(&e->sequences[i], kv_n_pages(plan->memory.n_ctx), err));
     return HEARTH_OK;
+}
+
+static void on_written(void *user)
+{
+    engine_wake(user);
+}
+
+static hearth_status open_store(hearth_engine *e, hearth_error *err)
+{
+    const hearth_engine_options *o = &e->options;
+    if (o->disk_dir == NULL || o->no_prefix_cache)
+        return HEARTH_OK;
+    page_store_options options = {.folder = o->disk_dir,
+                                  .max_bytes = o->disk_bytes ? o->disk_bytes : default_disk_bytes,
+                                  .fingerprint = e->tree.root_key,
+                                  .page_bytes = e->pool.page_bytes,
+                                  .log = o->log,
+                                  .written = on_written,
+                                  .user = e};
+    return page_store_open(&e->store, &options, err);
 }
 
 static hearth_status refuse(const hearth_plan *m, hearth_error *err)
@@ -219,6 +252,7 @@ hearth_status hearth_engine_open(hearth_engine **out, const hearth_model *model,
     e->plan = plan;
     e->n_fair = options.n_fair ? options.n_fair : DEFAULT_FAIR;
     TRY_OUT(allocate(e, err));
+    TRY_OUT(open_store(e, err));
     show(e);
     TRY_OUT(thread_start(&e->thread, work, e, "the engine", err));
     *out = e;
@@ -248,6 +282,7 @@ void hearth_engine_close(hearth_engine *e)
     engine_interrupt(e);
     thread_join(&e->thread);
     cancel_inbox(e);
+    page_store_close(e->store);
     forward_close(e->f);
     for (uint32_t i = 0; e->sequences && i < e->plan.n_parallel; i++)
         sequence_deinit(&e->sequences[i]);

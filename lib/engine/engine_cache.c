@@ -13,6 +13,9 @@
 
 #include <string.h>
 
+/* From disk, between two passes. */
+enum { MOST_READ_BYTES = 16 << 20 };
+
 static uint32_t take_page(hearth_engine *e)
 {
     uint32_t page = page_pool_take(&e->pool);
@@ -66,12 +69,36 @@ static void copy_similar(hearth_engine *e, hearth_request *r)
     page_pool_unref(&e->pool, found);
 }
 
+/* The next page from disk, as a node of the tree; NO_PAGE if it is not there. */
+static uint32_t read_page(hearth_engine *e, const hearth_request *r)
+{
+    const int32_t *tokens = r->tokens + r->n_past;
+    uint32_t page = e->store ? take_page(e) : NO_PAGE;
+    if (page == NO_PAGE)
+        return NO_PAGE;
+    uint32_t node = NO_PAGE;
+    if (page_store_read(e->store, prefix_tree_key(&e->tree, r->node, tokens), r->tokens,
+                        r->n_past + KV_PAGE, page_pool_data(&e->pool, page))) {
+        node = prefix_tree_add(&e->tree, r->node, tokens, KV_PAGE, page);
+        e->tree.nodes[node].stored = true;
+    }
+    page_pool_unref(&e->pool, page);
+    return node;
+}
+
 bool engine_cache_acquire(hearth_engine *e, hearth_request *r)
 {
+    size_t n_read = 0;
     if (!r->caches || !is_at_page(r))
         return true;
     while (r->n_past + KV_PAGE < r->n_tokens) {
         uint32_t node = prefix_tree_find(&e->tree, r->node, r->tokens + r->n_past);
+        if (node == NO_PAGE) {
+            if (n_read >= MOST_READ_BYTES)
+                return false;
+            node = read_page(e, r);
+            n_read += e->pool.page_bytes;
+        }
         if (node == NO_PAGE)
             break;
         take_node(e, r, node);
@@ -140,8 +167,34 @@ void engine_cache_commit(hearth_engine *e, hearth_request *r, size_t n)
         share_page(e, r, (uint32_t)i);
 }
 
+/* The whole pages of a text, its beginning first. What finds no room in the queue is tried again
+ * when the text is next used. */
+static void store_pages(hearth_engine *e, const hearth_request *r)
+{
+    for (uint32_t i = 0; i < r->n_past / KV_PAGE; i++) {
+        uint32_t page = r->pages->pages[i];
+        prefix_node *node = &e->tree.nodes[page];
+        if (node->stored)
+            continue;
+        if (!page_store_write(e->store, node->key, r->tokens, (size_t)(i + 1) * KV_PAGE, page,
+                              page_pool_data(&e->pool, page)))
+            return;
+        page_pool_ref(&e->pool, page);
+        node->stored = true;
+    }
+}
+
+void engine_cache_take_written(hearth_engine *e)
+{
+    uint32_t page;
+    while (e->store && (page = page_store_take_written(e->store)) != NO_PAGE)
+        page_pool_unref(&e->pool, page);
+}
+
 void engine_cache_release(hearth_engine *e, hearth_request *r)
 {
+    if (r->caches && e->store)
+        store_pages(e, r);
     size_t rest = r->n_past % KV_PAGE, whole = r->n_past / KV_PAGE;
     if (r->caches && rest > 0)
         prefix_tree_add(&e->tree, r->node, r->tokens + whole * KV_PAGE, rest,

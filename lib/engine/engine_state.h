@@ -15,6 +15,7 @@
 #define HEARTH_ENGINE_ENGINE_STATE_H
 
 #include "engine/model.h"
+#include "engine/page_store.h"
 #include "engine/prefix_tree.h"
 #include "engine/request.h"
 
@@ -49,6 +50,7 @@ struct hearth_engine {
     forward *f;
     page_pool pool;
     prefix_tree tree;
+    page_store *store; /* NULL: no disk tier */
     request_list waiting;
     hearth_request **running; /* [n_parallel], NULL: a free place */
     sequence *sequences;      /* [n_parallel] */
@@ -118,6 +120,8 @@ size_t engine_cache_reserve(hearth_engine *e, hearth_request *r, size_t n);
 void engine_cache_commit(hearth_engine *e, hearth_request *r, size_t n);
 /* Lets go of all pages. What is whole, and the end of the text, stays in the prefix cache. */
 void engine_cache_release(hearth_engine *e, hearth_request *r);
+/* Lets go of pages that are on disk now. */
+void engine_cache_take_written(hearth_engine *e);
 /* Pages that can be had now, and how many a request of n tokens would take of them. */
 uint32_t engine_cache_n_available(const hearth_engine *e);
 uint32_t engine_cache_n_needed(const hearth_engine *e, const hearth_request *r);

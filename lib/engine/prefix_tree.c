@@ -27,10 +27,13 @@ uint64_t prefix_tree_bytes(uint64_t n_pages)
     return n_pages * sizeof(prefix_node) + count_buckets(n_pages) * sizeof(uint32_t);
 }
 
-hearth_status prefix_tree_init(prefix_tree *t, page_pool *pool, hearth_error *err)
+hearth_status prefix_tree_init(prefix_tree *t, page_pool *pool, uint64_t root_key,
+                               hearth_error *err)
 {
-    *t = (prefix_tree){
-        .pool = pool, .n_buckets = count_buckets(pool->n_pages), .first_child = NO_PAGE};
+    *t = (prefix_tree){.pool = pool,
+                       .n_buckets = count_buckets(pool->n_pages),
+                       .first_child = NO_PAGE,
+                       .root_key = root_key};
     t->nodes = mem_calloc(pool->n_pages, sizeof *t->nodes);
     t->buckets = mem_alloc_array(t->n_buckets, sizeof *t->buckets);
     if (!t->nodes || !t->buckets) {
@@ -93,6 +96,12 @@ uint32_t prefix_tree_find_similar(const prefix_tree *t, uint32_t parent, const i
         }
     }
     return best;
+}
+
+uint64_t prefix_tree_key(const prefix_tree *t, uint32_t parent, const int32_t *tokens)
+{
+    uint64_t key = parent == PREFIX_ROOT ? t->root_key : t->nodes[parent].key;
+    return hash_bytes(key, tokens, KV_PAGE * sizeof *tokens);
 }
 
 void prefix_tree_use(prefix_tree *t, uint32_t at)
@@ -165,6 +174,7 @@ uint32_t prefix_tree_add(prefix_tree *t, uint32_t parent, const int32_t *tokens,
         *first = page;
         if (n == KV_PAGE) {
             uint32_t *bucket = bucket_of(t, parent, tokens);
+            node->key = prefix_tree_key(t, parent, tokens);
             node->next_in_bucket = *bucket;
             *bucket = page;
         }

@@ -31,7 +31,8 @@ typedef struct prefix_node {
     uint32_t next_in_bucket;
     uint32_t n_tokens; /* 0: the page is not in the tree */
     uint32_t n_uses;
-    bool stored; /* in the disk tier, or on its way there */
+    bool stored;  /* in the disk tier, or on its way there */
+    uint64_t key; /* of a whole page: what names it in the disk tier */
     uint64_t value;
     uint64_t last_use;
     int32_t tokens[KV_PAGE];
@@ -43,12 +44,15 @@ typedef struct prefix_tree {
     uint32_t *buckets; /* of whole pages, by parent and tokens */
     size_t n_buckets;  /* a power of two */
     uint32_t first_child;
+    uint64_t root_key;
     uint64_t value;
     uint64_t clock;
     uint64_t n_evicted;
 } prefix_tree;
 
-hearth_status prefix_tree_init(prefix_tree *t, page_pool *pool, hearth_error *err);
+/* root_key: a hash of what keys and values depend on beside the tokens. */
+hearth_status prefix_tree_init(prefix_tree *t, page_pool *pool, uint64_t root_key,
+                               hearth_error *err);
 void prefix_tree_deinit(prefix_tree *t);
 uint64_t prefix_tree_bytes(uint64_t n_pages);
 
@@ -58,6 +62,9 @@ uint32_t prefix_tree_find(const prefix_tree *t, uint32_t parent, const int32_t *
 /* The child whose tokens begin most like these n, and how many are the same; NO_PAGE with 0. */
 uint32_t prefix_tree_find_similar(const prefix_tree *t, uint32_t parent, const int32_t *tokens,
                                   size_t n, size_t *n_same);
+
+/* What the key of a whole page after parent is or would be: a hash of the path. */
+uint64_t prefix_tree_key(const prefix_tree *t, uint32_t parent, const int32_t *tokens);
 
 /* Counts a use. */
 void prefix_tree_use(prefix_tree *t, uint32_t node);

@@ -11,7 +11,6 @@
 
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/options.h"
@@ -158,13 +157,8 @@ void hearth_session_cancel(hearth_session *s)
 
 uint64_t session_fingerprint(const hearth_session *s)
 {
-    const weights *w = &s->model->w;
-    /* Long and short RoPE factors give other keys; the context decides between them. */
-    bool long_factors =
-        w->rope_long && w->rope_short && s->plan.n_ctx > s->model->h.rope_n_ctx_orig;
-    uint64_t hash = hash_bytes(s->model->fingerprint, &long_factors, sizeof long_factors);
-    hash = hash_bytes(hash, &s->options.cache_type_k, sizeof s->options.cache_type_k);
-    return hash_bytes(hash, &s->options.cache_type_v, sizeof s->options.cache_type_v);
+    return model_cache_fingerprint(s->model, s->plan.n_ctx, s->options.cache_type_k,
+                                   s->options.cache_type_v);
 }
 
 /* ---- feeding ---- */

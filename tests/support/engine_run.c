@@ -72,7 +72,7 @@ void engine_run_text(int32_t *tokens, size_t n, uint32_t n_vocab, uint32_t seed)
 }
 
 void engine_run_session(engine_run *run, const hearth_model *model, uint32_t n_ctx,
-                        const hearth_request_options *o)
+                        hearth_cache_type cache, const hearth_request_options *o)
 {
     hearth_error err;
     hearth_session *session;
@@ -84,6 +84,7 @@ void engine_run_session(engine_run *run, const hearth_model *model, uint32_t n_c
     run->hash = HASH_START;
     hearth_session_options_init(&options);
     options.n_ctx = n_ctx;
+    options.cache_type_k = options.cache_type_v = cache;
     check(hearth_session_open(&session, model, &options, &err), &err);
     check(hearth_sampler_new(&sampler, model, n_ctx, o->sampler, &err), &err);
     for (size_t i = 0; i < o->n_tokens; i++)

@@ -32,6 +32,6 @@ void engine_run_text(int32_t *tokens, size_t n, uint32_t n_vocab, uint32_t seed)
 
 /* The same request on a session, without an engine; done and text are not filled in. */
 void engine_run_session(engine_run *run, const hearth_model *model, uint32_t n_ctx,
-                        const hearth_request_options *options);
+                        hearth_cache_type cache, const hearth_request_options *options);
 
 #endif
