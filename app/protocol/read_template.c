@@ -90,7 +90,7 @@ static hearth_status finish_thinking(reader *in)
     TRY(kwargs(in, &object));
     if (o->thinking != SWITCH_DEFAULT)
         TRY(put(in, object, "enable_thinking", json_boolean(o->thinking == SWITCH_ON)));
-    if (o->reasoning_effort && in->thinking_by_effort == SWITCH_ON &&
+    if (o->reasoning_effort && strcmp(o->reasoning_effort, "none") != 0 &&
         get(object, "reasoning_effort") == NULL)
         TRY(put(in, object, "reasoning_effort", json_string(o->reasoning_effort)));
     return HEARTH_OK;
@@ -138,7 +138,7 @@ hearth_status finish_chat(reader *in)
     if (json_array_size(r->chat.messages) == 0 || (is_responses && !in->has_input))
         return refuse(in, PATH_KEY(NULL, is_responses ? "input" : "messages"),
                       "is missing; send at least one message");
-    if ((r->api & APIS_ANTHROPIC) && r->options.n_predict < 1)
+    if (r->api == API_ANTHROPIC && r->options.n_predict < 1)
         return refuse(in, PATH_KEY(NULL, "max_tokens"), "%d is out of range; it must be at least 1",
                       r->options.n_predict);
     if ((uint32_t)r->options.n > in->limits->n_choices_max)
