@@ -27,13 +27,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <hearth/chat.h>
 #include <hearth/status.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+struct hearth_chat_template; /* of chat.h */
 typedef struct hearth_chat_style hearth_chat_style;
 typedef struct hearth_chat_format hearth_chat_format;
 typedef struct hearth_chat_parser hearth_chat_parser;
@@ -47,7 +47,7 @@ HEARTH_API void hearth_chat_free(char *text);
  * tool calls gives the generic style: <tool_call>{"name": ..., "arguments": {...}}</tool_call>,
  * told to the model in a system message (see prepare). */
 HEARTH_API hearth_status hearth_chat_style_learn(hearth_chat_style **out,
-                                                 const hearth_chat_template *template_,
+                                                 const struct hearth_chat_template *template_,
                                                  hearth_error *err);
 HEARTH_API void hearth_chat_style_free(hearth_chat_style *style);
 
@@ -129,13 +129,17 @@ HEARTH_API const char *hearth_chat_format_reasoning_end(const hearth_chat_format
 
 /* The grammar of the calls (GBNF, rule `root`), or NULL if nothing is to be enforced. Without
  * triggers it holds from the answer's first byte (reasoning is part of it). With triggers it is
- * lazy: it holds from the first byte of the first trigger that the answer contains. A trigger that
- * is `at_start` counts only where nothing but blanks stands before it in the answer after its
- * reasoning. */
+ * lazy: any of them starts it, a word from its first byte, a pattern from its first group (the
+ * WORD and PATTERN of grammar.h). */
 HEARTH_API const char *hearth_chat_format_grammar(const hearth_chat_format *format);
 HEARTH_API size_t hearth_chat_format_n_triggers(const hearth_chat_format *format);
 HEARTH_API const char *hearth_chat_format_trigger(const hearth_chat_format *format, size_t i,
-                                                  bool *at_start);
+                                                  bool *is_pattern);
+
+/* The tags of the notation. Where a vocabulary has one as a control token, the grammar's matcher
+ * must count it as its text (`preserved` of grammar.h). */
+HEARTH_API size_t hearth_chat_format_n_tags(const hearth_chat_format *format);
+HEARTH_API const char *hearth_chat_format_tag(const hearth_chat_format *format, size_t i);
 
 /* ---- parser: once per answer ------------------------------------------------------------------
  */
