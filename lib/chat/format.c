@@ -57,7 +57,8 @@ static hearth_status check_choice(const hearth_chat_format *f,
     const char *name = options->tool_name;
     bool must = options->choice == HEARTH_TOOL_REQUIRED || options->choice == HEARTH_TOOL_NAMED;
     if (must && f->tools.n == 0)
-        FAIL(err, EINVAL, "tool_choice", "tool_choice: a call is asked for, but no tools are given");
+        FAIL(err, EINVAL, "tool_choice",
+             "tool_choice: a call is asked for, but no tools are given");
     if (options->choice != HEARTH_TOOL_NAMED)
         return HEARTH_OK;
     if (!name || !tool_list_find(&f->tools, name, strlen(name)))

@@ -41,7 +41,7 @@ struct hearth_chat_format {
     size_t n_triggers;
     char *tags[FORMAT_TAGS];
     size_t n_tags;
-    const char *stop; /* "" or borrowed from the style */
+    const char *stop;                            /* "" or borrowed from the style */
     const char *reasoning_begin, *reasoning_end; /* NULL or borrowed from the shape */
 };
 

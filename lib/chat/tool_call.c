@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * tool_call.c - see tool_parser.h: how calls begin, end and fail, and calls whose arguments are JSON.
+ * tool_call.c - see tool_parser.h: how calls begin, end and fail, and calls whose arguments are
+ * JSON.
  */
 #include <string.h>
 
@@ -229,7 +230,8 @@ static step expect(hearth_chat_parser *p, char c, mode next)
 
 static bool is_either(const buf *b, const char *a, const char *c, const char *d)
 {
-    return b->n > 0 && (strcmp(b->data, a) == 0 || strcmp(b->data, c) == 0 || strcmp(b->data, d) == 0);
+    return b->n > 0 &&
+           (strcmp(b->data, a) == 0 || strcmp(b->data, c) == 0 || strcmp(b->data, d) == 0);
 }
 
 /* The name is known: the call begins, with arguments that may have come before it. */
@@ -305,7 +307,8 @@ static step value_step(hearth_chat_parser *p)
     if (bad)
         return call_fail(p);
     p->mode = MODE_NEXT;
-    bool ok = p->field == FIELD_OTHER || decode(p->field == FIELD_NAME ? &p->name : &p->id, &p->scratch);
+    bool ok =
+        p->field == FIELD_OTHER || decode(p->field == FIELD_NAME ? &p->name : &p->id, &p->scratch);
     buf_clear(&p->scratch);
     if (!ok)
         return STEP_NOMEM;

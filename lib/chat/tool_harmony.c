@@ -15,8 +15,8 @@ static const char *const ends[] = {"<|end|>", "<|call|>", "<|return|>", "<|start
 enum { N_ENDS = sizeof ends / sizeof *ends, N_CLOSERS = 3 };
 
 /* What a header may begin with; anything else is text without one. */
-static const char *const begins[] = {"<|start|>", "<|channel|>", "to=", "assistant", "<|constrain|>",
-                                     "<|end|>", "<|call|>", "<|return|>"};
+static const char *const begins[] = {"<|start|>",     "<|channel|>", "to=",      "assistant",
+                                     "<|constrain|>", "<|end|>",     "<|call|>", "<|return|>"};
 
 static bool may_be_header(const hearth_chat_parser *p, bool *wait)
 {
@@ -73,7 +73,7 @@ static step read_header(hearth_chat_parser *p, size_t end, size_t after)
         return call_begin(p, tool);
     }
     p->body = n_channel == 8 && memcmp(channel, "analysis", 8) == 0 ? HEARTH_CHAT_REASONING
-                                                                     : HEARTH_CHAT_CONTENT;
+                                                                    : HEARTH_CHAT_CONTENT;
     p->mode = MODE_BODY;
     p->trim = !p->format->inline_reasoning;
     if (p->format->inline_reasoning && p->body == HEARTH_CHAT_REASONING)

@@ -358,7 +358,8 @@ bool tool_json_copy(buf *out, const char *text, size_t n, bool *nomem)
         i++;
     for (; i < n && step == TOOL_JSON_MORE; i++)
         step = tool_json_push(&r, text[i], out);
-    bool whole = i == n && (step == TOOL_JSON_DONE || (step == TOOL_JSON_MORE && tool_json_may_end(&r)));
+    bool whole =
+        i == n && (step == TOOL_JSON_DONE || (step == TOOL_JSON_MORE && tool_json_may_end(&r)));
     if (!whole && out->n > before) {
         out->n = before;
         out->data[before] = '\0';

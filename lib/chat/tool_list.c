@@ -17,7 +17,8 @@ static hearth_status read_tool(tool_entry *entry, json_t *tool, size_t i, hearth
         FAIL(err, EINVAL, "tools", "tools[%zu].type: only \"function\" can be called", i);
     if (!json_is_object(function))
         FAIL(err, EINVAL, "tools", "tools[%zu].function: must be an object", i);
-    json_t *name = json_object_get(function, "name"), *schema = json_object_get(function, "parameters");
+    json_t *name = json_object_get(function, "name"),
+           *schema = json_object_get(function, "parameters");
     if (!json_is_string(name) || json_string_length(name) == 0 ||
         json_string_length(name) > TOOL_NAME_BYTES ||
         strlen(json_string_value(name)) != json_string_length(name))
@@ -26,7 +27,8 @@ static hearth_status read_tool(tool_entry *entry, json_t *tool, size_t i, hearth
     for (const char *c = json_string_value(name); *c != '\0'; c++)
         if ((unsigned char)*c <= ' ' || strchr("\"<>[](){},", *c))
             FAIL(err, EINVAL, "tools",
-                 "tools[%zu].function.name: \"%s\" has blanks or brackets, which no notation can hold",
+                 "tools[%zu].function.name: \"%s\" has blanks or brackets, which no notation can "
+                 "hold",
                  i, json_string_value(name));
     if (schema && !json_is_null(schema) && !json_is_object(schema))
         FAIL(err, EINVAL, "tools", "tools[%zu].function.parameters: must be an object", i);
@@ -47,7 +49,8 @@ hearth_status tool_list_open(tool_list *list, const char *json, size_t n, hearth
         FAIL(err, EINVAL, "tools", "tools: no JSON: %s", error.text);
     size_t n_tools = json_array_size(list->root);
     if (!json_is_array(list->root) || n_tools > TOOL_LIST_MAX)
-        FAIL_OUT(err, EINVAL, "tools", "tools: must be an array of at most %d tools", TOOL_LIST_MAX);
+        FAIL_OUT(err, EINVAL, "tools", "tools: must be an array of at most %d tools",
+                 TOOL_LIST_MAX);
     list->tools = mem_calloc(n_tools, sizeof *list->tools);
     if (!list->tools) {
         status = error_no_memory(err, "the tools", n_tools * sizeof *list->tools);

@@ -211,8 +211,10 @@ static bool read_value(reader *r, buf *out)
     if (++r->depth > TOOL_LITERAL_DEPTH)
         return false;
     r->at++;
-    bool ok = put(r, out, c == '{' ? "{" : "[", 1) &&
-              read_items(r, out, c == '{' ? '}' : c == '[' ? ']' : ')');
+    bool ok = put(r, out, c == '{' ? "{" : "[", 1) && read_items(r, out,
+                                                                 c == '{'   ? '}'
+                                                                 : c == '[' ? ']'
+                                                                            : ')');
     r->depth--;
     return ok;
 }

@@ -36,7 +36,8 @@ void parser_event_close(hearth_chat_parser *p)
 {
     event *last = &p->events[p->n_events - 1];
     last->n = p->text.n - last->text;
-    if (last->n == 0 && (last->type <= HEARTH_CHAT_CONTENT || last->type == HEARTH_CHAT_CALL_ARGUMENTS))
+    if (last->n == 0 &&
+        (last->type <= HEARTH_CHAT_CONTENT || last->type == HEARTH_CHAT_CALL_ARGUMENTS))
         p->n_events--;
 }
 

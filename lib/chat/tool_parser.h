@@ -25,7 +25,7 @@
 #include "chat/tool_literal.h"
 
 enum {
-    PARSER_MAX_CALL = 8 << 20, /* bytes of a call that are kept to give them back */
+    PARSER_MAX_CALL = 8 << 20,  /* bytes of a call that are kept to give them back */
     PARSER_MAX_OPEN = 32 << 10, /* bytes before its name is known */
     PARSER_MAX_KEY = 1024,
     PARSER_MAX_BLANKS = 1024, /* blanks that are held back before a mark */

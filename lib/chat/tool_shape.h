@@ -65,7 +65,7 @@ typedef struct tool_shape {
     bool line_values; /* XML: one line break before and after a value is not part of it */
     bool cdata;       /* XML: a value may be a CDATA section */
     bool guessed_think; /* the template knows no reasoning; the marks are the usual ones */
-    bool short_ids;   /* ids are nine letters or digits */
+    bool short_ids;     /* ids are nine letters or digits */
 #define TOOL_SHAPE_FIELD(mark) const char *mark;
     TOOL_SHAPE_MARKS(TOOL_SHAPE_FIELD)
 #undef TOOL_SHAPE_FIELD
