@@ -18,7 +18,7 @@
  * Errors   Only ENOMEM, and EINVAL for what the caller said. What the model wrote is never an
  * error. Threads  Styles and formats are immutable: any thread. A parser: one thread at a time. A
  * format must outlive its parsers, a style its formats. Ownership Strings given out are borrowed,
- * unless an `out` parameter is told to be freed with hearth_chat_free.
+ * unless an `out` parameter is told to be freed with hearth_free.
  */
 #ifndef HEARTH_TOOLS_H
 #define HEARTH_TOOLS_H
@@ -27,27 +27,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hearth/chat.h>
 #include <hearth/status.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-struct hearth_chat_template; /* of chat.h */
 typedef struct hearth_chat_style hearth_chat_style;
 typedef struct hearth_chat_format hearth_chat_format;
 typedef struct hearth_chat_parser hearth_chat_parser;
 
-/* Frees a text that a function of this header gave. */
-HEARTH_API void hearth_chat_free(char *text);
-
 /* ---- style: once per model ----------------------------------------------------------------- */
 
-/* Learns a template's notation by rendering it about a dozen times. A template that cannot write
- * tool calls gives the generic style: <tool_call>{"name": ..., "arguments": {...}}</tool_call>,
- * told to the model in a system message (see prepare). */
+/* Learns a template's notation by rendering it about a dozen times; source is the text that the
+ * template was made of, which is looked at for notations that it mentions without writing them. A
+ * template that knows no tool calls gives the generic style:
+ * <tool_call>{"name": ..., "arguments": {...}}</tool_call>, told to the model in a system message
+ * (see prepare). The style keeps neither. Errors: ENOMEM. */
 HEARTH_API hearth_status hearth_chat_style_learn(hearth_chat_style **out,
-                                                 const struct hearth_chat_template *template_,
+                                                 const hearth_chat_template *template_,
+                                                 const char *source, size_t n_source,
                                                  hearth_error *err);
 HEARTH_API void hearth_chat_style_free(hearth_chat_style *style);
 
@@ -60,14 +60,14 @@ HEARTH_API const char *hearth_chat_style_calls(const hearth_chat_style *style);
 HEARTH_API bool hearth_chat_style_native_tools(const hearth_chat_style *style);
 HEARTH_API bool hearth_chat_style_native_calls(const hearth_chat_style *style);
 
-/* Everything that was learned, as a JSON object. Freed with hearth_chat_free. */
+/* Everything that was learned, as a JSON object. Freed with hearth_free. */
 HEARTH_API hearth_status hearth_chat_style_describe(const hearth_chat_style *style, char **out,
                                                     hearth_error *err);
 
 /* Rewrites a render context (a JSON object with messages in OpenAI's form, tools, ...) into what
  * the template can render: arguments as an object or as text, as the template wants them; where
  * the template knows no tools or calls, tools as a system message and calls and results as text.
- * The rest is untouched. *out is freed with hearth_chat_free. EINVAL if context is not such an
+ * The rest is untouched. *out is freed with hearth_free. EINVAL if context is not such an
  * object. */
 HEARTH_API hearth_status hearth_chat_style_prepare(const hearth_chat_style *style,
                                                    const char *context, size_t n_context,
@@ -188,7 +188,7 @@ HEARTH_API uint32_t hearth_chat_parser_n_calls(const hearth_chat_parser *parser)
 
 /* A whole answer at once, as an OpenAI message: {"role": "assistant", "content": text or null,
  * "reasoning_content": text (if any), "tool_calls": [{id, type, function: {name, arguments}}] (if
- * any)}. Bytes that are not UTF-8 become U+FFFD. *out is freed with hearth_chat_free. */
+ * any)}. Bytes that are not UTF-8 become U+FFFD. *out is freed with hearth_free. */
 HEARTH_API hearth_status hearth_chat_parse(const hearth_chat_format *format, const char *text,
                                            size_t n, char **out, hearth_error *err);
 

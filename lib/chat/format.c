@@ -15,11 +15,6 @@
 static const char harmony_begin[] = "<|channel|>analysis<|message|>";
 static const char harmony_end[] = "<|end|><|start|>assistant<|channel|>final<|message|>";
 
-void hearth_chat_free(char *text)
-{
-    mem_free(text);
-}
-
 void hearth_chat_format_options_init(hearth_chat_format_options *options)
 {
     *options = (hearth_chat_format_options){.struct_size = sizeof *options, .parallel = true};
@@ -67,7 +62,7 @@ static hearth_status check_choice(const hearth_chat_format *f,
     return HEARTH_OK;
 }
 
-hearth_status format_open(hearth_chat_format **out, const tool_shape *shape, const char *turn_end,
+hearth_status format_open(hearth_chat_format **out, const tool_shape *shape,
                           const hearth_chat_format_options *options, hearth_error *err)
 {
     hearth_status status;
@@ -84,7 +79,6 @@ hearth_status format_open(hearth_chat_format **out, const tool_shape *shape, con
     f->parallel = options->parallel;
     f->inline_reasoning = options->reasoning == HEARTH_REASONING_NONE;
     f->id_seed = options->id_seed;
-    f->stop = turn_end;
     TRY_OUT(tool_list_open(&f->tools, options->tools, options->n_tools_bytes, err));
     TRY_OUT(check_choice(f, options, err));
     f->active = f->tools.n > 0 && options->choice != HEARTH_TOOL_NONE;
@@ -108,7 +102,11 @@ out:
 hearth_status hearth_chat_format_new(hearth_chat_format **out, const hearth_chat_style *style,
                                      const hearth_chat_format_options *options, hearth_error *err)
 {
-    return format_open(out, &style->shape, style->turn_end, options, err);
+    TRY(format_open(out, &style->shape, options, err));
+    for (size_t i = 0; i < 2; i++)
+        if (style->stops[i])
+            (*out)->stops[(*out)->n_stops++] = style->stops[i];
+    return HEARTH_OK;
 }
 
 void hearth_chat_format_free(hearth_chat_format *f)
@@ -131,12 +129,12 @@ bool hearth_chat_format_wants_special(const hearth_chat_format *f)
 
 size_t hearth_chat_format_n_stop(const hearth_chat_format *f)
 {
-    return f->stop[0] != '\0';
+    return f->n_stops;
 }
 
 const char *hearth_chat_format_stop(const hearth_chat_format *f, size_t i)
 {
-    return i < hearth_chat_format_n_stop(f) ? f->stop : NULL;
+    return i < f->n_stops ? f->stops[i] : NULL;
 }
 
 bool hearth_chat_format_reasoning_open(const hearth_chat_format *f)

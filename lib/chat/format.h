@@ -21,7 +21,7 @@ struct hearth_chat_style {
     bool args_text;  /* the template wants arguments as text, not as an object */
     bool null_empty; /* content that is empty must be null beside calls */
     bool one_call;   /* the template writes one call at most */
-    char *turn_end;  /* what ends an answer and is no end token of the model, or "" */
+    char *stops[2];  /* what ends an answer, and one of calls, if no end token does; or NULL */
 };
 
 struct hearth_chat_format {
@@ -41,13 +41,13 @@ struct hearth_chat_format {
     size_t n_triggers;
     char *tags[FORMAT_TAGS];
     size_t n_tags;
-    const char *stop;                            /* "" or borrowed from the style */
+    const char *stops[2]; /* borrowed from the style */
+    size_t n_stops;
     const char *reasoning_begin, *reasoning_end; /* NULL or borrowed from the shape */
 };
 
-/* A format without a style: for tests, and what hearth_chat_format_new builds on. The shape is
- * borrowed. */
-hearth_status format_open(hearth_chat_format **out, const tool_shape *shape, const char *turn_end,
+/* A format of a shape, which is borrowed: what hearth_chat_format_new builds on. */
+hearth_status format_open(hearth_chat_format **out, const tool_shape *shape,
                           const hearth_chat_format_options *options, hearth_error *err);
 
 /* format_grammar.c: the grammar, its triggers and the tags. */

@@ -87,7 +87,7 @@ static void check_with(const tool_shape *shape, const hearth_chat_format_options
     hearth_chat_format *format = NULL;
     hearth_error err = {0};
     size_t n = strlen(answer);
-    if (format_open(&format, shape, "", options, &err) != HEARTH_OK)
+    if (format_open(&format, shape, options, &err) != HEARTH_OK)
         fail_msg("%s", err.message);
     for (size_t cut = 0; cut <= n + 1; cut++) {
         record r = {.last = -1};
@@ -461,7 +461,7 @@ static void test_whole_message(void **state)
     char *text = NULL;
     const char *answer =
         "<think>a\xFF</think>b<tool_call>{\"name\":\"now\",\"arguments\":{}}</tool_call>";
-    assert_int_equal(format_open(&format, &s, "", &o, NULL), HEARTH_OK);
+    assert_int_equal(format_open(&format, &s, &o, NULL), HEARTH_OK);
     assert_int_equal(hearth_chat_parse(format, answer, strlen(answer), &text, NULL), HEARTH_OK);
     json_t *root = json_loads(text, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(root, "content")), "b");
@@ -472,7 +472,7 @@ static void test_whole_message(void **state)
     assert_string_equal(
         json_string_value(json_object_get(json_object_get(call, "function"), "arguments")), "{}");
     json_decref(root);
-    hearth_chat_free(text);
+    mem_free(text);
     hearth_chat_format_free(format);
 }
 
@@ -493,16 +493,16 @@ static void test_what_callers_say(void **state)
         hearth_chat_format_options o = usual();
         o.tools = bad[i];
         o.n_tools_bytes = strlen(bad[i]);
-        assert_int_equal(format_open(&format, &s, "", &o, &err), HEARTH_EINVAL);
+        assert_int_equal(format_open(&format, &s, &o, &err), HEARTH_EINVAL);
         assert_int_equal(strncmp(err.message, "tools", 5), 0);
     }
     hearth_chat_format_options o = usual();
     o.choice = HEARTH_TOOL_NAMED;
     o.tool_name = "nope";
-    assert_int_equal(format_open(&format, &s, "", &o, &err), HEARTH_EINVAL);
+    assert_int_equal(format_open(&format, &s, &o, &err), HEARTH_EINVAL);
     o.tools = NULL;
     o.choice = HEARTH_TOOL_REQUIRED;
-    assert_int_equal(format_open(&format, &s, "", &o, &err), HEARTH_EINVAL);
+    assert_int_equal(format_open(&format, &s, &o, &err), HEARTH_EINVAL);
 }
 
 int main(void)
