@@ -21,6 +21,8 @@
 #include "chat/format_probe.h"
 #include "chat/tool_json.h"
 
+enum { MIN_OVERLAP = 4 };
+
 /* ---- texts ---- */
 
 typedef struct span span;
@@ -187,8 +189,14 @@ static void guess_think(learner *l)
 static span answer_of(const learner *l, const char *tail)
 {
     span all = {tail, strlen(tail)}, prompt = {l->prompt, strlen(l->prompt)};
-    size_t n = common_prefix(all, prompt);
+    size_t n = common_prefix(all, prompt), again = prompt.n - n;
     span answer = {tail + n, all.n - n};
+    /* A prompt that says more than the history does ends as the history's turn begins. */
+    while (again >= MIN_OVERLAP &&
+           (again > answer.n || memcmp(prompt.text + prompt.n - again, answer.text, again) != 0))
+        again--;
+    if (again >= MIN_OVERLAP)
+        answer = (span){answer.text + again, answer.n - again};
     const char *atom, *mark = l->shape.think_close;
     char close[64];
     size_t length = tool_mark_atom(mark, &atom);
@@ -206,8 +214,10 @@ static span answer_of(const learner *l, const char *tail)
 
 static hearth_status learn_reasoning(learner *l, hearth_error *err)
 {
-    const probe plain = {.content = true, .reasoning = true, .thinking = true};
-    const probe called = {.n_calls = 1, .reasoning = true, .thinking = true};
+    const probe plain = {
+        .content = true, .reasoning = true, .thinking = true, .no_tools = l->no_tools};
+    const probe called = {
+        .n_calls = 1, .reasoning = true, .thinking = true, .no_tools = l->no_tools};
     char *tail;
     bool found = false;
     for (int i = 0; i < 2 && !found; i++) {
@@ -225,7 +235,7 @@ static hearth_status learn_reasoning(learner *l, hearth_error *err)
 /* What stands around the content, and what ends a turn. */
 static hearth_status learn_content(learner *l, hearth_error *err)
 {
-    const probe plain = {.content = true};
+    const probe plain = {.content = true, .no_tools = l->no_tools};
     char *tail;
     TRY(probe_render(l->template_, &plain, &tail, NULL, err));
     const char *word = tail ? strstr(tail, PROBE_CONTENT) : NULL;
@@ -342,6 +352,8 @@ static void take_json(learner *l, span t, json_t *value, span bounds)
     span after = span_of(bounds.text + bounds.n, end), bounds_2, none = {NULL, 0};
     json_t *object = json_is_array(value) ? json_array_get(value, 0) : value, *value_2;
     bool named = take_keys(l, object);
+    if (!named)
+        l->shape.args_key = "";
     if (json_is_array(value)) {
         l->shape.kind = named ? TOOL_KIND_LIST : TOOL_KIND_KEYED;
         l->shape.section_open = keep(l, span_of(t.text, bounds.text));
@@ -493,7 +505,10 @@ static hearth_status learn_calls(learner *l, hearth_error *err)
 {
     bool harmony = l->shape.kind == TOOL_KIND_HARMONY;
     for (int i = 0; i < 8 && !l->native_calls; i++) {
-        probe p = {.n_calls = i & 1 ? 1 : 2, .null_content = i & 2, .args_text = i & 4};
+        probe p = {.n_calls = i & 1 ? 1 : 2,
+                   .null_content = i & 2,
+                   .args_text = i & 4,
+                   .no_tools = l->no_tools};
         char *tail;
         TRY(probe_render(l->template_, &p, &tail, NULL, err));
         bool written = tail && (strstr(tail, PROBE_NAME_1) || strstr(tail, PROBE_ID_1));
@@ -539,17 +554,22 @@ static void hint_calls(learner *l)
 hearth_status format_learn(learner *l, const hearth_chat_template *t, const char *source,
                            size_t n_source, hearth_error *err)
 {
-    const probe prompt = {.no_answer = true};
+    probe prompt = {.no_answer = true};
     probe result = {.n_calls = 1, .result = true};
     char *tail;
     *l = (learner){.template_ = t, .source = {source, n_source}, .turn_end = "", .call_end = ""};
     tool_shape_init(&l->shape);
     TRY(probe_render(t, &prompt, &tail, &l->native_tools, err));
+    if (!tail) { /* some fail when they are given tools */
+        prompt.no_tools = result.no_tools = l->no_tools = true;
+        TRY(probe_render(t, &prompt, &tail, NULL, err));
+    }
     l->prompt = tail ? tail : mem_dup("", 0);
     if (!l->prompt)
         return error_no_memory(err, "a prompt", 0);
     TRY(learn_reasoning(l, err));
-    TRY(learn_content(l, err));
+    if (l->shape.kind != TOOL_KIND_HARMONY)
+        TRY(learn_content(l, err));
     TRY(learn_calls(l, err));
     if (!l->native_calls)
         hint_calls(l);

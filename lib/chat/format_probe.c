@@ -72,6 +72,8 @@ static json_t *make_context(const probe *p)
         json_pack("{s:o, s:[o, o], s:b, s:s, s:s}", "messages", messages, "tools",
                   make_tool(PROBE_NAME_1), make_tool(PROBE_NAME_2), "add_generation_prompt",
                   p->no_answer, "bos_token", "", "eos_token", PROBE_EOS);
+    if (p->no_tools)
+        json_object_del(root, "tools");
     if (p->thinking) {
         json_object_set_new(root, "enable_thinking", json_true());
         json_object_set_new(root, "thinking", json_true());

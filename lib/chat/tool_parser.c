@@ -246,11 +246,24 @@ static step text_step(hearth_chat_parser *p)
     return STEP_WAIT;
 }
 
+/* Where every answer begins as reasoning, a call ends it too. */
+static found find_think_end(const hearth_chat_parser *p)
+{
+    found end = {MARK_NONE, p->in.n, 0};
+    look(p, p->shape->think_close, MARK_UNTHINK, &end);
+    if (p->shape->think_open[0] == '\0' && calls_allowed(p)) {
+        look(p, p->shape->section_open, MARK_SECTION, &end);
+        look(p, p->shape->call_open, MARK_CALL, &end);
+    }
+    return end;
+}
+
 /* Inline reasoning keeps every byte; split reasoning loses its tags and the blanks at its ends. */
 static step reasoning_step(hearth_chat_parser *p)
 {
-    size_t length, end = parser_find(p, p->shape->think_close, p->start, &length);
-    bool whole = length != 0 && length != TOOL_MARK_PARTIAL;
+    found mark = find_think_end(p);
+    size_t length = mark.kind == MARK_UNTHINK ? mark.length : 0, end = mark.at;
+    bool whole = mark.kind != MARK_NONE && mark.length != TOOL_MARK_PARTIAL;
     if (p->format->inline_reasoning) {
         size_t to = whole ? end + length : end;
         if (to == p->in.n && !p->final && !whole)
