@@ -372,6 +372,12 @@ static hearth_status filter_slice(jinja_run *r, jinja_call *c)
 
 /* ---- map and select ---- */
 
+/* What is false has no items here, whatever it is. */
+static hearth_status items_of(jinja_run *r, jinja_value v, jinja_list **out)
+{
+    return jinja_iterate(r, jinja_is_true(v) ? v : jinja_undefined(NULL, JINJA_LACK_NAME), out);
+}
+
 static hearth_status map_by_path(jinja_run *r, jinja_call *c, const jinja_list *list,
                                  jinja_builder *b)
 {
@@ -399,7 +405,7 @@ static hearth_status filter_map(jinja_run *r, jinja_call *c)
 {
     jinja_list *list;
     jinja_builder b = {0};
-    TRY(jinja_iterate(r, c->self, &list));
+    TRY(items_of(r, c->self, &list));
     if (c->args->n == 0) {
         TRY(map_by_path(r, c, list, &b));
         return jinja_built(r, &b, JINJA_GENERATOR, &c->out);
@@ -445,7 +451,7 @@ static hearth_status choose(jinja_run *r, jinja_call *c, bool by_path, bool want
         args.items++;
         args.n--;
     }
-    TRY(jinja_iterate(r, c->self, &list));
+    TRY(items_of(r, c->self, &list));
     for (size_t i = 0; i < list->n; i++) {
         jinja_value v;
         TRY(follow(r, list->items[i], path, missing, &v));
