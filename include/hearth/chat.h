@@ -30,11 +30,11 @@ HEARTH_API hearth_status hearth_chat_template_new(hearth_chat_template **out, co
 HEARTH_API void hearth_chat_template_free(hearth_chat_template *t); /* NULL is fine */
 
 typedef struct hearth_chat_render_options {
-    size_t struct_size;    /* set by hearth_chat_render_options_init */
-    int64_t now;           /* for strftime_now: seconds since 1970, or -1 for the clock */
-    int32_t utc_offset_s;  /* what local time adds to UTC */
-    uint32_t max_depth;    /* of nested expressions and calls */
-    uint64_t max_steps;    /* of work: about one per operation and per 64 bytes touched */
+    size_t struct_size;   /* set by hearth_chat_render_options_init */
+    int64_t now;          /* for strftime_now: seconds since 1970, or -1 for the clock */
+    int32_t utc_offset_s; /* what local time adds to UTC */
+    uint32_t max_depth;   /* of nested expressions and calls */
+    uint64_t max_steps;   /* of work: about one per operation and per 64 bytes touched */
     uint64_t max_memory_bytes;
     uint64_t max_output_bytes;
 } hearth_chat_render_options;

@@ -40,15 +40,15 @@ typedef enum jinja_node_type {
     NODE_CONCAT,    /* kids */
     NODE_TARGET,    /* name, name2: an assignment to an attribute of a namespace */
     /* statements */
-    NODE_BODY,         /* kids */
-    NODE_TEXT,         /* constant */
-    NODE_PRINT,        /* kids[0] */
-    NODE_IF,           /* kids: test, body, test, body, ... and the body of else if n is odd */
-    NODE_FOR,          /* kids: target, sequence, test or NULL, body, else or NULL; flag: recursive */
-    NODE_SET,          /* kids: target, value */
-    NODE_SET_BLOCK,    /* kids: target, body, filter or NULL */
-    NODE_MACRO,        /* name, signature, kids[0] = body */
-    NODE_CALL_BLOCK,   /* kids: call, body; signature */
+    NODE_BODY,       /* kids */
+    NODE_TEXT,       /* constant */
+    NODE_PRINT,      /* kids[0] */
+    NODE_IF,         /* kids: test, body, test, body, ... and the body of else if n is odd */
+    NODE_FOR,        /* kids: target, sequence, test or NULL, body, else or NULL; flag: recursive */
+    NODE_SET,        /* kids: target, value */
+    NODE_SET_BLOCK,  /* kids: target, body, filter or NULL */
+    NODE_MACRO,      /* name, signature, kids[0] = body */
+    NODE_CALL_BLOCK, /* kids: call, body; signature */
     NODE_FILTER_BLOCK, /* kids: filter, body */
     NODE_WITH,         /* kids: body, target, value, target, value... */
     NODE_SCOPE,        /* kids[0] = body, with names of its own */

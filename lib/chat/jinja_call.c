@@ -254,8 +254,8 @@ static hearth_status call_loop(jinja_run *r, jinja_loop *loop, const jinja_args 
     r->out = &b;
     hearth_status status = jinja_enter(r);
     if (status == HEARTH_OK) {
-        status = jinja_run_loop(r, loop->frame->parent, loop->node, args->items[0],
-                                loop->level + 1);
+        status =
+            jinja_run_loop(r, loop->frame->parent, loop->node, args->items[0], loop->level + 1);
         jinja_leave(r);
     }
     r->out = outer;

@@ -210,8 +210,8 @@ hearth_status jinja_contains(jinja_run *r, jinja_value whole, jinja_value part, 
             return jinja_fail(r, "'in' a string needs a string on its left, not %s",
                               jinja_type_name(part));
         TRY(jinja_spend(r, whole.string->n / 16));
-        *out = part.string->n == 0 || (whole.string->n > 0 &&
-                                       memmem(whole.string->text, whole.string->n,
+        *out = part.string->n == 0 ||
+               (whole.string->n > 0 && memmem(whole.string->text, whole.string->n,
                                               part.string->text, part.string->n) != NULL);
         return HEARTH_OK;
     case JINJA_DICT:

@@ -171,8 +171,10 @@ static hearth_status compare(jinja_run *r, jinja_op op, jinja_value a, jinja_val
         return HEARTH_OK;
     default:
         TRY(jinja_order(r, a, b, &order));
-        *out = op == OP_LT ? order < 0 : op == OP_LE ? order <= 0 : op == OP_GT ? order > 0
-                                                                                 : order >= 0;
+        *out = op == OP_LT   ? order < 0
+               : op == OP_LE ? order <= 0
+               : op == OP_GT ? order > 0
+                             : order >= 0;
         if ((a.kind == JINJA_FLOAT && a.real != a.real) ||
             (b.kind == JINJA_FLOAT && b.real != b.real))
             *out = false;

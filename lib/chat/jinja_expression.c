@@ -185,9 +185,12 @@ static hearth_status take_comparison(jinja_parser *p, uint8_t *op, bool *found)
     static const struct {
         uint16_t token;
         uint8_t op;
-    } ops[] = {{JINJA_OP2('=', '='), OP_EQ}, {JINJA_OP2('!', '='), OP_NE},
-               {JINJA_OP2('<', '='), OP_LE}, {JINJA_OP2('>', '='), OP_GE},
-               {'<', OP_LT},                 {'>', OP_GT}};
+    } ops[] = {{JINJA_OP2('=', '='), OP_EQ},
+               {JINJA_OP2('!', '='), OP_NE},
+               {JINJA_OP2('<', '='), OP_LE},
+               {JINJA_OP2('>', '='), OP_GE},
+               {'<', OP_LT},
+               {'>', OP_GT}};
     *found = true;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (parser_is_op(p, ops[i].token)) {

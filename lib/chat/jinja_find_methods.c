@@ -31,7 +31,8 @@ static const char *first_place(const char *text, size_t n, const jinja_string *p
 }
 
 /* [start, stop) of slots 1 and 2 as bytes; false if it is empty beyond the end. */
-static hearth_status span(jinja_run *r, const jinja_call *c, size_t *begin, size_t *end, bool *valid)
+static hearth_status span(jinja_run *r, const jinja_call *c, size_t *begin, size_t *end,
+                          bool *valid)
 {
     const jinja_string *s = c->self.string;
     int64_t n = (int64_t)s->n_chars, start = 0, stop = n;
@@ -320,8 +321,7 @@ static hearth_status partition(jinja_run *r, jinja_call *c, bool last)
     if (sep->n == 0)
         return jinja_fail(r, "the separator is empty");
     TRY(jinja_spend(r, s->n / 8));
-    const char *found =
-        last ? last_place(s->text, s->n, sep) : first_place(s->text, s->n, sep);
+    const char *found = last ? last_place(s->text, s->n, sep) : first_place(s->text, s->n, sep);
     size_t before = found ? (size_t)(found - s->text) : last ? 0 : s->n;
     size_t after = found ? before + sep->n : before;
     TRY(jinja_make_list(r, JINJA_TUPLE, 3, &items, &c->out));

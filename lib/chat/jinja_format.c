@@ -2,7 +2,8 @@
  *
  * jinja_format.c - Python's two ways of formatting: "%05.1f" % x and "{:>8}".format(x).
  *
- * Both come down to one layout: a value's text, with sign, precision and grouping, put into a width.
+ * Both come down to one layout: a value's text, with sign, precision and grouping, put into a
+ * width.
  */
 #include <stdio.h>
 #include <string.h>
@@ -98,8 +99,8 @@ static hearth_status format_integer(formatter *f, const layout *l, int64_t i)
     } while (u > 0);
     for (int i_zero = (int)(sizeof digits - 1 - n); i_zero < l->precision && n > 1; i_zero++)
         digits[--n] = '0';
-    snprintf(prefix, sizeof prefix, "%s%s%.1s", sign_of(l, i < 0), l->alternate && base != 10 ? "0" : "",
-             l->alternate && base != 10 ? &l->type : "");
+    snprintf(prefix, sizeof prefix, "%s%s%.1s", sign_of(l, i < 0),
+             l->alternate && base != 10 ? "0" : "", l->alternate && base != 10 ? &l->type : "");
     size_t length = group(grouped, digits + n, sizeof digits - 1 - n, l->grouping);
     return lay_out(f, l, prefix, grouped, length, '>');
 }

@@ -363,8 +363,8 @@ static hearth_status take_operator(jinja_lexer *l, jinja_token *token)
         }
     }
     if (*text == '\0' || strchr("+-/*%~[](){}><=.:|,;", *text) == NULL)
-        LEX_FAIL(l, l->at, "unexpected character '%.*s'", (int)utf8_valid_prefix(text, l->n - l->at),
-                 text);
+        LEX_FAIL(l, l->at, "unexpected character '%.*s'",
+                 (int)utf8_valid_prefix(text, l->n - l->at), text);
     TRY(balance(l, *text));
     token->op = (uint16_t)*text;
     l->at++;

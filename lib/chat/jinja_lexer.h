@@ -48,10 +48,10 @@ typedef struct jinja_lexer {
     uint32_t line;
     size_t counted, line_start; /* up to where lines were counted; where that line begins */
     enum { LEX_TEXT, LEX_BLOCK, LEX_PRINT, LEX_RAW } state;
-    bool in_tag;         /* its beginning was given */
-    bool line_starting;  /* what came before ends in a newline, or nothing did */
-    size_t n_open;       /* brackets that are open in the tag */
-    char open[256];      /* what closes them */
+    bool in_tag;        /* its beginning was given */
+    bool line_starting; /* what came before ends in a newline, or nothing did */
+    size_t n_open;      /* brackets that are open in the tag */
+    char open[256];     /* what closes them */
     hearth_error *err;
 } jinja_lexer;
 

@@ -15,13 +15,13 @@ hearth_status jinja_fail_undefined(jinja_run *r, jinja_value v)
     int n = v.string ? (int)(v.string->n < 128 ? v.string->n : 128) : 0;
     const char *name = v.string ? v.string->text : "";
     static const char *const owners[] = {
-        [JINJA_NONE] = "None",          [JINJA_BOOL] = "bool object",
-        [JINJA_INT] = "int object",     [JINJA_FLOAT] = "float object",
-        [JINJA_STRING] = "str object",  [JINJA_LIST] = "list object",
-        [JINJA_DICT] = "dict object",   [JINJA_NAMESPACE] = "namespace",
-        [JINJA_FUNCTION] = "function",  [JINJA_METHOD] = "method",
-        [JINJA_MACRO] = "macro",        [JINJA_LOOP] = "loop",
-        [JINJA_CYCLER] = "cycler",      [JINJA_JOINER] = "joiner",
+        [JINJA_NONE] = "None",         [JINJA_BOOL] = "bool object",
+        [JINJA_INT] = "int object",    [JINJA_FLOAT] = "float object",
+        [JINJA_STRING] = "str object", [JINJA_LIST] = "list object",
+        [JINJA_DICT] = "dict object",  [JINJA_NAMESPACE] = "namespace",
+        [JINJA_FUNCTION] = "function", [JINJA_METHOD] = "method",
+        [JINJA_MACRO] = "macro",       [JINJA_LOOP] = "loop",
+        [JINJA_CYCLER] = "cycler",     [JINJA_JOINER] = "joiner",
     };
     const char *owner = v.owner < sizeof owners / sizeof *owners ? owners[v.owner] : NULL;
     switch ((jinja_lack)v.lack) {

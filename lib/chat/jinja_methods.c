@@ -273,8 +273,10 @@ static bool is_forbidden(jinja_value v, const jinja_string *name)
 const jinja_builtin *jinja_find_method(jinja_value v, const jinja_string *name, bool *forbidden)
 {
     static const jinja_builtin of_dict[] = {
-        {"get", dict_get, "key|default", 1}, {"keys", dict_keys, "", 0},
-        {"values", dict_values, "", 0},      {"items", dict_items, "", 0},
+        {"get", dict_get, "key|default", 1},
+        {"keys", dict_keys, "", 0},
+        {"values", dict_values, "", 0},
+        {"items", dict_items, "", 0},
         {"copy", copy, "", 0},
     };
     static const jinja_builtin of_list[] = {

@@ -160,7 +160,8 @@ static bool parse_decimal(const char *text, size_t n, double *out)
     size_t used = 0, i = 0, n_digits = 0;
     int64_t exponent = 0;
     bool after_point = false;
-    for (; i < n && (is_digit(text[i]) || text[i] == '_' || (text[i] == '.' && !after_point)); i++) {
+    for (; i < n && (is_digit(text[i]) || text[i] == '_' || (text[i] == '.' && !after_point));
+         i++) {
         if (text[i] == '.') {
             after_point = true;
             continue;

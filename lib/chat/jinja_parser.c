@@ -174,10 +174,14 @@ const char *parser_describe(const jinja_parser *p, char *out, size_t n_out)
 {
     const jinja_token *t = &p->token;
     static const char *const names[] = {
-        [TOKEN_END] = "the end of the template", [TOKEN_TEXT] = "text",
-        [TOKEN_BLOCK_BEGIN] = "{%",              [TOKEN_BLOCK_END] = "the end of the block",
-        [TOKEN_PRINT_BEGIN] = "{{",              [TOKEN_PRINT_END] = "the end of the expression",
-        [TOKEN_STRING] = "a string",             [TOKEN_INTEGER] = "a number",
+        [TOKEN_END] = "the end of the template",
+        [TOKEN_TEXT] = "text",
+        [TOKEN_BLOCK_BEGIN] = "{%",
+        [TOKEN_BLOCK_END] = "the end of the block",
+        [TOKEN_PRINT_BEGIN] = "{{",
+        [TOKEN_PRINT_END] = "the end of the expression",
+        [TOKEN_STRING] = "a string",
+        [TOKEN_INTEGER] = "a number",
         [TOKEN_FLOAT] = "a number",
     };
     if (t->type == TOKEN_NAME)
@@ -571,9 +575,9 @@ static hearth_status parse_tag(jinja_parser *p, const jinja_node **out)
         const char *word;
         hearth_status (*parse)(jinja_parser *p, const jinja_node **out);
     } tags[] = {
-        {"if", parse_if},       {"for", parse_for},           {"set", parse_set},
-        {"macro", parse_macro}, {"call", parse_call_block},   {"filter", parse_filter_block},
-        {"with", parse_with},   {"generation", parse_scope},  {"block", parse_scope},
+        {"if", parse_if},       {"for", parse_for},          {"set", parse_set},
+        {"macro", parse_macro}, {"call", parse_call_block},  {"filter", parse_filter_block},
+        {"with", parse_with},   {"generation", parse_scope}, {"block", parse_scope},
         {"break", parse_jump},  {"continue", parse_jump},
     };
     char what[64];

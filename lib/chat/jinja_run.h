@@ -72,9 +72,9 @@ typedef struct jinja_args {
 
 /* A call of a filter, test, method or global function. */
 typedef struct jinja_call {
-    jinja_value self;              /* what is filtered or tested; the method's object */
+    jinja_value self;               /* what is filtered or tested; the method's object */
     jinja_value slots[JINJA_SLOTS]; /* by parameter; JINJA_MISSING if not given */
-    const jinja_args *args;        /* all of them, as written */
+    const jinja_args *args;         /* all of them, as written */
     const jinja_frame *frame;
     jinja_value out;
 } jinja_call;
@@ -170,7 +170,7 @@ hearth_status jinja_escape(jinja_run *r, jinja_value v, jinja_value *out);
 hearth_status jinja_take(jinja_run *r, buf *b, jinja_value *out);
 
 typedef struct jinja_json_style {
-    const jinja_string *indent; /* NULL: all on one line */
+    const jinja_string *indent;              /* NULL: all on one line */
     const jinja_string *between, *after_key; /* NULL: as json.dumps has them */
     bool ascii, sort;
 } jinja_json_style;

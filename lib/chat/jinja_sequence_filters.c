@@ -414,8 +414,8 @@ static hearth_status filter_map(jinja_run *r, jinja_call *c)
     TRY(jinja_want_string(r, c->args->items[0], "the filter's name", &name));
     const jinja_builtin *filter = jinja_find_filter(name);
     if (filter == NULL && list->n > 0)
-        return jinja_fail(r, "there is no filter named '%.*s'",
-                          (int)(name->n < 64 ? name->n : 64), name->text);
+        return jinja_fail(r, "there is no filter named '%.*s'", (int)(name->n < 64 ? name->n : 64),
+                          name->text);
     jinja_args args = *c->args;
     args.items++;
     args.n--;

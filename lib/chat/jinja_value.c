@@ -69,13 +69,20 @@ static const char *list_name(jinja_flavor flavor)
 const char *jinja_type_name(jinja_value v)
 {
     static const char *const names[] = {
-        [JINJA_MISSING] = "missing",      [JINJA_UNDEFINED] = "Undefined",
-        [JINJA_NONE] = "NoneType",        [JINJA_BOOL] = "bool",
-        [JINJA_INT] = "int",              [JINJA_FLOAT] = "float",
-        [JINJA_STRING] = "str",           [JINJA_DICT] = "dict",
-        [JINJA_NAMESPACE] = "Namespace",  [JINJA_FUNCTION] = "function",
-        [JINJA_METHOD] = "method",        [JINJA_MACRO] = "Macro",
-        [JINJA_LOOP] = "LoopContext",     [JINJA_CYCLER] = "Cycler",
+        [JINJA_MISSING] = "missing",
+        [JINJA_UNDEFINED] = "Undefined",
+        [JINJA_NONE] = "NoneType",
+        [JINJA_BOOL] = "bool",
+        [JINJA_INT] = "int",
+        [JINJA_FLOAT] = "float",
+        [JINJA_STRING] = "str",
+        [JINJA_DICT] = "dict",
+        [JINJA_NAMESPACE] = "Namespace",
+        [JINJA_FUNCTION] = "function",
+        [JINJA_METHOD] = "method",
+        [JINJA_MACRO] = "Macro",
+        [JINJA_LOOP] = "LoopContext",
+        [JINJA_CYCLER] = "Cycler",
         [JINJA_JOINER] = "Joiner",
     };
     return v.kind == JINJA_LIST ? list_name(v.list->flavor) : names[v.kind];

@@ -165,8 +165,7 @@ const jinja_builtin *jinja_find_filter(const jinja_string *name)
     const jinja_builtin *found = jinja_find_in(jinja_text_filters, jinja_n_text_filters, name);
     if (found == NULL)
         found = jinja_find_in(jinja_value_filters, jinja_n_value_filters, name);
-    return found ? found
-                 : jinja_find_in(jinja_sequence_filters, jinja_n_sequence_filters, name);
+    return found ? found : jinja_find_in(jinja_sequence_filters, jinja_n_sequence_filters, name);
 }
 
 /* ---- tests ---- */
@@ -317,44 +316,25 @@ ORDER_TEST(ge, >=)
 const jinja_builtin *jinja_find_test(const jinja_string *name)
 {
     static const jinja_builtin tests[] = {
-        {"defined", test_defined, "", 0},
-        {"undefined", test_undefined, "", 0},
-        {"none", test_none, "", 0},
-        {"boolean", test_boolean, "", 0},
-        {"true", test_true, "", 0},
-        {"false", test_false, "", 0},
-        {"integer", test_integer, "", 0},
-        {"float", test_float, "", 0},
-        {"number", test_number, "", 0},
-        {"string", test_string, "", 0},
-        {"mapping", test_mapping, "", 0},
-        {"iterable", test_iterable, "", 0},
-        {"sequence", test_sequence, "", 0},
-        {"callable", test_callable, "", 0},
-        {"escaped", test_escaped, "", 0},
-        {"odd", test_odd, "", 0},
-        {"even", test_even, "", 0},
-        {"divisibleby", test_divisibleby, "num", 1},
-        {"lower", test_lower, "", 0},
-        {"upper", test_upper, "", 0},
-        {"sameas", test_sameas, "other", 1},
-        {"in", test_in, "seq", 1},
-        {"filter", test_filter, "", 0},
-        {"test", test_test, "", 0},
-        {"eq", test_eq, "other", 1},
-        {"equalto", test_eq, "other", 1},
-        {"==", test_eq, "other", 1},
-        {"ne", test_ne, "other", 1},
-        {"!=", test_ne, "other", 1},
-        {"lt", test_lt, "other", 1},
-        {"lessthan", test_lt, "other", 1},
-        {"<", test_lt, "other", 1},
-        {"le", test_le, "other", 1},
-        {"<=", test_le, "other", 1},
-        {"gt", test_gt, "other", 1},
-        {"greaterthan", test_gt, "other", 1},
-        {">", test_gt, "other", 1},
-        {"ge", test_ge, "other", 1},
+        {"defined", test_defined, "", 0},    {"undefined", test_undefined, "", 0},
+        {"none", test_none, "", 0},          {"boolean", test_boolean, "", 0},
+        {"true", test_true, "", 0},          {"false", test_false, "", 0},
+        {"integer", test_integer, "", 0},    {"float", test_float, "", 0},
+        {"number", test_number, "", 0},      {"string", test_string, "", 0},
+        {"mapping", test_mapping, "", 0},    {"iterable", test_iterable, "", 0},
+        {"sequence", test_sequence, "", 0},  {"callable", test_callable, "", 0},
+        {"escaped", test_escaped, "", 0},    {"odd", test_odd, "", 0},
+        {"even", test_even, "", 0},          {"divisibleby", test_divisibleby, "num", 1},
+        {"lower", test_lower, "", 0},        {"upper", test_upper, "", 0},
+        {"sameas", test_sameas, "other", 1}, {"in", test_in, "seq", 1},
+        {"filter", test_filter, "", 0},      {"test", test_test, "", 0},
+        {"eq", test_eq, "other", 1},         {"equalto", test_eq, "other", 1},
+        {"==", test_eq, "other", 1},         {"ne", test_ne, "other", 1},
+        {"!=", test_ne, "other", 1},         {"lt", test_lt, "other", 1},
+        {"lessthan", test_lt, "other", 1},   {"<", test_lt, "other", 1},
+        {"le", test_le, "other", 1},         {"<=", test_le, "other", 1},
+        {"gt", test_gt, "other", 1},         {"greaterthan", test_gt, "other", 1},
+        {">", test_gt, "other", 1},          {"ge", test_ge, "other", 1},
         {">=", test_ge, "other", 1},
     };
     return jinja_find_in(tests, sizeof tests / sizeof *tests, name);
