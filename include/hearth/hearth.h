@@ -20,6 +20,7 @@
 #include <hearth/engine.h>
 #include <hearth/quantize.h>
 #include <hearth/machine.h>
+#include <hearth/chat.h>
 
 #define HEARTH_VERSION "0.1.0"
 
