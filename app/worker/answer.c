@@ -15,6 +15,8 @@ enum { ROUND_MS = 10 }; /* how long one of several choices is waited for */
 
 typedef struct choice {
     hearth_request *request;
+    hearth_chat_parser *parser; /* of a chat */
+    bool in_thought;            /* deepseek-legacy: the tag that opens thoughts was written */
     bool done;
     bool has_line; /* a line break was written */
     uint64_t last_ns;
@@ -26,6 +28,7 @@ struct answer {
     worker *w;
     request *r;
     reply *y;
+    hearth_chat_format *format; /* of a chat */
     char id[33];
     reply_info info;
     uint64_t start_ns;
@@ -69,15 +72,22 @@ void answer_free(answer *a)
         return;
     for (uint32_t i = 0; a->choices && i < a->n_choices; i++) {
         hearth_request_free(a->choices[i].request);
+        hearth_chat_parser_free(a->choices[i].parser);
         hearth_free(a->choices[i].prompt);
     }
     mem_free(a->choices);
     mem_free(a->tokens);
     mem_free(a->candidates);
     buf_deinit(&a->pieces);
+    hearth_chat_format_free(a->format);
     reply_free(a->y);
     request_free(a->r);
     mem_free(a);
+}
+
+void answer_set_format(answer *a, hearth_chat_format *format)
+{
+    a->format = format;
 }
 
 hearth_status answer_add(answer *a, worker_call *c, const token_list *prompt, hearth_error *err)
@@ -87,7 +97,9 @@ hearth_status answer_add(answer *a, worker_call *c, const token_list *prompt, he
     engine_options o;
     c->detail.n_prompt = prompt->n;
     c->detail.n_ctx = hearth_engine_get_plan(a->w->engine)->memory.n_ctx;
-    TRY_OUT(engine_options_init(&o, a->w, a->r, prompt, a->n_added, err));
+    TRY_OUT(engine_options_init(&o, a->w, a->r, prompt, a->format, a->n_added, err));
+    if (a->format)
+        TRY_OUT(hearth_chat_parser_new(&x->parser, a->format, err));
     o.engine.client = c->q->client;
     TRY_OUT(hearth_engine_submit(a->w->engine, &o.engine, &x->request, err));
     if (a->r->api == API_COMPLETION || a->r->api == API_INFILL)
@@ -165,19 +177,96 @@ static void measure(answer *a, choice *x, const hearth_request_event *e)
     x->last_ns = now;
 }
 
+/* Where thoughts shall be told twice, they stay in the content with the tags around them. */
+static hearth_status write_legacy(answer *a, choice *x, const reply_event *e, buf *out,
+                                  hearth_error *err)
+{
+    bool is_thought = e->type == REPLY_REASONING;
+    reply_event content = {.type = REPLY_CONTENT, .choice = e->choice, .usage = e->usage};
+    if (a->r->options.reasoning != REASONING_DEEPSEEK_LEGACY)
+        return HEARTH_OK;
+    if (is_thought != x->in_thought) {
+        content.text = is_thought ? hearth_chat_format_reasoning_begin(a->format)
+                                  : hearth_chat_format_reasoning_end(a->format);
+        content.n_text = content.text ? strlen(content.text) : 0;
+        TRY(reply_write(a->y, &content, out, err));
+        x->in_thought = is_thought;
+    }
+    content.text = e->text;
+    content.n_text = e->n_text;
+    return is_thought ? reply_write(a->y, &content, out, err) : HEARTH_OK;
+}
+
+/* Writes what the parser has made of the text. The tokens of `event` go with the first of it. */
+static hearth_status write_parsed(answer *a, choice *x, reply_event *event, buf *out,
+                                  hearth_error *err)
+{
+    hearth_chat_event e;
+    while (hearth_chat_parser_next(x->parser, &e)) {
+        event->text = e.text;
+        event->n_text = e.n;
+        switch (e.type) {
+        case HEARTH_CHAT_REASONING:
+            event->type = REPLY_REASONING;
+            break;
+        case HEARTH_CHAT_CONTENT:
+            event->type = REPLY_CONTENT;
+            break;
+        case HEARTH_CHAT_CALL_BEGIN:
+            event->type = REPLY_TOOL;
+            event->tool_name = e.name;
+            event->tool_id = e.id;
+            break;
+        case HEARTH_CHAT_CALL_ARGUMENTS:
+            event->type = REPLY_ARGUMENTS;
+            break;
+        case HEARTH_CHAT_CALL_END:
+        case HEARTH_CHAT_CALL_CUT:
+        case HEARTH_CHAT_CALL_DROPPED:
+            continue;
+        }
+        TRY(write_legacy(a, x, event, out, err));
+        TRY(reply_write(a->y, event, out, err));
+        event->n_tokens = 0;
+    }
+    event->type = REPLY_TOKENS;
+    event->text = NULL;
+    event->n_text = 0;
+    return event->n_tokens > 0 ? reply_write(a->y, event, out, err) : HEARTH_OK;
+}
+
+/* Whether the client asked to stop there: the format's own texts are the model's end. */
+static bool is_asked_for(const answer *a, const char *stop_word)
+{
+    for (size_t i = 0; stop_word && i < a->r->options.n_stop; i++) {
+        if (strcmp(stop_word, a->r->options.stop[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static hearth_status write_done(answer *a, uint32_t i, const hearth_request_event *e,
                                 hearth_finish_reason reason, buf *out, hearth_error *err)
 {
     choice *x = &a->choices[i];
-    const reply_event done = {.type = REPLY_DONE,
-                              .choice = i,
-                              .usage = usage_of(e),
-                              .finish = reason,
-                              .stop_word = e->stop_word,
-                              .truncated = e->n_shifted > 0,
-                              .prompt = x->prompt,
-                              .n_prompt_text = x->n_prompt,
-                              .id_slot = a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot};
+    reply_event rest = {.choice = i, .usage = usage_of(e)};
+    reply_event done = {.type = REPLY_DONE,
+                        .choice = i,
+                        .usage = usage_of(e),
+                        .finish = reason,
+                        .stop_word = e->stop_word,
+                        .truncated = e->n_shifted > 0,
+                        .prompt = x->prompt,
+                        .n_prompt_text = x->n_prompt,
+                        .id_slot = a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot};
+    if (reason == HEARTH_FINISH_WORD && !is_asked_for(a, e->stop_word)) {
+        done.finish = HEARTH_FINISH_STOP;
+        done.stop_word = NULL;
+    }
+    if (x->parser) {
+        TRY(hearth_chat_parser_finish(x->parser, err));
+        TRY(write_parsed(a, x, &rest, out, err));
+    }
     x->done = true;
     a->n_done++;
     metrics_tokens(&a->w->metrics, e->n_prompt + e->n_generated);
@@ -207,7 +296,12 @@ static hearth_status write_token(answer *a, uint32_t i, const hearth_request_eve
         event.tokens = a->tokens;
         event.n_tokens = 1;
     }
-    TRY(reply_write(a->y, &event, out, err));
+    if (x->parser) {
+        TRY(hearth_chat_parser_feed(x->parser, e->text ? e->text : "", e->n_text, err));
+        TRY(write_parsed(a, x, &event, out, err));
+    } else {
+        TRY(reply_write(a->y, &event, out, err));
+    }
     if (is_out_of_time(a, x, e)) {
         hearth_request_cancel(x->request);
         return write_done(a, i, e, HEARTH_FINISH_LIMIT, out, err);

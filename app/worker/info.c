@@ -53,40 +53,24 @@ hearth_status worker_model(worker_call *c, hearth_error *err)
 
 /* ---- properties ---- */
 
-/* The text of a special token, or "". */
-static hearth_status piece(const worker *w, int32_t token, char **out, hearth_error *err)
-{
-    size_t n;
-    *out = NULL;
-    return token >= 0 ? hearth_token_piece(w->model, token, out, &n, err) : HEARTH_OK;
-}
-
 hearth_status worker_props(worker_call *c, hearth_error *err)
 {
     const worker *w = c->w;
     const hearth_engine_plan_result *plan = hearth_engine_get_plan(w->engine);
-    hearth_status status = HEARTH_OK;
-    char *bos = NULL, *eos = NULL;
-    TRY_OUT(piece(w, w->special.bos, &bos, err));
-    TRY_OUT(piece(w, w->special.eos, &eos, err));
     const props_card card = {.defaults = &w->defaults,
                              .n_ctx = plan->memory.n_ctx,
                              .n_slots = plan->n_parallel,
                              .model_alias = w->name,
                              .model_path = w->model_path,
                              .model_ftype = w->info->file_type,
-                             .chat_template = w->info->chat_template,
-                             .bos_token = bos ? bos : "",
-                             .eos_token = eos ? eos : "",
+                             .chat_template = w->chat.source,
+                             .bos_token = w->chat.bos ? w->chat.bos : "",
+                             .eos_token = w->chat.eos ? w->chat.eos : "",
                              .build_info = w->fingerprint,
                              .endpoint_slots = !w->flags->no_slots,
                              .endpoint_props = w->flags->props,
                              .endpoint_metrics = w->flags->metrics};
-    status = response_props(&card, &c->reply->body, err);
-out:
-    hearth_free(bos);
-    hearth_free(eos);
-    return status;
+    return response_props(&card, &c->reply->body, err);
 }
 
 hearth_status worker_set_props(worker_call *c, hearth_error *err)

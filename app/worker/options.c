@@ -11,7 +11,9 @@
 void engine_options_deinit(engine_options *o)
 {
     mem_free(o->biases);
+    mem_free(o->stops);
     o->biases = NULL;
+    o->stops = NULL;
 }
 
 /* A bias on a text is one on each of its tokens. */
@@ -47,6 +49,23 @@ out:
     return status;
 }
 
+/* The client's texts, and those by which the model's format ends an answer. */
+static hearth_status join_stops(engine_options *o, const request_options *r,
+                                const hearth_chat_format *format, hearth_error *err)
+{
+    size_t n = format ? hearth_chat_format_n_stop(format) : 0;
+    o->stops = mem_calloc(r->n_stop + n, sizeof *o->stops);
+    if (o->stops == NULL)
+        return error_no_memory(err, "stop", (r->n_stop + n) * sizeof *o->stops);
+    for (size_t i = 0; i < r->n_stop; i++)
+        o->stops[i] = r->stop[i];
+    for (size_t i = 0; i < n; i++)
+        o->stops[r->n_stop + i] = hearth_chat_format_stop(format, i);
+    o->engine.stop = o->stops;
+    o->engine.n_stop = r->n_stop + n;
+    return HEARTH_OK;
+}
+
 static hearth_status check(const worker *w, const request_options *r, hearth_error *err)
 {
     uint32_t n_slots = hearth_engine_get_plan(w->engine)->n_parallel;
@@ -63,23 +82,24 @@ static hearth_status check(const worker *w, const request_options *r, hearth_err
 }
 
 hearth_status engine_options_init(engine_options *o, const worker *w, const request *r,
-                                  const token_list *prompt, uint32_t i, hearth_error *err)
+                                  const token_list *prompt, const hearth_chat_format *format,
+                                  uint32_t i, hearth_error *err)
 {
     const request_options *from = &r->options;
     hearth_request_options *to = &o->engine;
     *o = (engine_options){.sampler = from->sampler};
     TRY(check(w, from, err));
     TRY(read_biases(o, w, from, err));
+    hearth_request_options_init(to);
+    TRY(join_stops(o, from, format, err));
     /* Choices differ although one seed was given. */
     if (from->sampler.seed != UINT32_MAX)
         o->sampler.seed = from->sampler.seed + i;
-    hearth_request_options_init(to);
     to->tokens = prompt->tokens;
     to->n_tokens = prompt->n;
     to->sampler = &o->sampler;
     to->max_tokens = from->n_predict;
-    to->stop = from->stop;
-    to->n_stop = from->n_stop;
+    to->special = format && hearth_chat_format_wants_special(format);
     to->ignore_eos = from->ignore_eos;
     to->logprobs = from->n_probs >= 0;
     to->n_probs = from->n_probs > 0 ? (size_t)from->n_probs : 0;

@@ -222,11 +222,12 @@ hearth_status setup_worker(worker *w, hearth_error *err)
         .n_choices_max = hearth_engine_get_plan(w->engine)->n_parallel,
     };
     log_plan(w);
-    return HEARTH_OK;
+    return chat_setup_init(&w->chat, w->flags, w->model, &w->host->log, err);
 }
 
 void setup_undo(worker *w)
 {
+    chat_setup_deinit(&w->chat);
     hearth_engine_close(w->engine);
     hearth_model_close(w->model);
     json_decref(w->schema_json);

@@ -13,6 +13,7 @@
 
 #include "http/server.h"
 #include "protocol/response.h"
+#include "worker/chat.h"
 #include "worker/metrics.h"
 #include "worker/worker.h"
 
@@ -24,6 +25,7 @@ typedef struct worker {
     hearth_engine *engine;
     const hearth_model_info *info;
     hearth_special_tokens special;
+    chat_setup chat;
     request_options defaults; /* of requests: flags and what the model's file recommends */
     request_limits limits;
     request_bias *biases;   /* of defaults */
@@ -80,6 +82,7 @@ reply_info worker_reply_info(const worker *w, char id[33]);
 worker_handler worker_health, worker_models, worker_model, worker_props, worker_set_props,
     worker_slots, worker_slot_action, worker_loras, worker_set_loras, worker_metrics;
 worker_handler worker_tokenize, worker_detokenize;
-worker_handler worker_complete, worker_embed, worker_rerank;
+worker_handler worker_complete, worker_chat, worker_template, worker_count, worker_embed,
+    worker_rerank;
 
 #endif
