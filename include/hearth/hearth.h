@@ -17,6 +17,7 @@
 #include <hearth/generate.h>
 #include <hearth/quantize.h>
 #include <hearth/machine.h>
+#include <hearth/chat.h>
 
 #define HEARTH_VERSION "0.1.0"
 
