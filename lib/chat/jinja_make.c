@@ -123,9 +123,10 @@ hearth_status jinja_build(jinja_run *r, jinja_builder *b, jinja_value v)
 hearth_status jinja_built(jinja_run *r, const jinja_builder *b, jinja_flavor flavor,
                           jinja_value *out)
 {
+    static const jinja_value nothing = {.kind = JINJA_MISSING}; /* so that items is never NULL */
     jinja_list *list;
     TRY(jinja_new(r, sizeof *list, &list));
-    *list = (jinja_list){.flavor = flavor, .n = b->n, .items = b->items};
+    *list = (jinja_list){.flavor = flavor, .n = b->n, .items = b->n ? b->items : &nothing};
     *out = jinja_of_list(list);
     return HEARTH_OK;
 }
