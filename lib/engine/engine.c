@@ -320,13 +320,13 @@ hearth_status engine_enqueue(hearth_engine *e, hearth_request *r, hearth_error *
 {
     monitor_lock(&e->door);
     /* A free place takes in one more than may wait. */
-    uint32_t n_free = e->plan.n_parallel - e->shown.n_running;
-    if (e->n_waiting >= e->options.n_queue + n_free) {
+    uint32_t n_free = e->plan.n_parallel - e->shown.n_running, n_waiting = e->n_waiting;
+    if (n_waiting >= e->options.n_queue + n_free) {
         e->shown.n_refused++;
         monitor_unlock(&e->door);
         FAIL(err, EBUSY, "queue",
              "%u requests are waiting already, which is the most; try again later or raise n_queue",
-             e->n_waiting);
+             n_waiting);
     }
     request_ref(r);
     r->engine = e;

@@ -201,6 +201,7 @@ void engine_cache_release(hearth_engine *e, hearth_request *r)
                         r->pages->pages[whole]);
     sequence_release(r->pages, &e->pool);
     r->n_past = 0;
+    r->pooled.n = 0;
     r->node = PREFIX_ROOT;
 }
 
