@@ -303,19 +303,29 @@ static hearth_status make_steps(automaton *a, state_id from, hearth_error *err)
     return HEARTH_OK;
 }
 
+/* The bytes around one that every place treats as it does that one all lead to the same state. */
 static hearth_status find_step(automaton *a, state_id from, uint8_t byte, state_id *to,
                                hearth_error *err)
 {
+    uint32_t low = 0, high = 255;
     begin(a);
     for (uint32_t i = 0; i < STATES(a)[from].n; i++) {
         automaton_cell c = CELLS(a)[PLACES(a)[STATES(a)[from].first + i]];
         const grammar_node *n = &a->g->nodes[c.node];
-        if (n->kind == NODE_RANGE && n->a <= byte && byte <= n->b && !want(a, n->next, c.below))
+        if (n->kind != NODE_RANGE || n->a > n->b)
+            continue;
+        bool inside = n->a <= byte && byte <= n->b;
+        uint32_t from_here = inside ? n->a : n->b < byte ? n->b + 1u : 0;
+        uint32_t to_here = inside ? n->b : n->a > byte ? n->a - 1 : 255;
+        low = from_here > low ? from_here : low;
+        high = to_here < high ? to_here : high;
+        if (inside && !want(a, n->next, c.below))
             return no_memory(a, err);
     }
     TRY(follow(a, err));
     TRY(state_of_found(a, to, err));
-    STEPS(a)[STATES(a)[from].steps + byte] = *to;
+    for (uint32_t b = low; b <= high; b++)
+        STEPS(a)[STATES(a)[from].steps + b] = *to;
     return HEARTH_OK;
 }
 

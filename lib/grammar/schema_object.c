@@ -248,13 +248,14 @@ static hearth_status keep_fitting(object *o, regular **r)
     return HEARTH_OK;
 }
 
-/* The names that match exactly the patterns of the set (bits), and the schemas of these. */
+/* The names that match exactly the patterns of the set (bits), and the schemas of these. None has a
+ * NUL: too many readers of JSON cannot take it in a name. */
 static hearth_status names_of_set(object *o, unsigned set, regular **r, json_t **all)
 {
     const char *pattern;
     json_t *value;
     unsigned i = 0;
-    TRY(regular_from_regex(r, "[^]*", 4, REGULAR_WHOLE, o->s->err));
+    TRY(regular_from_regex(r, "[^\\0]*", 6, REGULAR_WHOLE, o->s->err));
     json_object_foreach((json_t *)patterns_of(o), pattern, value)
     {
         regular *one;

@@ -343,7 +343,7 @@ static bool write_whole(uint64_t low, uint64_t high, buf *out)
 
 /* ---- sizes with a fraction ---- */
 
-static const uint64_t most_whole = 9999999999999999u;
+static const uint64_t most_whole = 999999999999999u;
 
 /* What may follow the whole part of a bound: fractions beyond its own, on the side asked for. */
 static bool write_fractions(const bound *b, bool at_least, buf *out)
@@ -398,7 +398,7 @@ static hearth_status make_sizes(schema *s, const bound *low, const bound *high, 
         TRY_OUT(regex_of(s, &text, good, r));
     }
     if (!low->is_set && !high->is_set)
-        TRY_OUT(cut(s, r, "(?:0|[1-9]\\d{0,15})(?:\\.\\d{1,16})?", REGULAR_WHOLE));
+        TRY_OUT(cut(s, r, "(?:0|[1-9]\\d{0,14})(?:\\.\\d{1,16})?", REGULAR_WHOLE));
 out:
     buf_deinit(&text);
     return status;
@@ -512,7 +512,7 @@ static bool whole_limits(const json_t *flat, int64_t *low, int64_t *high)
                 return false;
             whole += is_low ? 1 : -1;
         }
-        /* A bound beyond the usual 16 digits widens them: what was asked for must be there. */
+        /* A bound beyond the usual 15 digits widens them: what was asked for must be there. */
         if (is_low ? whole > *limit || i == 0 : whole < *limit || i == 2)
             *limit = whole;
         if (is_low && whole > (int64_t)most_whole && *high == (int64_t)most_whole)
