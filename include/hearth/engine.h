@@ -19,6 +19,7 @@
 #define HEARTH_ENGINE_H
 
 #include <hearth/generate.h>
+#include <hearth/grammar.h>
 #include <hearth/sampler.h>
 
 #ifdef __cplusplus
@@ -93,6 +94,8 @@ typedef struct hearth_request_options {
     const int32_t *tokens; /* the prompt, at least one token; copied */
     size_t n_tokens;
     const hearth_sampler_options *sampler; /* NULL: the defaults; used during submit only */
+    const hearth_matcher *matcher; /* the grammar of the answer, or NULL; copied. An answer to which
+                                      nothing may be added any more ends (STOP) */
     int32_t max_tokens;      /* -1: until the model stops or the context is full; 0 only reads */
     const char *const *stop; /* stop strings, not given out; copied */
     size_t n_stop;

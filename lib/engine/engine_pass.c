@@ -135,7 +135,9 @@ static hearth_status choose(hearth_engine *e, hearth_request *r, const float *lo
             e->masked[r->end_tokens[i]] = -INFINITY;
         logits = e->masked;
     }
-    TRY(hearth_sampler_sample(r->sampler, logits, token, err));
+    TRY(hearth_sampler_sample_within(r->sampler, logits, r->matcher, token, err));
+    if (r->matcher)
+        TRY(hearth_matcher_accept(r->matcher, *token, err));
     return hearth_sampler_accept(r->sampler, *token, err);
 }
 
@@ -156,7 +158,7 @@ static hearth_status write_token(hearth_engine *e, hearth_request *r, const floa
     tell_probs(r, logits, e->model->h.n_vocab, token, slot);
     if (!slot->event.ends || r->options.special)
         TRY(answer_text_feed(&r->text, token, &slot->text, &stopped, err));
-    bool ends = slot->event.ends;
+    bool ends = slot->event.ends || (r->matcher && hearth_matcher_is_done(r->matcher));
     request_push(r);
     if (stopped)
         *reason = HEARTH_FINISH_WORD;

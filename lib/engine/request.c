@@ -159,6 +159,8 @@ hearth_status request_new(hearth_request **out, const hearth_model *model, uint3
     TRY_OUT(answer_text_open(&r->text, model, options->special, (const char *const *)r->stop,
                              options->n_stop, err));
     TRY_OUT(hearth_sampler_new(&r->sampler, model, n_ctx, options->sampler, err));
+    if (options->matcher)
+        TRY_OUT(hearth_matcher_dup(&r->matcher, options->matcher, err));
     if (options->ignore_eos)
         TRY_OUT(find_end_tokens(r, model, err));
     for (size_t i = 0; i < r->n_prompt; i++)
@@ -217,6 +219,7 @@ void request_unref(hearth_request *r)
     mem_free(r->stop);
     answer_text_close(&r->text);
     hearth_sampler_free(r->sampler);
+    hearth_matcher_free(r->matcher);
     mem_free(r->end_tokens);
     mem_free(r->tokens);
     mem_free(r->hidden);

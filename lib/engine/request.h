@@ -57,6 +57,7 @@ struct hearth_request {
     hearth_request_options options; /* its pointers are not used but stop */
     char **stop;
     hearth_sampler *sampler;
+    hearth_matcher *matcher; /* NULL: any text */
     answer_text text;
     int32_t *end_tokens; /* forbidden, with ignore_eos */
     size_t n_end_tokens;
