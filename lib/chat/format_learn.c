@@ -555,7 +555,7 @@ hearth_status format_learn(learner *l, const hearth_chat_template *t, const char
                            size_t n_source, hearth_error *err)
 {
     probe prompt = {.no_answer = true};
-    probe result = {.n_calls = 1, .result = true};
+    probe result = {.n_calls = 1, .result = true}, beside = {.n_calls = 1, .content = true};
     char *tail;
     *l = (learner){.template_ = t, .source = {source, n_source}, .turn_end = "", .call_end = ""};
     tool_shape_init(&l->shape);
@@ -573,17 +573,23 @@ hearth_status format_learn(learner *l, const hearth_chat_template *t, const char
     TRY(learn_calls(l, err));
     if (!l->native_calls)
         hint_calls(l);
-    result.args_text = l->args_text;
+    beside.args_text = result.args_text = l->args_text;
     result.null_content = l->null_empty;
     TRY(probe_render(t, &result, &tail, NULL, err));
     l->native_results = tail && strstr(tail, PROBE_RESULT);
     mem_free(tail);
-    /* What begins a call cannot end the answer. */
+    beside.no_tools = l->no_tools;
+    TRY(probe_render(t, &beside, &tail, NULL, err));
+    l->calls_alone = tail && !strstr(tail, PROBE_NAME_1) && !strstr(tail, PROBE_ID_1);
+    mem_free(tail);
+    /* What a call begins with cannot end the answer; it is no content either. */
     const char *open =
         l->shape.section_open[0] != '\0' ? l->shape.section_open : l->shape.call_open;
     size_t n = strlen(l->turn_end);
-    if (l->shape.kind == TOOL_KIND_HARMONY || (n > 0 && strncmp(open, l->turn_end, n) == 0))
+    if (n > 0 && strncmp(open, l->turn_end, n) == 0) {
+        l->shape.content_close = l->turn_end;
         l->turn_end = "";
+    }
     return l->failed ? error_no_memory(err, "a chat style", 0) : HEARTH_OK;
 }
 

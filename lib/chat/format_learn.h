@@ -21,6 +21,7 @@ typedef struct learner {
     tool_shape shape;
     const char *turn_end, *call_end; /* what ends an answer, and one of calls; or "" */
     bool native_tools, native_calls, native_results, args_text, null_empty, one_call;
+    bool calls_alone;           /* calls are not written beside content */
     bool no_tools;              /* the template fails when it is given tools */
     bool failed;                /* out of memory */
     char *texts[LEARNER_TEXTS]; /* what the shape's marks point to */

@@ -133,19 +133,19 @@ static hearth_status prepare_calls(const hearth_chat_style *style, json_t *messa
                                    hearth_error *err)
 {
     json_t *calls = json_object_get(message, "tool_calls"), *call;
-    bool text = style->native_calls && style->args_text, ok = true;
+    json_t *content = json_object_get(message, "content");
+    bool none = !content || json_is_null(content) ||
+                (json_is_string(content) && json_string_length(content) == 0);
+    bool native = style->native_calls && (none || !style->calls_alone), ok = true;
     size_t i;
     json_array_foreach(calls, i, call)
     {
         json_t *function = json_object_get(call, "function");
         if (!json_is_object(function) || !json_is_string(json_object_get(function, "name")))
             FAIL(err, EINVAL, "messages", "tool_calls[%zu].function: needs a name", i);
-        TRY(set_args(function, text, err));
+        TRY(set_args(function, native && style->args_text, err));
     }
-    json_t *content = json_object_get(message, "content");
-    bool none = !content || json_is_null(content) ||
-                (json_is_string(content) && json_string_length(content) == 0);
-    if (style->native_calls) {
+    if (native) {
         if (none)
             ok = json_object_set_new(message, "content",
                                      style->null_empty ? json_null() : json_string("")) == 0;

@@ -18,6 +18,7 @@ static hearth_status make_style(hearth_chat_style *style, const learner *l, hear
     style->args_text = l->args_text;
     style->null_empty = l->null_empty;
     style->one_call = l->one_call;
+    style->calls_alone = l->calls_alone;
     bool ok = tool_shape_copy(&style->shape, &l->shape, &style->memory);
     for (size_t i = 0; i < 2; i++)
         if (stops[i][0] != '\0')
