@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "os/clock.h"
+#include "worker/constraint.h"
 #include "worker/options.h"
 
 enum { ROUND_MS = 10 }; /* how long one of several choices is waited for */
@@ -29,6 +30,7 @@ struct answer {
     request *r;
     reply *y;
     hearth_chat_format *format; /* of a chat */
+    hearth_matcher *matcher;    /* at the start of every choice, or NULL */
     char id[33];
     reply_info info;
     uint64_t start_ns;
@@ -79,6 +81,7 @@ void answer_free(answer *a)
     mem_free(a->tokens);
     mem_free(a->candidates);
     buf_deinit(&a->pieces);
+    hearth_matcher_free(a->matcher);
     hearth_chat_format_free(a->format);
     reply_free(a->y);
     request_free(a->r);
@@ -98,6 +101,9 @@ hearth_status answer_add(answer *a, worker_call *c, const token_list *prompt, he
     c->detail.n_prompt = prompt->n;
     c->detail.n_ctx = hearth_engine_get_plan(a->w->engine)->memory.n_ctx;
     TRY_OUT(engine_options_init(&o, a->w, a->r, prompt, a->format, a->n_added, err));
+    if (a->n_added == 0)
+        TRY_OUT(constraint_matcher(a->r, a->w->model, a->format, &a->matcher, err));
+    o.engine.matcher = a->matcher;
     if (a->format)
         TRY_OUT(hearth_chat_parser_new(&x->parser, a->format, err));
     o.engine.client = c->q->client;
