@@ -27,6 +27,9 @@ void answer_set_format(answer *a, hearth_chat_format *format);
 /* Submits the next choice. The tokens are copied. */
 hearth_status answer_add(answer *a, worker_call *c, const token_list *prompt, hearth_error *err);
 
+/* Ends the thoughts of the answer that its client knows as id. False: there is none now. */
+bool answer_end_thought(worker *w, const char *id);
+
 /* Answers the call. Takes the answer, also on failure. */
 hearth_status answer_respond(answer *a, worker_call *c, hearth_error *err);
 

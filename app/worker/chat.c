@@ -118,6 +118,8 @@ static json_t *make_context(const chat_setup *s, const request *r, bool prompts)
     ok = ok && put(context, "eos_token", json_string(s->eos ? s->eos : ""));
     if (ok && r->options.thinking != SWITCH_DEFAULT)
         ok = put(context, "enable_thinking", json_boolean(r->options.thinking == SWITCH_ON));
+    else if (ok && r->options.reasoning_budget_tokens == 0)
+        ok = put(context, "enable_thinking", json_false());
     if (ok && s->variables)
         ok = json_object_update(context, s->variables) == 0;
     if (ok && chat->template_kwargs)

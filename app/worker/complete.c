@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * complete.c - prompts that are gone on from: /completion and /v1/completions.
+ * complete.c - prompts that are gone on from: /completion, /v1/completions and /infill.
  */
 #include "worker/answer.h"
+#include "worker/infill.h"
 
 hearth_status worker_complete(worker_call *c, hearth_error *err)
 {
@@ -16,7 +17,10 @@ hearth_status worker_complete(worker_call *c, hearth_error *err)
     for (uint32_t i = 0; i < n; i++) {
         prompt.n = 0;
         size_t number = (size_t)i * r->n_prompts / n;
-        TRY_OUT(token_list_add_prompt(&prompt, c->w, &r->prompts[number], flags, err));
+        if (r->kind == REQUEST_INFILL)
+            TRY_OUT(infill_add_prompt(&prompt, c->w, r, err));
+        else
+            TRY_OUT(token_list_add_prompt(&prompt, c->w, &r->prompts[number], flags, err));
         TRY_OUT(answer_add(a, c, &prompt, err));
     }
     status = answer_respond(a, c, err);

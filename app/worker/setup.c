@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/file.h"
+#include "worker/infill.h"
 
 enum { TEXT_FILE_MAX = 4 << 20 };
 
@@ -222,6 +223,7 @@ hearth_status setup_worker(worker *w, hearth_error *err)
         .n_choices_max = hearth_engine_get_plan(w->engine)->n_parallel,
     };
     log_plan(w);
+    TRY(infill_tokens_find(&w->infill, w->model, err));
     return chat_setup_init(&w->chat, w->flags, w->model, &w->host->log, err);
 }
 

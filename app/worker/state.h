@@ -7,6 +7,7 @@
 #ifndef HEARTH_WORKER_STATE_H
 #define HEARTH_WORKER_STATE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include <hearth/engine.h>
@@ -17,6 +18,11 @@
 #include "worker/metrics.h"
 #include "worker/worker.h"
 
+/* Control tokens of models that fill in text: see infill.h. -1 where the model has none. */
+typedef struct infill_tokens {
+    int32_t prefix, suffix, middle, repository, file;
+} infill_tokens;
+
 typedef struct worker {
     const worker_flags *flags;
     const worker_host *host;
@@ -26,6 +32,7 @@ typedef struct worker {
     const hearth_model_info *info;
     hearth_special_tokens special;
     chat_setup chat;
+    infill_tokens infill;
     request_options defaults; /* of requests: flags and what the model's file recommends */
     request_limits limits;
     request_bias *biases;   /* of defaults */
@@ -39,6 +46,8 @@ typedef struct worker {
     char fingerprint[32];
     int64_t created_s;
     metrics metrics;
+    pthread_mutex_t lock; /* of answers */
+    struct answer *answers;
     atomic_bool ready;
 } worker;
 
@@ -82,7 +91,7 @@ reply_info worker_reply_info(const worker *w, char id[33]);
 worker_handler worker_health, worker_models, worker_model, worker_props, worker_set_props,
     worker_slots, worker_slot_action, worker_loras, worker_set_loras, worker_metrics;
 worker_handler worker_tokenize, worker_detokenize;
-worker_handler worker_complete, worker_chat, worker_template, worker_count, worker_embed,
-    worker_rerank;
+worker_handler worker_complete, worker_chat, worker_template, worker_count, worker_control,
+    worker_embed, worker_rerank;
 
 #endif

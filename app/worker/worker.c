@@ -194,6 +194,7 @@ hearth_status worker_run(const worker_flags *flags, const worker_host *host, hea
     worker *w = mem_calloc(1, sizeof *w);
     if (w == NULL)
         return error_no_memory(err, "the engine", sizeof *w);
+    pthread_mutex_init(&w->lock, NULL);
     w->flags = flags;
     w->host = host;
     w->created_s = (int64_t)time(NULL);
@@ -203,6 +204,7 @@ hearth_status worker_run(const worker_flags *flags, const worker_host *host, hea
 out:
     setup_undo(w);
     secrets_deinit(&s);
+    pthread_mutex_destroy(&w->lock);
     mem_free(w);
     return status;
 }
