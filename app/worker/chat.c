@@ -25,32 +25,6 @@ static const char chatml[] =
 
 /* ---- setup ---- */
 
-static hearth_status choose_source(chat_setup *s, const worker_flags *flags,
-                                   const hearth_model *model, const hearth_log *log,
-                                   hearth_error *err)
-{
-    size_t n;
-    if (flags->chat_template && flags->chat_template_file)
-        FAIL(err, EINVAL, "--chat-template",
-             "--chat-template and --chat-template-file exclude each other");
-    s->source = hearth_model_get_info(model)->chat_template;
-    if (flags->chat_template_file) {
-        TRY(file_read_all(flags->chat_template_file, TEMPLATE_MAX, &s->from_file, &n, err));
-        s->source = s->from_file;
-    } else if (flags->chat_template) {
-        s->source = strcmp(flags->chat_template, "chatml") == 0 ? chatml : flags->chat_template;
-        if (s->source != chatml && strchr(s->source, '{') == NULL)
-            FAIL(err, EINVAL, "--chat-template",
-                 "--chat-template: '%.64s' is no template; give its Jinja text, or chatml",
-                 s->source);
-    } else if (s->source == NULL) {
-        log_write(log, HEARTH_LOG_WARNING,
-                  "the model has no chat template; chats are written as ChatML");
-        s->source = chatml;
-    }
-    return HEARTH_OK;
-}
-
 static hearth_status read_variables(chat_setup *s, const char *text, hearth_error *err)
 {
     json_error_t problem;
@@ -69,20 +43,42 @@ static hearth_status piece(const hearth_model *model, int32_t token, char **out,
     return token >= 0 ? hearth_token_piece(model, token, out, &n, err) : HEARTH_OK;
 }
 
-hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, const hearth_model *model,
-                              const hearth_log *log, hearth_error *err)
+hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, hearth_error *err)
+{
+    const char *text = flags->chat_template;
+    size_t n;
+    if (text && flags->chat_template_file)
+        FAIL(err, EINVAL, "--chat-template",
+             "--chat-template and --chat-template-file exclude each other");
+    if (text && strcmp(text, "chatml") == 0)
+        text = chatml;
+    if (text && strchr(text, '{') == NULL)
+        FAIL(err, EINVAL, "--chat-template",
+             "--chat-template: '%.64s' is no template; give its Jinja text, or chatml", text);
+    if (flags->chat_template_file)
+        TRY(file_read_all(flags->chat_template_file, TEMPLATE_MAX, &s->from_file, &n, err));
+    s->source = s->from_file ? s->from_file : text;
+    return read_variables(s, flags->template_kwargs, err);
+}
+
+hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const hearth_log *log,
+                              hearth_error *err)
 {
     hearth_special_tokens special;
     TRY(hearth_model_special_tokens(model, &special, err));
     TRY(piece(model, special.bos, &s->bos, err));
     TRY(piece(model, special.eos, &s->eos, err));
-    TRY(read_variables(s, flags->template_kwargs, err));
-    TRY(choose_source(s, flags, model, log, err));
-    hearth_status status =
-        hearth_chat_template_new(&s->jinja, s->source, strlen(s->source), &s->problem);
+    if (s->source == NULL)
+        s->source = hearth_model_get_info(model)->chat_template;
+    if (s->source == NULL) {
+        log_write(log, HEARTH_LOG_WARNING,
+                  "the model has no chat template; chats are written as ChatML");
+        s->source = chatml;
+    }
+    size_t n = strlen(s->source);
+    hearth_status status = hearth_chat_template_new(&s->jinja, s->source, n, &s->problem);
     if (status == HEARTH_OK)
-        status =
-            hearth_chat_style_learn(&s->style, s->jinja, s->source, strlen(s->source), &s->problem);
+        status = hearth_chat_style_learn(&s->style, s->jinja, s->source, n, &s->problem);
     if (status != HEARTH_OK)
         log_write(log, HEARTH_LOG_WARNING, "no chats: %s", s->problem.message);
     return HEARTH_OK;

@@ -23,8 +23,11 @@ typedef struct chat_setup {
     hearth_error problem; /* code not OK: no chats */
 } chat_setup;
 
-hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, const hearth_model *model,
-                              const hearth_log *log, hearth_error *err);
+/* What the flags say, so that a wrong one is told before the model is opened. */
+hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, hearth_error *err);
+/* The rest: the model's own template where the flags gave none. */
+hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const hearth_log *log,
+                              hearth_error *err);
 void chat_setup_deinit(chat_setup *s);
 
 /* The conversation as the model reads it; *text is the caller's: hearth_free. */

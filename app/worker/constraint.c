@@ -129,7 +129,7 @@ static hearth_status put_thoughts_first(hearth_grammar **grammar, const hearth_c
     bool ok = buf_append_text(&text, hearth_grammar_to_gbnf(*grammar)) &&
               buf_append_text(&text, "\n") &&
               constraint_write_until("hearth-thoughts", end_tag, &text) &&
-              buf_append_text(&text, "hearth-blanks ::= [ \\t\\r\\n]*\nhearth-answer ::= ");
+              buf_append_text(&text, "hearth-blanks ::= [ \\t\\r\\n]{0,4}\nhearth-answer ::= ");
     if (ok && is_open)
         ok = buf_append_text(&text, "hearth-thoughts hearth-blanks root\n");
     else

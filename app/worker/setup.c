@@ -150,6 +150,7 @@ hearth_status setup_check(worker *w, hearth_error *err)
         FAIL(err, EINVAL, "--model",
              "which model? Give a GGUF file with --model, or ember, which is built in");
     TRY(read_names(w, err));
+    TRY(chat_setup_init(&w->chat, w->flags, err));
     return read_defaults(w, err);
 }
 
@@ -224,7 +225,7 @@ hearth_status setup_worker(worker *w, hearth_error *err)
     };
     log_plan(w);
     TRY(infill_tokens_find(&w->infill, w->model, err));
-    return chat_setup_init(&w->chat, w->flags, w->model, &w->host->log, err);
+    return chat_setup_open(&w->chat, w->model, &w->host->log, err);
 }
 
 void setup_undo(worker *w)

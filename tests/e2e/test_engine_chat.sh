@@ -1,0 +1,129 @@
+# Chats over every dialect: one model, one question, the same answer; templates, thoughts and their budget,
+# formats of the answer, tools, counts, infill, and errors in the dialect's own envelope.
+. "$SOURCE/tests/e2e/check.sh"
+. "$SOURCE/tests/e2e/engine.sh"
+command -v curl >/dev/null && command -v node >/dev/null || skip "needs curl and node"
+
+# events EXPRESSION: over the streamed body; d: the data of its events, without [DONE].
+events() {
+    node -e 'const d = require("fs").readFileSync(0, "utf8").split("\n").filter(s => s.startsWith("data: {"))
+        .map(s => JSON.parse(s.slice(6))); const v = eval(process.argv[1]);
+        console.log(typeof v === "string" ? v : JSON.stringify(v))' "$1" <"$work/body"
+}
+
+asked='"messages":[{"role":"user","content":"What is Hearth?"}],"temperature":0'
+question="$asked,\"max_tokens\":60"
+start_engine -m ember --port 0 || finish
+
+# ---- one answer, six ways ----
+post /v1/chat/completions "{$question}"
+expect_status 200
+answer=$(json 'b.choices[0].message.content')
+expect_in '^Hearth' "$answer"
+expect_equal "$(json 'b.choices[0].finish_reason')" stop
+expect_equal "$(json 'b.usage.total_tokens === b.usage.prompt_tokens + b.usage.completion_tokens')" true
+post /v1/chat/completions "{$question,\"stream\":true,\"stream_options\":{\"include_usage\":true}}" -N
+expect_equal "$(events 'd.map(e => e.choices[0]?.delta.content ?? "").join("")')" "$answer"
+expect_equal "$(events 'd.at(-1).usage.completion_tokens > 3')" true
+expect_equal "$(tail -c 16 "$work/body" | tr -d '\n')" 'data: [DONE]'
+post /v1/messages "{$question}"
+expect_equal "$(json 'b.content[0].text')" "$answer"
+expect_equal "$(json 'b.stop_reason')" end_turn
+post /v1/messages "{$question,\"stream\":true}" -N
+expect_equal "$(events 'd.filter(e => e.type === "content_block_delta").map(e => e.delta.text).join("")')" "$answer"
+expect_equal "$(events 'd.at(-1).type')" message_stop
+post /v1/responses '{"input":"What is Hearth?","temperature":0,"max_output_tokens":60}'
+expect_equal "$(json 'b.output[0].content[0].text')" "$answer"
+post /v1/responses '{"input":"What is Hearth?","temperature":0,"max_output_tokens":60,"stream":true}' -N
+expect_equal "$(events 'd.filter(e => e.type === "response.output_text.delta").map(e => e.delta).join("")')" "$answer"
+
+# ---- the prompt ----
+post /apply-template "{$question}"
+prompt=$(json 'b.prompt')
+expect_in 'What is Hearth' "$prompt"
+post /v1/messages/count_tokens "{\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"What is Hearth?\"}]}"
+count=$(json 'b.input_tokens')
+post /v1/chat/completions/input_tokens "{$question}"
+expect_equal "$(json 'b.input_tokens')" "$count"
+post /v1/chat/completions "{$asked,\"max_tokens\":1}"
+expect_equal "$(json 'b.usage.prompt_tokens')" "$count"
+post /apply-template '{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello, I"}]}'
+expect_in 'Hello, I$' "$(json 'b.prompt')"
+post /v1/chat/completions '{"messages":[{"role":"user","content":"What is Hearth?"},{"role":"assistant","content":"Hearth"}],"temperature":0,"max_tokens":4}'
+expect_status 200
+
+# ---- what an answer must look like ----
+schema='{"type":"object","properties":{"n":{"type":"integer"},"s":{"enum":["a","b"]}},"required":["n","s"],"additionalProperties":false}'
+post /v1/chat/completions "{$question,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":$schema}}}"
+expect_equal "$(json 'typeof JSON.parse(b.choices[0].message.content).n')" number
+post /v1/chat/completions "{$question,\"response_format\":{\"type\":\"json_object\"},\"seed\":3}"
+expect_in '^[[:space:]]*\{' "$(json 'b.choices[0].message.content')"
+post /completion '{"prompt":"Yes or no?","grammar":"root ::= \"yes\" | \"no\"","response_fields":["content"]}'
+expect_in '^(yes|no)$' "$(json 'b.content')"
+post /completion '{"prompt":"a","grammar":"root ::= ("}'
+expect_status 400
+post /v1/chat/completions "{$question,\"stop\":[\"models\"]}"
+expect_equal "$(json 'b.choices[0].message.content.includes("models")')" false
+post /v1/chat/completions "{$question,\"n\":2,\"temperature\":1.5,\"seed\":1}"
+first=$(json 'b.choices.map(c => c.message.content)')
+post /v1/chat/completions "{$question,\"n\":2,\"temperature\":1.5,\"seed\":1}"
+expect_equal "$(json 'b.choices.map(c => c.message.content)')" "$first"
+post /v1/chat/completions "{$asked,\"logprobs\":true,\"top_logprobs\":3,\"max_tokens\":4}"
+expect_equal "$(json 'b.choices[0].logprobs.content.map(t => t.top_logprobs.length)')" '[3,3,3,3]'
+post /v1/chat/completions "{$asked,\"logit_bias\":{\"1\":-100},\"max_tokens\":3}"
+expect_status 200
+
+# ---- errors, each in its own envelope ----
+post /v1/chat/completions '{"messages":[]}'
+expect_status 400
+expect_equal "$(json 'b.error.type')" invalid_request_error
+post /v1/messages '{"messages":[{"role":"user","content":1}],"max_tokens":3}'
+expect_status 400
+expect_equal "$(json 'b.type + " " + b.error.type')" 'error invalid_request_error'
+many=$(printf 'word %.0s' {1..3000})
+post /v1/messages "{\"max_tokens\":4,\"messages\":[{\"role\":\"user\",\"content\":\"$many\"}]}"
+expect_status 400
+expect_body 'prompt is too long: [0-9]+ tokens > 2048 maximum'
+post /v1/chat/completions "{\"messages\":[{\"role\":\"user\",\"content\":\"$many\"}]}"
+expect_status 400
+expect_body 'exceeds the available context size'
+post /infill '{"input_prefix":"a","input_suffix":"b"}'
+expect_status 501
+post /v1/chat/completions/control '{"id":"chatcmpl-none","action":"reasoning_end"}'
+expect_equal "$(json 'b.success')" false
+
+# ---- thoughts: a template that opens them ----
+cat >"$work/think.jinja" <<'END'
+{%- for m in messages -%}
+{{- '<|im_start|>' + m.role + '\n' -}}
+{%- if m.reasoning_content -%}{{- '<think>\n' + m.reasoning_content + '\n</think>\n\n' -}}{%- endif -%}
+{{- m.content + '<|im_end|>\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}
+{%- if enable_thinking is defined and not enable_thinking -%}{{- '<think>\n\n</think>\n\n' -}}
+{%- else -%}{{- '<think>\n' -}}{%- endif -%}{%- endif -%}
+END
+start_engine -m ember --port 0 --chat-template-file "$work/think.jinja" --reasoning-budget 5 || finish
+post /v1/chat/completions "{$question}"
+expect_equal "$(json 'b.choices[0].message.reasoning_content.length > 5')" true
+expect_equal "$(json 'b.choices[0].message.content.length > 5')" true
+expect_equal "$(json 'b.usage.completion_tokens_details.reasoning_tokens')" 5
+post /v1/chat/completions "{$question,\"reasoning_budget_tokens\":3,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":$schema}}}"
+expect_equal "$(json 'b.usage.completion_tokens_details.reasoning_tokens')" 3
+expect_equal "$(json 'typeof JSON.parse(b.choices[0].message.content).n')" number
+post /v1/chat/completions "{$question,\"reasoning_format\":\"none\"}"
+expect_equal "$(json '"reasoning_content" in b.choices[0].message')" false
+post /apply-template "{$question,\"chat_template_kwargs\":{\"enable_thinking\":false}}"
+expect_in '</think>' "$(json 'b.prompt')"
+post /v1/messages "{$question}"
+expect_equal "$(json 'b.content.map(c => c.type)')" '["thinking","text"]'
+
+# ---- a template that is wrong refuses chats, and nothing else ----
+start_engine -m ember --port 0 --chat-template '{% if %}' || finish
+post /v1/chat/completions "{$question}"
+expect_status 422
+post /completion '{"prompt":"a","n_predict":1}'
+expect_status 200
+refuse 2 "chatglm' is no template" engine -m ember --port 0 --chat-template chatglm
+stop_engine
+finish
