@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <hearth/status.h>
+#include <hearth/model.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,6 +50,18 @@ HEARTH_API hearth_status hearth_chat_template_render(const hearth_chat_template 
                                                      const char *context_json, size_t n_context,
                                                      const hearth_chat_render_options *options,
                                                      char **text, size_t *n, hearth_error *err);
+
+/* Renders a conversation and tokenizes it for the model. Control tokens that the template writes
+ * are control tokens; what the messages of the roles "user" and "tool" spell is text, so that
+ * nobody who is quoted can forge a turn. A beginning token is added where the model wants one and
+ * the template writes none. *tokens is the caller's: hearth_free; so is *text, the rendered text,
+ * which may be not wanted (NULL). */
+HEARTH_API hearth_status hearth_chat_tokenize(const hearth_chat_template *t,
+                                              const hearth_model *model, const char *context_json,
+                                              size_t n_context,
+                                              const hearth_chat_render_options *options,
+                                              int32_t **tokens, size_t *n_tokens, char **text,
+                                              size_t *n_text, hearth_error *err);
 
 #ifdef __cplusplus
 }
