@@ -325,6 +325,16 @@ static hearth_status put_tool(gbnf *g, const tool_shape *s, const tool_entry *to
                 : put_value_rules(g, s, tool, t, err);
 }
 
+/* An error of the tool's schema also says whose it is. */
+static hearth_status put_tool_of(gbnf *g, const hearth_chat_format *f, size_t t, hearth_error *err)
+{
+    hearth_error inner = {0};
+    hearth_status status = put_tool(g, f->shape, &f->tools.tools[t], t, &inner);
+    if (status == HEARTH_OK)
+        return HEARTH_OK;
+    return error_set(err, status, "tools", "tools[%zu].function.parameters: %s", t, inner.message);
+}
+
 /* ---- the whole ---- */
 
 /* `skip` is how much of the very first mark is left out: the blanks before a trigger. */
@@ -514,7 +524,7 @@ hearth_status format_make_grammar(hearth_chat_format *f, hearth_tool_choice choi
     gbnf_put(&g, "\n");
     for (size_t i = 0; i < f->tools.n; i++)
         if (choice != HEARTH_TOOL_NAMED || strcmp(f->tools.tools[i].name, tool_name) == 0)
-            TRY_OUT(put_tool(&g, s, &f->tools.tools[i], i, err));
+            TRY_OUT(put_tool_of(&g, f, i, err));
     put_shared(&g, s);
     f->grammar = g.failed ? NULL : buf_take(&g.rules, &(size_t){0});
     if (!f->grammar || (lazy && !add_triggers(f)))
