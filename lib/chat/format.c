@@ -76,7 +76,7 @@ hearth_status format_open(hearth_chat_format **out, const tool_shape *shape,
     if (!f)
         return error_no_memory(err, "a chat format", sizeof *f);
     f->shape = shape;
-    f->parallel = options->parallel;
+    f->parallel = options->parallel && !shape->one_call;
     f->inline_reasoning = options->reasoning == HEARTH_REASONING_NONE;
     f->id_seed = options->id_seed;
     TRY_OUT(tool_list_open(&f->tools, options->tools, options->n_tools_bytes, err));

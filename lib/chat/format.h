@@ -20,8 +20,8 @@ struct hearth_chat_style {
     bool native_results;
     bool args_text;   /* the template wants arguments as text, not as an object */
     bool null_empty;  /* content that is empty must be null beside calls */
+    bool no_system;   /* the template refuses a system message */
     bool calls_alone; /* the template writes no calls beside content */
-    bool one_call;    /* the template writes one call at most */
     char *stops[2];   /* what ends an answer, and one of calls, if no end token does; or NULL */
 };
 

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <hearth/grammar.h>
+
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/utf8.h"
@@ -137,10 +139,72 @@ void gbnf_until(gbnf *g, const char *name, const char *text, size_t n)
 
 /* ---- JSON ---- */
 
-hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, hearth_error *err)
+static bool is_name(char c, bool first)
 {
-    (void)schema;
-    (void)err;
-    gbnf_put(g, "%s ::= any-object\n", name);
-    return HEARTH_OK;
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (!first && ((c >= '0' && c <= '9') || c == '-' || c == '_'));
+}
+
+/* The end of what begins at text[i] and holds no names: a literal, a set, a comment. */
+static size_t skip_quoted(const char *text, size_t i)
+{
+    char close = text[i] == '[' ? ']' : text[i] == '#' ? '\n' : '"';
+    for (i++; text[i] != '\0' && text[i] != close; i++)
+        i += text[i] == '\\' && text[i + 1] != '\0';
+    return text[i] != '\0' ? i + 1 : i;
+}
+
+/* A grammar of its own becomes rules of this one: root is NAME, any other R is NAME-R. */
+static bool embed(gbnf *g, const char *name, const char *text)
+{
+    bool ok = true;
+    for (size_t i = 0, end; ok && text[i] != '\0'; i = end) {
+        end = i + 1;
+        if (text[i] == '"' || text[i] == '[' || text[i] == '#') {
+            end = skip_quoted(text, i);
+        } else if (is_name(text[i], true)) {
+            while (is_name(text[end], false))
+                end++;
+            bool root = end - i == 4 && memcmp(text + i, "root", 4) == 0;
+            ok = buf_append_text(&g->rules, name) && (root || buf_append_text(&g->rules, "-"));
+            if (root)
+                continue;
+        }
+        ok = ok && buf_append(&g->rules, text + i, end - i);
+    }
+    return ok && buf_append_text(&g->rules, "\n");
+}
+
+/* The schema as text, with what its references may point to. */
+static char *schema_text(const json_t *schema, const json_t *root)
+{
+    static const char *const places[] = {"$defs", "definitions"};
+    json_t *copy = schema ? json_copy((json_t *)schema) : json_pack("{s:s}", "type", "object");
+    bool ok = copy != NULL;
+    for (size_t i = 0; ok && i < 2; i++) {
+        json_t *defined = json_object_get(root, places[i]);
+        if (defined && !json_object_get(copy, places[i]))
+            ok = json_object_set(copy, places[i], defined) == 0;
+    }
+    char *text = ok ? json_dumps(copy, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    json_decref(copy);
+    return text;
+}
+
+hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const json_t *root,
+                          hearth_error *err)
+{
+    void (*release)(void *);
+    hearth_grammar *grammar = NULL;
+    hearth_status status = HEARTH_OK;
+    char *text = schema_text(schema, root);
+    if (!text)
+        return error_no_memory(err, "a tool's schema", 0);
+    TRY_OUT(hearth_grammar_from_schema(&grammar, text, err));
+    g->failed = g->failed || !embed(g, name, hearth_grammar_to_gbnf(grammar));
+out:
+    hearth_grammar_unref(grammar);
+    json_get_alloc_funcs(NULL, &release);
+    release(text);
+    return status;
 }

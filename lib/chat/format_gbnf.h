@@ -32,7 +32,9 @@ void gbnf_literal(gbnf *g, const char *text, size_t n);
  * valid UTF-8 and not empty. */
 void gbnf_until(gbnf *g, const char *name, const char *mark, size_t n);
 
-/* The rules of a JSON value that follows the schema (NULL: any object), with NAME as the first. */
-hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, hearth_error *err);
+/* The rules of a JSON value that follows the schema (NULL: any object), with NAME as the first. The
+ * schema is part of root, which may define what it refers to. */
+hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const json_t *root,
+                          hearth_error *err);
 
 #endif

@@ -62,9 +62,15 @@ static const char *key_or(const char *key, const char *usual)
 
 /* ---- arguments ---- */
 
+static bool is_boolean(const json_t *schema)
+{
+    const char *type = json_string_value(json_object_get(schema, "type"));
+    return type && strcmp(type, "boolean") == 0;
+}
+
 /* What follows the '=' of a parameter, and its end. */
-static hearth_status put_xml_value(gbnf *g, const tool_shape *s, const json_t *schema, size_t tool,
-                                   size_t param, hearth_error *err)
+static void put_xml_value(gbnf *g, const tool_shape *s, const json_t *schema, size_t tool,
+                          size_t param)
 {
     const char *close = s->line_values ? s->value_close : trim_start(s->value_close);
     size_t n = trim_end(close);
@@ -82,25 +88,24 @@ static hearth_status put_xml_value(gbnf *g, const tool_shape *s, const json_t *s
         gbnf_put(g, " )");
         gbnf_literal(g, close, n);
     } else if (tool_schema_type(schema) == TOOL_TYPE_OTHER) {
-        char name[RULE_BYTES];
-        snprintf(name, sizeof name, "value-%zu-%zu", tool, param);
-        gbnf_put(g, " %s", name);
+        /* Templates write truth as Python does or as JSON does. */
+        if (is_boolean(schema))
+            gbnf_put(g, " ( \"true\" | \"false\" | \"True\" | \"False\" )");
+        else
+            gbnf_put(g, " value-%zu-%zu", tool, param);
         gbnf_literal(g, close, n);
-        (void)err;
     } else {
         gbnf_put(g, " value-0");
     }
     put_text(g, close + n);
-    return HEARTH_OK;
 }
 
 static void put_pairs_value(gbnf *g, const tool_shape *s, const json_t *schema, size_t tool,
                             size_t param)
 {
-    const char *type = json_string_value(json_object_get(schema, "type"));
     if (s->quote[0] != '\0')
         gbnf_put(g, tool_schema_type(schema) == TOOL_TYPE_STRING ? " quoted" : " loose");
-    else if (type && strcmp(type, "boolean") == 0)
+    else if (is_boolean(schema))
         gbnf_put(g, " ( \"True\" | \"False\" )");
     else
         gbnf_put(g, " value-%zu-%zu", tool, param);
@@ -131,15 +136,15 @@ static hearth_status put_value_rules(gbnf *g, const tool_shape *s, const tool_en
     {
         char name[RULE_BYTES];
         snprintf(name, sizeof name, "value-%zu-%zu", t, i++);
-        if (s->kind == TOOL_KIND_PAIRS || tool_schema_type(schema) == TOOL_TYPE_OTHER)
-            TRY(gbnf_schema(g, name, schema, err));
+        if (!is_boolean(schema) &&
+            (s->kind == TOOL_KIND_PAIRS || tool_schema_type(schema) == TOOL_TYPE_OTHER))
+            TRY(gbnf_schema(g, name, schema, tool->schema, err));
     }
     return HEARTH_OK;
 }
 
 /* XML: each parameter once at most, in the order of the schema. */
-static hearth_status put_xml_params(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t,
-                                    hearth_error *err)
+static void put_xml_params(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t)
 {
     json_t *properties = json_object_get(tool->schema, "properties"), *schema;
     const char *key;
@@ -152,10 +157,9 @@ static hearth_status put_xml_params(gbnf *g, const tool_shape *s, const tool_ent
         put_text(g, s->key_open);
         put_text(g, key);
         put_text(g, string || s->key_close_other[0] == '\0' ? s->key_close : s->key_close_other);
-        TRY(put_xml_value(g, s, schema, t, i++, err));
+        put_xml_value(g, s, schema, t, i++);
         gbnf_put(g, must ? "" : " )?");
     }
-    return HEARTH_OK;
 }
 
 /* PAIRS: the required ones, then any of the others, each in the order of the schema. `after` says
@@ -232,7 +236,7 @@ static void put_option_rules(gbnf *g, const tool_shape *s, const tool_entry *too
 
 static void put_object(gbnf *g, const tool_shape *s, const char *name, size_t t)
 {
-    gbnf_put(g, " \"{\"");
+    gbnf_put(g, " \"{\" ws");
     if (s->id_key[0] != '\0') {
         put_quoted(g, s->id_key);
         gbnf_put(g, " \": \\\"\" [0-9]+ \"\\\", \"");
@@ -242,7 +246,14 @@ static void put_object(gbnf *g, const tool_shape *s, const char *name, size_t t)
     put_quoted(g, name);
     gbnf_put(g, " \",\" ws");
     put_quoted(g, key_or(s->args_key, "arguments"));
-    gbnf_put(g, " \":\" ws args-%zu ws \"}\"", t);
+    gbnf_put(g, " \":\" ws args-%zu", t);
+    if (s->id_after[0] != '\0') {
+        gbnf_put(g, " ( \",\" ws");
+        put_quoted(g, s->id_after);
+        gbnf_put(g, " \":\" ws \"\\\"\" [a-zA-Z0-9_-]{%s} \"\\\"\" )?",
+                 s->short_ids ? "9" : "1,64");
+    }
+    gbnf_put(g, " ws \"}\"");
 }
 
 static void put_named(gbnf *g, const tool_shape *s, const char *name, size_t t)
@@ -268,7 +279,8 @@ static void put_harmony(gbnf *g, const char *name, size_t t)
     put_text(g, name);
     gbnf_put(g, " \"<|channel|>commentary\" | \"<|channel|>commentary to=functions.\"");
     put_text(g, name);
-    gbnf_put(g, " ) ( \" <|constrain|>json\" | \" json\" )? \"<|message|>\" args-%zu", t);
+    gbnf_put(g, " ) ( \" <|constrain|>json\" | \" json\" )? \"<|message|>\" args-%zu \"<|call|>\"?",
+             t);
 }
 
 static hearth_status put_tool(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t,
@@ -297,7 +309,7 @@ static hearth_status put_tool(gbnf *g, const tool_shape *s, const tool_entry *to
     case TOOL_KIND_XML:
         put_text(g, tool->name);
         put_text(g, s->name_close);
-        TRY(put_xml_params(g, s, tool, t, err));
+        put_xml_params(g, s, tool, t);
         break;
     case TOOL_KIND_PAIRS:
         put_text(g, tool->name);
@@ -309,7 +321,18 @@ static hearth_status put_tool(gbnf *g, const tool_shape *s, const tool_entry *to
     gbnf_put(g, "\n");
     if (s->kind == TOOL_KIND_PAIRS)
         put_option_rules(g, s, tool, t);
-    return json ? gbnf_schema(g, args, tool->schema, err) : put_value_rules(g, s, tool, t, err);
+    return json ? gbnf_schema(g, args, tool->schema, tool->schema, err)
+                : put_value_rules(g, s, tool, t, err);
+}
+
+/* An error of the tool's schema also says whose it is. */
+static hearth_status put_tool_of(gbnf *g, const hearth_chat_format *f, size_t t, hearth_error *err)
+{
+    hearth_error inner = {0};
+    hearth_status status = put_tool(g, f->shape, &f->tools.tools[t], t, &inner);
+    if (status == HEARTH_OK)
+        return HEARTH_OK;
+    return error_set(err, status, "tools", "tools[%zu].function.parameters: %s", t, inner.message);
 }
 
 /* ---- the whole ---- */
@@ -326,17 +349,25 @@ static void put_calls(gbnf *g, const tool_shape *s, bool parallel)
     if (list) {
         gbnf_put(g, " \"[\" ws call%s ws \"]\"", parallel ? " ( \",\" ws call )*" : "");
     } else {
-        if (!s->recipient)
+        if (s->bare)
+            gbnf_put(g, " \"<|python_tag|>\"?");
+        else if (!s->recipient)
             put_text(g, open);
         gbnf_put(g, " call");
         if (parallel && s->kind != TOOL_KIND_HARMONY) {
             gbnf_put(g, " (");
             put_text(g, python ? ", " : s->bare ? "; " : s->call_between);
-            put_text(g, s->call_open);
+            if (!s->bare)
+                put_text(g, s->call_open);
             gbnf_put(g, " call )*");
         }
     }
     gbnf_literal(g, s->section_close, trim_end(s->section_close));
+    if (s->content_close[0] != '\0' && s->content_open[0] == '\0') {
+        gbnf_put(g, " (");
+        put_text(g, s->content_close);
+        gbnf_put(g, " )?");
+    }
     gbnf_put(g, "\n");
 }
 
@@ -349,12 +380,14 @@ static void put_root(gbnf *g, const hearth_chat_format *f, bool lazy)
     if (!lazy && s->kind == TOOL_KIND_HARMONY) {
         gbnf_put(g, " ( \"<|channel|>analysis<|message|>\" think-0 \"<|start|>assistant\" )?");
     } else if (!lazy && f->reasoning_open && thinks) {
-        gbnf_put(g, " think-0 ws");
+        gbnf_put(g, " think-0");
     } else if (!lazy && thinks && s->think_open[0] != '\0') {
-        gbnf_put(g, " (");
+        gbnf_put(g, " ( blanks");
         gbnf_literal(g, trim_start(s->think_open), trim_end(trim_start(s->think_open)));
-        gbnf_put(g, " think-0 ws )? ws");
+        gbnf_put(g, " think-0 )?");
     }
+    if (!lazy && s->kind != TOOL_KIND_HARMONY)
+        gbnf_put(g, " blanks");
     gbnf_put(g, " calls\n");
     if (lazy)
         return;
@@ -366,7 +399,7 @@ static void put_root(gbnf *g, const hearth_chat_format *f, bool lazy)
 
 static void put_shared(gbnf *g, const tool_shape *s)
 {
-    gbnf_put(g, "ws ::= [ \\t\\n]{0,16}\n");
+    gbnf_put(g, "ws ::= | \" \" | \"\\n\" [ \\t]{0,20}\nblanks ::= [ \\n]{0,4}\n");
     if (s->kind == TOOL_KIND_XML) {
         const char *close = s->line_values ? s->value_close : trim_start(s->value_close);
         gbnf_until(g, "value", close, trim_end(close));
@@ -491,7 +524,7 @@ hearth_status format_make_grammar(hearth_chat_format *f, hearth_tool_choice choi
     gbnf_put(&g, "\n");
     for (size_t i = 0; i < f->tools.n; i++)
         if (choice != HEARTH_TOOL_NAMED || strcmp(f->tools.tools[i].name, tool_name) == 0)
-            TRY_OUT(put_tool(&g, s, &f->tools.tools[i], i, err));
+            TRY_OUT(put_tool_of(&g, f, i, err));
     put_shared(&g, s);
     f->grammar = g.failed ? NULL : buf_take(&g.rules, &(size_t){0});
     if (!f->grammar || (lazy && !add_triggers(f)))

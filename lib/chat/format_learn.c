@@ -341,6 +341,7 @@ static bool take_keys(learner *l, json_t *object)
             l->shape.args_key = keep(l, name);
         } else if (text && strstr(key, "id")) {
             id = key;
+            l->shape.id_after = named ? keep(l, name) : "";
         }
     }
     return named;
@@ -514,7 +515,7 @@ static hearth_status learn_calls(learner *l, hearth_error *err)
         bool written = tail && (strstr(tail, PROBE_NAME_1) || strstr(tail, PROBE_ID_1));
         if (written && (harmony || take_calls(l, tail))) {
             l->native_calls = true;
-            l->one_call =
+            l->shape.one_call =
                 p.n_calls == 1 || (!strstr(tail, PROBE_NAME_2) && !strstr(tail, PROBE_ID_2));
             l->args_text = p.args_text;
             l->null_empty = p.null_content;
@@ -577,6 +578,11 @@ hearth_status format_learn(learner *l, const hearth_chat_template *t, const char
     result.null_content = l->null_empty;
     TRY(probe_render(t, &result, &tail, NULL, err));
     l->native_results = tail && strstr(tail, PROBE_RESULT);
+    mem_free(tail);
+    prompt.system = true;
+    prompt.no_tools = true;
+    TRY(probe_render(t, &prompt, &tail, NULL, err));
+    l->no_system = tail == NULL;
     mem_free(tail);
     beside.no_tools = l->no_tools;
     TRY(probe_render(t, &beside, &tail, NULL, err));

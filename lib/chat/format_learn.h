@@ -20,7 +20,8 @@ typedef struct learner {
     char *prompt; /* what the template writes between the user's text and the answer */
     tool_shape shape;
     const char *turn_end, *call_end; /* what ends an answer, and one of calls; or "" */
-    bool native_tools, native_calls, native_results, args_text, null_empty, one_call;
+    bool native_tools, native_calls, native_results, args_text, null_empty;
+    bool no_system;             /* the template refuses a system message */
     bool calls_alone;           /* calls are not written beside content */
     bool no_tools;              /* the template fails when it is given tools */
     bool failed;                /* out of memory */

@@ -205,20 +205,21 @@ static hearth_status prepare_tools(const hearth_chat_style *style, json_t *root,
 {
     json_t *messages = json_object_get(root, "messages"), *first = json_array_get(messages, 0);
     const char *role = json_string_value(json_object_get(first, "role"));
+    const char *wanted = style->no_system ? "user" : "system";
     json_t *content = json_object_get(first, "content");
-    bool system = role && strcmp(role, "system") == 0 && json_is_string(content), ok = true;
+    /* In front of what the first message says if it is the one, else in a message of its own. */
+    bool join = role && strcmp(role, wanted) == 0 && json_is_string(content), ok;
     buf b;
     buf_init(&b, 0);
-    if (system)
-        ok = buf_append(&b, json_string_value(content), json_string_length(content)) &&
-             buf_append_text(&b, "\n\n");
-    ok = ok && put_instructions(&b, style, json_object_get(root, "tools"));
-    if (ok && system)
-        ok = json_object_set_new(first, "content", json_stringn(b.data, b.n)) == 0;
-    else if (ok)
-        ok = json_array_insert_new(messages, 0,
-                                   json_pack("{s:s, s:o}", "role", "system", "content",
-                                             json_stringn(b.data, b.n))) == 0;
+    ok = put_instructions(&b, style, json_object_get(root, "tools"));
+    if (join)
+        ok = ok && buf_append_text(&b, "\n\n") &&
+             buf_append(&b, json_string_value(content), json_string_length(content)) &&
+             json_object_set_new(first, "content", json_stringn(b.data, b.n)) == 0;
+    else
+        ok = ok && json_array_insert_new(messages, 0,
+                                         json_pack("{s:s, s:o}", "role", wanted, "content",
+                                                   json_stringn(b.data, b.n))) == 0;
     json_object_del(root, "tools");
     buf_deinit(&b);
     return ok ? HEARTH_OK : error_no_memory(err, "the tools' description", 0);

@@ -62,6 +62,9 @@ static json_t *make_answer(const probe *p)
 static json_t *make_context(const probe *p)
 {
     json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", PROBE_USER);
+    if (p->system)
+        json_array_insert_new(messages, 0,
+                              json_pack("{s:s, s:s}", "role", "system", "content", "Be brief."));
     if (!p->no_answer)
         json_array_append_new(messages, make_answer(p));
     if (p->result)

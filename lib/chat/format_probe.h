@@ -37,6 +37,7 @@ typedef struct probe {
     bool reasoning;    /* PROBE_REASON */
     bool result;       /* a tool's result after the calls */
     bool no_answer;    /* the user's message and the generation prompt alone */
+    bool system;       /* a system message first */
     bool no_tools;     /* none are given */
     bool thinking;     /* enable_thinking, thinking: true */
 } probe;

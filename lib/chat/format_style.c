@@ -17,7 +17,7 @@ static hearth_status make_style(hearth_chat_style *style, const learner *l, hear
     style->native_results = l->native_results;
     style->args_text = l->args_text;
     style->null_empty = l->null_empty;
-    style->one_call = l->one_call;
+    style->no_system = l->no_system;
     style->calls_alone = l->calls_alone;
     bool ok = tool_shape_copy(&style->shape, &l->shape, &style->memory);
     for (size_t i = 0; i < 2; i++)
@@ -87,7 +87,7 @@ hearth_status hearth_chat_style_describe(const hearth_chat_style *style, char **
         json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "calls",
                   hearth_chat_style_calls(style), "native_tools", style->native_tools,
                   "native_calls", style->native_calls, "native_results", style->native_results,
-                  "arguments_as_text", style->args_text, "one_call", style->one_call, "reasoning",
+                  "arguments_as_text", style->args_text, "one_call", s->one_call, "reasoning",
                   !s->guessed_think && (s->think_close[0] != '\0' || s->kind == TOOL_KIND_HARMONY),
                   "bare", s->bare, "recipient", s->recipient);
 #define TOOL_SHAPE_FIELD(mark)                                                                     \

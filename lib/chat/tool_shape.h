@@ -46,6 +46,7 @@ typedef enum tool_kind {
     X(name_key)        /* JSON, LIST: "name" */                                                    \
     X(args_key)        /* JSON, LIST: "arguments" */                                               \
     X(id_key)          /* JSON, LIST: an id that stands before the name */                         \
+    X(id_after)        /* JSON, LIST: one that stands after the arguments */                       \
     X(key_open)        /* XML */                                                                   \
     X(key_close)       /* XML, PAIRS */                                                            \
     X(key_close_other) /* XML: of values that are no strings, if they have a mark of their own */  \
@@ -64,6 +65,7 @@ typedef struct tool_shape {
     bool recipient;   /* NAME_JSON: content is a call of "all", and the prompt ends in call_open */
     bool line_values; /* XML: one line break before and after a value is not part of it */
     bool cdata;       /* XML: a value may be a CDATA section */
+    bool one_call;    /* an answer has one call at most */
     bool guessed_think; /* the template knows no reasoning; the marks are the usual ones */
     bool short_ids;     /* ids are nine letters or digits */
 #define TOOL_SHAPE_FIELD(mark) const char *mark;

@@ -15,9 +15,12 @@
 #include <dirent.h>
 #include <jansson.h>
 
+#include <hearth/grammar.h>
 #include <hearth/tools.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "support/grammar_text.h"
 
 #define TEMPLATES HEARTH_REFERENCE_DIR "/template"
 
@@ -305,6 +308,42 @@ static bool same_text(const char *a, const char *b)
     return n == strlen(b) && memcmp(a, b, n) == 0;
 }
 
+static hearth_grammar *compile(const char *name, const hearth_chat_format *format)
+{
+    hearth_grammar *grammar = NULL;
+    hearth_error err = {0};
+    const char *text = hearth_chat_format_grammar(format);
+    assert_non_null(text);
+    if (hearth_grammar_from_gbnf(&grammar, text, NULL, &err) != HEARTH_OK)
+        fail_msg("%s: %s, in\n%s", name, err.message, text);
+    return grammar;
+}
+
+/* The grammar of required calls lets through what the template writes. */
+static void check_accepted(const loaded *l, const char *name, const char *text,
+                           const hearth_chat_format_options *options)
+{
+    hearth_chat_format_options required = *options;
+    hearth_chat_format *format = NULL;
+    required.choice = HEARTH_TOOL_REQUIRED;
+    assert_int_equal(hearth_chat_format_new(&format, l->style, &required, NULL), HEARTH_OK);
+    hearth_grammar *grammar = compile(name, format);
+    size_t n = strlen(text);
+    while (n > 0 && strchr(" \n", text[n - 1]) != NULL)
+        n--;
+    /* DeepSeek-R1's template closes the section behind a second call only. */
+    const char *close = json_string_value(json_object_get(l->about, "section_close"));
+    buf closed;
+    buf_init(&closed, 0);
+    buf_append(&closed, text, n);
+    buf_append_text(&closed, close ? close : "");
+    if (!grammar_accepts(grammar, text, n) && !grammar_accepts(grammar, closed.data, closed.n))
+        fail_msg("%s: the grammar refuses\n%s\n%s", name, text, hearth_chat_format_grammar(format));
+    buf_deinit(&closed);
+    hearth_grammar_unref(grammar);
+    hearth_chat_format_free(format);
+}
+
 /* One answer through the template and back. False: the template refuses it. */
 static bool there_and_back(const loaded *l, const char *name, json_t *answer, bool keeps_content)
 {
@@ -353,6 +392,8 @@ static bool there_and_back(const loaded *l, const char *name, json_t *answer, bo
         if (memcmp(&first, &other, sizeof first) != 0)
             fail_msg("%s: cut at %zu gives another answer, of\n%s", name, cut, text);
     }
+    if (json_array_size(json_object_get(answer, "tool_calls")) > 0 && wanted[0] == '\0')
+        check_accepted(l, name, text, &options);
     json_decref(message);
     mem_free(whole);
     mem_free(text);
@@ -399,11 +440,100 @@ static void test_there_and_back(void **state)
     }
 }
 
+/* ---- the grammar ---- */
+
+static hearth_chat_format *make_format(const loaded *l, const char *name, hearth_tool_choice choice)
+{
+    json_t *asked = conversation(NULL);
+    hearth_chat_format_options options;
+    hearth_chat_format *format = NULL;
+    hearth_error err = {0};
+    size_t n = 0;
+    char *prompt = render(l, asked, &n);
+    json_decref(asked);
+    assert_non_null(prompt);
+    hearth_chat_format_options_init(&options);
+    options.tools = tools;
+    options.n_tools_bytes = sizeof tools - 1;
+    options.prompt = prompt;
+    options.n_prompt = n;
+    options.choice = choice;
+    options.tool_name = "send";
+    if (hearth_chat_format_new(&format, l->style, &options, &err) != HEARTH_OK)
+        fail_msg("%s: %s", name, err.message);
+    mem_free(prompt);
+    return format;
+}
+
+/* Whatever the grammar lets through is read as calls of the tools, and as nothing else. */
+static void check_random(const char *name, const hearth_chat_format *format, bool named)
+{
+    hearth_grammar *grammar = compile(name, format);
+    uint64_t random = 42;
+    int n_texts = 0;
+    for (int i = 0; i < 40; i++) {
+        buf text;
+        char *whole = NULL;
+        buf_init(&text, 0);
+        if (grammar_random_text(grammar, &random, 3000, &text)) {
+            n_texts++;
+            assert_int_equal(hearth_chat_parse(format, text.data, text.n, &whole, NULL), HEARTH_OK);
+            json_t *message = json_loads(whole, 0, NULL), *call;
+            json_t *calls = json_object_get(message, "tool_calls");
+            size_t k;
+            if (json_array_size(calls) == 0 || json_is_string(json_object_get(message, "content")))
+                fail_msg("%s: the grammar lets through\n%s\nread as\n%s", name, text.data, whole);
+            json_array_foreach(calls, k, call)
+            {
+                json_t *function = json_object_get(call, "function");
+                const char *called = json_string_value(json_object_get(function, "name"));
+                json_t *args = json_loads(json_string_value(json_object_get(function, "arguments")),
+                                          JSON_ALLOW_NUL, NULL);
+                json_t *must = json_object_get(args, strcmp(called, "send") == 0 ? "text" : "city");
+                if (!json_is_string(must) || (named && strcmp(called, "send") != 0))
+                    fail_msg("%s: the grammar lets through\n%s\nread as\n%s", name, text.data,
+                             whole);
+                json_decref(args);
+            }
+            json_decref(message);
+            mem_free(whole);
+        }
+        buf_deinit(&text);
+    }
+    /* Chance alone does not find the end of free text. */
+    bool free_text = strstr(hearth_chat_format_grammar(format), "-0 ::= [^") != NULL;
+    if (n_texts < 5 && !free_text)
+        fail_msg("%s: the grammar gave only %d texts", name, n_texts);
+    hearth_grammar_unref(grammar);
+}
+
+static void test_grammars(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        loaded l;
+        load(&l, expected[i].name);
+        hearth_chat_format *format = make_format(&l, expected[i].name, HEARTH_TOOL_REQUIRED);
+        assert_int_equal(hearth_chat_format_n_triggers(format), 0);
+        check_random(expected[i].name, format, false);
+        hearth_chat_format_free(format);
+        format = make_format(&l, expected[i].name, HEARTH_TOOL_NAMED);
+        check_random(expected[i].name, format, true);
+        hearth_chat_format_free(format);
+        format = make_format(&l, expected[i].name, HEARTH_TOOL_AUTO);
+        assert_true(hearth_chat_format_n_triggers(format) > 0);
+        hearth_grammar_unref(compile(expected[i].name, format));
+        hearth_chat_format_free(format);
+        unload(&l);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_styles),
         cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_grammars),
     };
     DIR *dir = opendir(TEMPLATES);
     if (!dir) {

@@ -12,9 +12,12 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include <hearth/grammar.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "chat/format.h"
+#include "support/grammar_text.h"
 
 static const char tools[] =
     "[{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"parameters\":{\"type\":"
@@ -505,6 +508,53 @@ static void test_what_callers_say(void **state)
     assert_int_equal(format_open(&format, &s, &o, &err), HEARTH_EINVAL);
 }
 
+/* Required calls: what may be written and what not; reasoning first where the prompt opened it. */
+static void test_grammar(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool good;
+    } texts[] = {
+        {"<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>", true},
+        {"<think>\nhm</think>\n\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": "
+         "{\"city\": "
+         "\"A\", \"days\": 2}}\n</tool_call>",
+         true},
+        {"<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"days\": 2}}\n</tool_call>",
+         false},
+        {"<tool_call>\n{\"name\": \"rm\", \"arguments\": {}}\n</tool_call>", false},
+        {"Sure. <tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>", false},
+        {"", false},
+    };
+    tool_shape s = hermes();
+    hearth_chat_format_options o = usual();
+    hearth_chat_format *format = NULL;
+    hearth_grammar *grammar = NULL;
+    bool is_pattern = true;
+    o.choice = HEARTH_TOOL_REQUIRED;
+    assert_int_equal(format_open(&format, &s, &o, NULL), HEARTH_OK);
+    assert_int_equal(
+        hearth_grammar_from_gbnf(&grammar, hearth_chat_format_grammar(format), NULL, NULL),
+        HEARTH_OK);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (grammar_accepts(grammar, texts[i].text, strlen(texts[i].text)) != texts[i].good)
+            fail_msg("%s", texts[i].text);
+    hearth_grammar_unref(grammar);
+    hearth_chat_format_free(format);
+    o.choice = HEARTH_TOOL_AUTO;
+    assert_int_equal(format_open(&format, &s, &o, NULL), HEARTH_OK);
+    assert_int_equal(hearth_chat_format_n_triggers(format), 1);
+    assert_string_equal(hearth_chat_format_trigger(format, 0, &is_pattern), "<tool_call>");
+    assert_false(is_pattern);
+    hearth_chat_format_free(format);
+    o.tools = "[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"type\":7}}}]";
+    o.n_tools_bytes = strlen(o.tools);
+    hearth_error err = {0};
+    assert_int_not_equal(format_open(&format, &s, &o, &err), HEARTH_OK);
+    assert_int_equal(strncmp(err.message, "tools[0].function.parameters: ", 30), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_mended_strings),
         cmocka_unit_test(test_whole_message),
         cmocka_unit_test(test_what_callers_say),
+        cmocka_unit_test(test_grammar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
