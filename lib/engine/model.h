@@ -26,7 +26,7 @@ struct hearth_model {
     tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */
     _Atomic(token_index *) token_index; /* for grammars: made by the first that needs it */
-    char *strings[4];     /* NUL-terminated copies that info points to */
+    char *strings[4];                   /* NUL-terminated copies that info points to */
 };
 
 /* Makes text from a file what model.h promises, a string of UTF-8: bytes that belong to no

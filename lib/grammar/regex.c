@@ -415,6 +415,8 @@ hearth_status regex_parse(regex *r, const char *pattern, size_t n, hearth_error 
     buf_init(&r->ranges, 0);
     if (n > 1 << 20)
         FAIL(err, EINVAL, "pattern", "the pattern has %zu bytes; %d are the most", n, 1 << 20);
+    if (!buf_append(&r->ranges, "", 0)) /* from here on there is memory to point into */
+        return no_memory(&p);
     TRY(read_choice(&p, &r->root));
     if (p.at < p.end)
         REFUSE(&p, p.at, "a ) without its (");
