@@ -126,17 +126,22 @@ static json_t *make_context(const chat_setup *s, const request *r, bool prompts)
     return NULL;
 }
 
-static hearth_status render(const chat_setup *s, const json_t *context, char **text, size_t *n,
-                            hearth_error *err)
+static hearth_status render(chat_prompt *p, const chat_setup *s, const hearth_model *model,
+                            const json_t *context, hearth_error *err)
 {
     char *prepared = NULL;
+    int32_t *tokens = NULL;
+    size_t n = 0;
     char *json = json_dumps(context, JSON_COMPACT);
     if (json == NULL)
         return error_no_memory(err, "the conversation", 1);
     hearth_status status = hearth_chat_style_prepare(s->style, json, strlen(json), &prepared, err);
     if (status == HEARTH_OK)
-        status =
-            hearth_chat_template_render(s->jinja, prepared, strlen(prepared), NULL, text, n, err);
+        status = hearth_chat_tokenize(s->jinja, model, prepared, strlen(prepared), NULL, &tokens,
+                                      &n, &p->text, &p->n_text, err);
+    if (status == HEARTH_OK)
+        status = token_list_add(&p->tokens, tokens, n, err);
+    hearth_free(tokens);
     hearth_free(prepared);
     free(json);
     return status;
@@ -151,31 +156,60 @@ static const char *final_content(const request *r)
     return json_string_value(json_object_get(last, "content"));
 }
 
-/* Cuts the prompt behind the last message's text: what the template writes there ends the message.
- * Blanks around the text are the template's to keep or drop. */
-static hearth_status cut_after(const char *content, char *text, size_t *n, hearth_error *err)
+/* Where the last message's text ends in the prompt; 0 if it is not there. Blanks around it are the
+ * template's to keep or drop. */
+static size_t end_of(const chat_prompt *p, const char *content)
 {
     const char *blanks = " \t\r\n";
-    size_t skip = strspn(content, blanks), n_content = strlen(content);
-    while (n_content > skip && strchr(blanks, content[n_content - 1]))
-        n_content--;
-    n_content -= skip;
-    for (size_t at = *n; n_content > 0 && at-- > 0;) {
-        if (at + n_content <= *n && memcmp(text + at, content + skip, n_content) == 0) {
-            *n = at + n_content;
-            text[*n] = '\0';
-            return HEARTH_OK;
-        }
+    size_t skip = strspn(content, blanks), n = strlen(content);
+    while (n > skip && strchr(blanks, content[n - 1]))
+        n--;
+    n -= skip;
+    for (size_t at = p->n_text; n > 0 && at-- > 0;) {
+        if (at + n <= p->n_text && memcmp(p->text + at, content + skip, n) == 0)
+            return at + n;
     }
-    FAIL(err, EINVAL, "continue_final_message",
-         "continue_final_message: the chat template does not repeat the last message, or it is "
-         "empty");
+    return 0;
 }
 
-hearth_status chat_render(const chat_setup *s, const request *r, char **text, size_t *n,
-                          hearth_error *err)
+/* Takes off what the template writes behind the last message. A token that reaches across the cut
+ * is taken off whole, and its part of the message is tokenized again. */
+static hearth_status cut_at(chat_prompt *p, const hearth_model *model, size_t end,
+                            hearth_error *err)
+{
+    size_t n_cut = p->n_text - end, n_taken = 0;
+    while (n_taken < n_cut && p->tokens.n > 0) {
+        char *bytes = NULL;
+        size_t n = 0;
+        TRY(hearth_token_piece(model, p->tokens.tokens[--p->tokens.n], &bytes, &n, err));
+        hearth_free(bytes);
+        n_taken += n;
+    }
+    size_t n_again = n_taken > n_cut ? n_taken - n_cut : 0;
+    p->n_text = end;
+    p->text[end] = '\0';
+    if (n_again == 0 || n_again > end)
+        return HEARTH_OK;
+    return token_list_add_text(&p->tokens, model, p->text + end - n_again, n_again, 0, err);
+}
+
+static hearth_status go_on_with_last(chat_prompt *p, const hearth_model *model, const request *r,
+                                     hearth_error *err)
+{
+    const char *content = final_content(r);
+    size_t end = content ? end_of(p, content) : 0;
+    if (end == 0)
+        FAIL(err, EINVAL, "continue_final_message",
+             "continue_final_message: the chat template does not repeat the last message, or it is "
+             "empty");
+    return cut_at(p, model, end, err);
+}
+
+hearth_status chat_prompt_init(chat_prompt *p, const chat_setup *s, const hearth_model *model,
+                               const request *r, hearth_error *err)
 {
     bool goes_on = r->chat.continue_final_message;
+    *p = (chat_prompt){0};
     if (s->problem.code != HEARTH_OK) {
         *err = s->problem;
         return err->code;
@@ -183,23 +217,20 @@ hearth_status chat_render(const chat_setup *s, const request *r, char **text, si
     json_t *context = make_context(s, r, !goes_on && r->chat.add_generation_prompt);
     if (context == NULL)
         return error_no_memory(err, "the conversation", 1);
-    *text = NULL;
-    hearth_status status = render(s, context, text, n, err);
+    hearth_status status = render(p, s, model, context, err);
     json_decref(context);
-    if (status == HEARTH_OK && goes_on) {
-        const char *content = final_content(r);
-        status = cut_after(content ? content : "", *text, n, err);
-    }
-    if (status != HEARTH_OK) {
-        hearth_free(*text);
-        *text = NULL;
-    }
-    return status;
+    return status == HEARTH_OK && goes_on ? go_on_with_last(p, model, r, err) : status;
+}
+
+void chat_prompt_deinit(chat_prompt *p)
+{
+    hearth_free(p->text);
+    token_list_deinit(&p->tokens);
 }
 
 /* ---- the answer's format ---- */
 
-hearth_status chat_format_of(const chat_setup *s, const request *r, const char *text, size_t n,
+hearth_status chat_format_of(const chat_setup *s, const request *r, const chat_prompt *p,
                              hearth_chat_format **out, hearth_error *err)
 {
     static const hearth_tool_choice choices[] = {
@@ -224,49 +255,33 @@ hearth_status chat_format_of(const chat_setup *s, const request *r, const char *
     o.reasoning = r->options.reasoning == REASONING_NONE   ? HEARTH_REASONING_NONE
                   : r->options.reasoning == REASONING_AUTO ? HEARTH_REASONING_AUTO
                                                            : HEARTH_REASONING_SPLIT;
-    o.prompt = text;
-    o.n_prompt = n;
+    o.prompt = p->text;
+    o.n_prompt = p->n_text;
     o.id_seed = (uint64_t)entropy_u32() << 32 | entropy_u32();
     hearth_status status = hearth_chat_format_new(out, s->style, &o, err);
     free(tools);
     return status;
 }
 
-hearth_status chat_tokens(const chat_setup *s, const hearth_model *model, const char *text,
-                          size_t n, token_list *out, hearth_error *err)
-{
-    unsigned flags = HEARTH_TOKENIZE_PARSE_SPECIAL | HEARTH_TOKENIZE_ADD_SPECIAL;
-    size_t n_bos = s->bos ? strlen(s->bos) : 0;
-    if (n_bos > 0 && n >= n_bos && memcmp(text, s->bos, n_bos) == 0)
-        flags = HEARTH_TOKENIZE_PARSE_SPECIAL;
-    return token_list_add_text(out, model, text, n, flags, err);
-}
-
 /* ---- routes ---- */
 
 hearth_status worker_template(worker_call *c, hearth_error *err)
 {
-    char *text = NULL;
-    size_t n = 0;
-    TRY(chat_render(&c->w->chat, c->r, &text, &n, err));
-    hearth_status status = response_template(text, n, &c->reply->body, err);
-    hearth_free(text);
+    chat_prompt prompt;
+    hearth_status status = chat_prompt_init(&prompt, &c->w->chat, c->w->model, c->r, err);
+    if (status == HEARTH_OK)
+        status = response_template(prompt.text, prompt.n_text, &c->reply->body, err);
+    chat_prompt_deinit(&prompt);
     return status;
 }
 
 hearth_status worker_count(worker_call *c, hearth_error *err)
 {
-    const chat_setup *s = &c->w->chat;
-    token_list list = {0};
-    char *text = NULL;
-    size_t n = 0;
-    hearth_status status = HEARTH_OK;
-    TRY_OUT(chat_render(s, c->r, &text, &n, err));
-    TRY_OUT(chat_tokens(s, c->w->model, text, n, &list, err));
-    status = response_count(c->r, list.n, &c->reply->body, err);
-out:
-    hearth_free(text);
-    token_list_deinit(&list);
+    chat_prompt prompt;
+    hearth_status status = chat_prompt_init(&prompt, &c->w->chat, c->w->model, c->r, err);
+    if (status == HEARTH_OK)
+        status = response_count(c->r, prompt.tokens.n, &c->reply->body, err);
+    chat_prompt_deinit(&prompt);
     return status;
 }
 
@@ -274,26 +289,23 @@ hearth_status worker_chat(worker_call *c, hearth_error *err)
 {
     const chat_setup *s = &c->w->chat;
     hearth_chat_format *format = NULL;
-    token_list prompt = {0};
+    chat_prompt prompt;
     answer *a = NULL;
-    char *text = NULL;
-    size_t n = 0;
-    hearth_status status = HEARTH_OK;
     uint32_t n_choices = request_n_choices(c->r);
-    TRY_OUT(chat_render(s, c->r, &text, &n, err));
-    TRY_OUT(chat_format_of(s, c->r, text, n, &format, err));
-    TRY_OUT(chat_tokens(s, c->w->model, text, n, &prompt, err));
+    hearth_status status = chat_prompt_init(&prompt, s, c->w->model, c->r, err);
+    if (status != HEARTH_OK)
+        goto out;
+    TRY_OUT(chat_format_of(s, c->r, &prompt, &format, err));
     TRY_OUT(answer_new(&a, c, err));
     answer_set_format(a, format);
     format = NULL;
     for (uint32_t i = 0; i < n_choices; i++)
-        TRY_OUT(answer_add(a, c, &prompt, err));
+        TRY_OUT(answer_add(a, c, &prompt.tokens, err));
     status = answer_respond(a, c, err);
     a = NULL;
 out:
     answer_free(a);
     hearth_chat_format_free(format);
-    token_list_deinit(&prompt);
-    hearth_free(text);
+    chat_prompt_deinit(&prompt);
     return status;
 }

@@ -30,17 +30,19 @@ hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const he
                               hearth_error *err);
 void chat_setup_deinit(chat_setup *s);
 
-/* The conversation as the model reads it; *text is the caller's: hearth_free. */
-hearth_status chat_render(const chat_setup *s, const request *r, char **text, size_t *n,
-                          hearth_error *err);
+/* A conversation as the model reads it. Zeroed is empty. */
+typedef struct chat_prompt {
+    char *text; /* hearth_free */
+    size_t n_text;
+    token_list tokens;
+} chat_prompt;
 
-/* What an answer to the prompt `text` means; *out is the caller's. */
-hearth_status chat_format_of(const chat_setup *s, const request *r, const char *text, size_t n,
+hearth_status chat_prompt_init(chat_prompt *p, const chat_setup *s, const hearth_model *model,
+                               const request *r, hearth_error *err);
+void chat_prompt_deinit(chat_prompt *p);
+
+/* What an answer to the prompt means; *out is the caller's. */
+hearth_status chat_format_of(const chat_setup *s, const request *r, const chat_prompt *p,
                              hearth_chat_format **out, hearth_error *err);
-
-/* Appends the tokens of a rendered prompt; what begins a text is added only if the template did not
- * write it. */
-hearth_status chat_tokens(const chat_setup *s, const hearth_model *model, const char *text,
-                          size_t n, token_list *out, hearth_error *err);
 
 #endif

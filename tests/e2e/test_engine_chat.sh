@@ -64,9 +64,11 @@ post /completion '{"prompt":"a","grammar":"root ::= ("}'
 expect_status 400
 post /v1/chat/completions "{$question,\"stop\":[\"models\"]}"
 expect_equal "$(json 'b.choices[0].message.content.includes("models")')" false
-post /v1/chat/completions "{$question,\"n\":2,\"temperature\":1.5,\"seed\":1}"
+drawn='{"messages":[{"role":"user","content":"What is Hearth?"}],"n":2,"temperature":1.5,"seed":1,"max_tokens":60}'
+post /v1/chat/completions "$drawn"
 first=$(json 'b.choices.map(c => c.message.content)')
-post /v1/chat/completions "{$question,\"n\":2,\"temperature\":1.5,\"seed\":1}"
+expect_equal "$(json 'b.choices[0].message.content !== b.choices[1].message.content')" true
+post /v1/chat/completions "$drawn"
 expect_equal "$(json 'b.choices.map(c => c.message.content)')" "$first"
 post /v1/chat/completions "{$asked,\"logprobs\":true,\"top_logprobs\":3,\"max_tokens\":4}"
 expect_equal "$(json 'b.choices[0].logprobs.content.map(t => t.top_logprobs.length)')" '[3,3,3,3]'
