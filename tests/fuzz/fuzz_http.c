@@ -41,9 +41,9 @@ static char *take_line(char **text)
 
 static void check_path(const char *path)
 {
-    static const http_route routes[] = {{HTTP_GET, "/a/*", nothing, 0},
-                                        {HTTP_POST, "/a/*/b", nothing, 0},
-                                        {HTTP_GET, "/a/b", nothing, 0}};
+    static const http_route routes[] = {{HTTP_GET, "/a/*", nothing, 0, NULL},
+                                        {HTTP_POST, "/a/*/b", nothing, 0, NULL},
+                                        {HTTP_GET, "/a/b", nothing, 0, NULL}};
     for (unsigned method = 1; method <= HTTP_OPTIONS; method *= 2) {
         http_match m = route_find(routes, 3, (http_method)method, path);
         require(m.route == NULL || (m.route->methods & method));

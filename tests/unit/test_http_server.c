@@ -134,12 +134,12 @@ static void stream(void *user, const http_request *request, http_reply *reply)
 }
 
 static const http_route routes[] = {
-    {HTTP_GET, "/health", health, HTTP_OPEN_TO_ALL | HTTP_NOT_READY},
-    {HTTP_GET | HTTP_POST, "/echo", echo, 0},
-    {HTTP_GET, "/echo/*", echo, 0},
-    {HTTP_GET, "/wait", wait_for_end, 0},
-    {HTTP_GET, "/slow", slow, 0},
-    {HTTP_GET, "/stream/*", stream, 0},
+    {HTTP_GET, "/health", health, HTTP_OPEN_TO_ALL | HTTP_NOT_READY, NULL},
+    {HTTP_GET | HTTP_POST, "/echo", echo, 0, NULL},
+    {HTTP_GET, "/echo/*", echo, 0, NULL},
+    {HTTP_GET, "/wait", wait_for_end, 0, NULL},
+    {HTTP_GET, "/slow", slow, 0, NULL},
+    {HTTP_GET, "/stream/*", stream, 0, NULL},
 };
 
 /* ---- the server and a client ---- */
