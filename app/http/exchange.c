@@ -153,14 +153,14 @@ void exchange_completed(void *user, struct MHD_Connection *mhd, void **exchange,
                                                   : "request",
               x->request.path, x->status, (clock_now_ns() - x->start_ns) / 1000000,
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", not read to its end");
-    if (server->options.served)
-        server->options.served(server->options.app, x->request.path, x->status);
     drop_body(x);
     pthread_mutex_lock(&server->lock);
     x->connection->deadline_ns = clock_now_ns() + server->options.head_ms * 1000000ull;
     server->n_active--;
     pthread_cond_broadcast(&server->changed);
     pthread_mutex_unlock(&server->lock);
+    if (server->options.served)
+        server->options.served(server->options.app, x->request.path, x->status);
     mem_free(x->rest);
     mem_free(x);
 }

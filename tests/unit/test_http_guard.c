@@ -162,9 +162,12 @@ static void nothing(void *app, const http_request *request, http_reply *reply)
 }
 
 static const http_route routes[] = {
-    {HTTP_GET, "/health", nothing, 0},        {HTTP_POST, "/v1/models/*", nothing, 0, NULL},
-    {HTTP_GET, "/v1/models/*", nothing, 0},   {HTTP_GET, "/v1/models/special", nothing, 0, NULL},
-    {HTTP_POST, "/slots/*/save", nothing, 0}, {HTTP_GET | HTTP_DELETE, "/both", nothing, 0, NULL},
+    {HTTP_GET, "/health", nothing, 0, NULL},
+    {HTTP_POST, "/v1/models/*", nothing, 0, NULL},
+    {HTTP_GET, "/v1/models/*", nothing, 0, NULL},
+    {HTTP_GET, "/v1/models/special", nothing, 0, NULL},
+    {HTTP_POST, "/slots/*/save", nothing, 0, NULL},
+    {HTTP_GET | HTTP_DELETE, "/both", nothing, 0, NULL},
 };
 
 static void expect_route(http_method method, const char *path, int row, const char *rest)

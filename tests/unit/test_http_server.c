@@ -569,6 +569,7 @@ static void test_ending(void **state)
     hear(idle, "\"ok\"}");
     hear(streaming, "data: 1\n\n");
     await(&the_app.n_waiting, 1);
+    await(&the_app.n_served, 1);
     assert_int_equal(http_server_n_active(server), 2);
     assert_int_equal(pthread_create(&thread, NULL, stop_server, &drain_ms), 0);
     hear(streaming, NULL);
