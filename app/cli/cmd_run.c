@@ -28,6 +28,7 @@ typedef struct run_options {
     hearth_generate_options generate;
     const char *file;
     option_list stop;
+    const char *grammar, *grammar_file, *schema, *schema_file;
     bool escape;
     bool raw;
     bool no_special;
@@ -53,6 +54,16 @@ static const option rows[] = {
     OPTION_ROW_ALIAS("--reverse-prompt", "--stop"),
     OPTION_ROW_FLAG("--ignore-eos", run_options, generate.ignore_eos,
                     "forbid the tokens by which the model ends its answer"),
+    OPTION_ROW_TEXT("--grammar", run_options, grammar, "GBNF",
+                    "write only what this grammar allows"),
+    OPTION_ROW_TEXT("--grammar-file", run_options, grammar_file, "FILE",
+                    "the same, read from a file; - is standard input"),
+    OPTION_ROW_TEXT("--json-schema", run_options, schema, "SCHEMA",
+                    "write only JSON that fits this JSON Schema; {} is any JSON, "
+                    "{\"type\":\"object\"} any object"),
+    OPTION_ROW_ALIAS("-j", "--json-schema"),
+    OPTION_ROW_TEXT("--json-schema-file", run_options, schema_file, "FILE",
+                    "the same, read from a file; - is standard input"),
     OPTION_ROW_FLAG("--special", run_options, generate.special, "write control tokens as text"),
     OPTION_ROW_FLAG(
         "--raw", run_options, raw,
@@ -113,6 +124,55 @@ static hearth_status read_prompt(const run_options *o, const option_list *argume
     if (o->escape && prompt->n > 0)
         input_unescape(prompt->data, &prompt->n);
     return HEARTH_OK;
+}
+
+/* ---- the grammar ---- */
+
+static hearth_status make_grammar(const char *text, bool is_schema, hearth_grammar **out,
+                                  hearth_error *err)
+{
+    return is_schema ? hearth_grammar_from_schema(out, text, err)
+                     : hearth_grammar_from_gbnf(out, text, NULL, err);
+}
+
+static hearth_status read_grammar(const char *path, bool is_schema, hearth_grammar **out,
+                                  hearth_error *err)
+{
+    hearth_status status = HEARTH_OK;
+    buf text;
+    buf_init(&text, INPUT_MAX);
+    TRY_OUT(input_read(path, &text, err));
+    if (text.n > 0 && memchr(text.data, '\0', text.n))
+        FAIL_OUT(err, EINVAL, path, "%.200s holds a NUL; it is no text", path);
+    status = make_grammar(text.n > 0 ? text.data : "", is_schema, out, err);
+out:
+    buf_deinit(&text);
+    return status;
+}
+
+/* *matcher is NULL where the answer is free. */
+static hearth_status open_matcher(const run_options *o, const hearth_model *model,
+                                  hearth_matcher **matcher, hearth_error *err)
+{
+    const char *sources[] = {o->grammar, o->grammar_file, o->schema, o->schema_file};
+    hearth_grammar *grammar = NULL;
+    int chosen = -1;
+    for (int i = 0; i < 4; i++) {
+        if (sources[i] && chosen >= 0)
+            FAIL(err, EINVAL, "--grammar",
+                 "only one of --grammar, --grammar-file, --json-schema and --json-schema-file may "
+                 "be given");
+        chosen = sources[i] ? i : chosen;
+    }
+    if (chosen < 0)
+        return HEARTH_OK;
+    if (chosen % 2 == 0)
+        TRY(make_grammar(sources[chosen], chosen >= 2, &grammar, err));
+    else
+        TRY(read_grammar(sources[chosen], chosen >= 2, &grammar, err));
+    hearth_status status = hearth_matcher_new(matcher, grammar, model, NULL, err);
+    hearth_grammar_unref(grammar);
+    return status;
 }
 
 /* ---- one answer ---- */
@@ -255,11 +315,16 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     TRY_OUT(hearth_session_open(&request.session, model, &o->session, err));
     TRY_OUT(cli_sampler_new(&request.sampler, model, hearth_session_n_ctx(request.session),
                             &o->sampling, o->escape, o->general.verbose, err));
+    TRY_OUT(open_matcher(o, model, &o->generate.matcher, err));
+    if (o->generate.matcher && !found)
+        FAIL_OUT(err, EINVAL, "--grammar", "a grammar needs a prompt; a conversation is free");
     request.generate = o->generate;
     status = found ? answer_prompt(o, chat, &request, &prompt, err)
                    : conversation_run(&request, chat, !o->no_special, o->general.verbose, err);
 out:
     cli_chat_close(chat);
+    hearth_matcher_free(o->generate.matcher);
+    o->generate.matcher = NULL;
     hearth_sampler_free(request.sampler);
     hearth_session_close(request.session);
     hearth_model_close(model);

@@ -13,6 +13,7 @@
 #include <hearth/log.h>
 #include <hearth/model.h>
 #include <hearth/session.h>
+#include <hearth/grammar.h>
 #include <hearth/sampler.h>
 #include <hearth/generate.h>
 #include <hearth/quantize.h>
