@@ -295,12 +295,15 @@ hearth_status forward_run(forward *f, const batch *b, const atomic_bool *cancel,
     return HEARTH_OK;
 }
 
-const float *forward_logits(forward *f, size_t first, size_t n, size_t *stride)
+const float *forward_logits(forward *f, const size_t *rows, size_t n, size_t *stride)
 {
     const hparams *h = f->h;
     const linear *head = &f->w->output;
-    const float *x = f->x + first * ops_stride(h->n_embd);
+    const size_t width = ops_stride(h->n_embd);
+    const float *x = f->in_2;
     *stride = ops_stride(h->n_vocab);
+    for (size_t i = 0; i < n; i++)
+        memcpy(f->in_2 + i * width, f->x + rows[i] * width, h->n_embd * sizeof *x);
     if (f->w->output_norm.w) {
         normalize(f, &f->w->output_norm, x, n, f->in);
         x = f->in;
