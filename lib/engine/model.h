@@ -7,6 +7,7 @@
 
 #include <hearth/model.h>
 
+#include "model/adapter.h"
 #include "model/forward.h"
 #include "token/tokenizer.h"
 
@@ -21,6 +22,8 @@ struct hearth_model {
     hearth_error unknown; /* why arch is NULL */
     weights w;            /* empty below HEARTH_SCOPE_ALL */
     tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
+    adapter **adapters;
+    size_t n_adapters;
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */
     char *strings[4];     /* NUL-terminated copies that info points to */
 };
