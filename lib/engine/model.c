@@ -339,6 +339,14 @@ void hearth_model_close(hearth_model *model)
     mem_free(model);
 }
 
+bool model_is_lost(const hearth_model *m)
+{
+    bool lost = gguf_is_lost(m->g);
+    for (size_t i = 0; i < m->n_adapters; i++)
+        lost |= gguf_is_lost(m->adapters[i]->g);
+    return lost;
+}
+
 size_t hearth_model_n_adapters(const hearth_model *model)
 {
     return model->n_adapters;

@@ -32,6 +32,9 @@ struct hearth_model {
  * character, and NUL, become '?'. */
 void metadata_repair(char *text, size_t n);
 
+/* Whether the model's file, or an adapter's, has shrunk since open. */
+bool model_is_lost(const hearth_model *model);
+
 /* The plan for options as they will be in force; EINVAL for options that make no sense for the
  * model. */
 hearth_status plan_session(const hearth_model *model, const hearth_session_options *options,

@@ -282,7 +282,7 @@ static hearth_status feed_pieces(hearth_session *s, const int32_t *tokens, size_
         if (o->progress.fn && !o->progress.fn(o->progress.user, done + piece, n))
             FAIL(err, ECANCELED, "feed", "canceled");
     }
-    if (gguf_is_lost(s->model->g))
+    if (model_is_lost(s->model))
         FAIL(err, EIO, s->model->info.path,
              "the model file '%s' became shorter while it was in use; copy it again and reopen it",
              s->model->info.path);
