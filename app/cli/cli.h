@@ -57,7 +57,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cmd_bench, cmd_eval, cmd_perplexity, cmd_plan, cmd_quantize, cmd_run,
-    cmd_show, cmd_tokenize;
+    cmd_show, cmd_template, cmd_tokenize;
 
 /* ---- options that commands share ---- */
 

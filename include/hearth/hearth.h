@@ -14,11 +14,13 @@
 #include <hearth/log.h>
 #include <hearth/model.h>
 #include <hearth/session.h>
+#include <hearth/grammar.h>
 #include <hearth/sampler.h>
 #include <hearth/generate.h>
 #include <hearth/engine.h>
 #include <hearth/quantize.h>
 #include <hearth/machine.h>
+#include <hearth/chat.h>
 
 #define HEARTH_VERSION "0.1.0"
 

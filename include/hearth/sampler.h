@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hearth/grammar.h>
 #include <hearth/model.h>
 
 #ifdef __cplusplus
@@ -68,6 +69,13 @@ HEARTH_API void hearth_sampler_free(hearth_sampler *sampler);
 /* Chooses from n_vocab logits, which are not changed. The choice is not yet counted: accept it. */
 HEARTH_API hearth_status hearth_sampler_sample(hearth_sampler *sampler, const float *logits,
                                                int32_t *token, hearth_error *err);
+
+/* The same within a grammar (NULL: none), as llama.cpp does it: chooses freely first, and only if
+ * the matcher refuses that token chooses again among those that it allows, with a draw of its own.
+ * The matcher is not moved on. EINVAL if no token is allowed. */
+HEARTH_API hearth_status hearth_sampler_sample_within(hearth_sampler *sampler, const float *logits,
+                                                      hearth_matcher *matcher, int32_t *token,
+                                                      hearth_error *err);
 
 /* Counts a token (of the prompt or chosen) for the penalties. EINVAL outside the vocabulary. */
 HEARTH_API hearth_status hearth_sampler_accept(hearth_sampler *sampler, int32_t token,

@@ -314,6 +314,7 @@ void hearth_model_close(hearth_model *model)
     if (model == NULL)
         return;
     weights_deinit(&model->w);
+    token_index_free(model->token_index);
     tokenizer_close(model->t);
     gguf_close(model->g);
     for (size_t i = 0; i < sizeof model->strings / sizeof *model->strings; i++)

@@ -5,8 +5,11 @@
 #ifndef HEARTH_ENGINE_MODEL_H
 #define HEARTH_ENGINE_MODEL_H
 
+#include <stdatomic.h>
+
 #include <hearth/model.h>
 
+#include "grammar/token_index.h"
 #include "model/forward.h"
 #include "token/tokenizer.h"
 
@@ -22,7 +25,8 @@ struct hearth_model {
     weights w;            /* empty below HEARTH_SCOPE_ALL */
     tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */
-    char *strings[4];     /* NUL-terminated copies that info points to */
+    _Atomic(token_index *) token_index; /* for grammars: made by the first that needs it */
+    char *strings[4];                   /* NUL-terminated copies that info points to */
 };
 
 /* Makes text from a file what model.h promises, a string of UTF-8: bytes that belong to no
