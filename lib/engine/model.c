@@ -371,3 +371,13 @@ void hearth_free(void *p)
 {
     mem_free(p);
 }
+
+uint64_t model_cache_fingerprint(const hearth_model *m, uint32_t n_ctx, hearth_cache_type type_k,
+                                 hearth_cache_type type_v)
+{
+    /* Long and short RoPE factors give other keys; the context decides between them. */
+    bool long_factors = m->w.rope_long && m->w.rope_short && n_ctx > m->h.rope_n_ctx_orig;
+    uint64_t hash = hash_bytes(m->fingerprint, &long_factors, sizeof long_factors);
+    hash = hash_bytes(hash, &type_k, sizeof type_k);
+    return hash_bytes(hash, &type_v, sizeof type_v);
+}

@@ -44,6 +44,10 @@ bool model_is_lost(const hearth_model *model);
 hearth_status plan_session(const hearth_model *model, const hearth_session_options *options,
                            hearth_plan *plan, hearth_error *err);
 
+/* What keys and values depend on beside the tokens: the model, the cache types, the context. */
+uint64_t model_cache_fingerprint(const hearth_model *model, uint32_t n_ctx,
+                                 hearth_cache_type type_k, hearth_cache_type type_v);
+
 /* What a session of this plan takes by itself: cache and compute. */
 forward_options plan_forward_options(const hearth_model *model,
                                      const hearth_session_options *options,

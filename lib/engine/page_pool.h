@@ -14,7 +14,7 @@
 
 #include "model/kv.h"
 
-enum { NO_PAGE = UINT32_MAX };
+#define NO_PAGE UINT32_MAX
 
 typedef struct page_pool {
     void *memory;

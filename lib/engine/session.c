@@ -12,7 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/options.h"
@@ -167,19 +166,9 @@ void hearth_session_cancel(hearth_session *s)
 
 uint64_t session_fingerprint(const hearth_session *s)
 {
-    const weights *w = &s->model->w;
-    /* Long and short RoPE factors give other keys; the context decides between them. */
-    bool long_factors =
-        w->rope_long && w->rope_short && s->plan.n_ctx > s->model->h.rope_n_ctx_orig;
-    uint64_t hash = hash_bytes(s->model->fingerprint, &long_factors, sizeof long_factors);
-    for (size_t i = 0; i < s->mix.n; i++) {
-        if (s->scales[i] == 0.0f)
-            continue;
-        hash = hash_bytes(hash, &s->model->adapters[i]->fingerprint, sizeof(uint64_t));
-        hash = hash_bytes(hash, &s->scales[i], sizeof s->scales[i]);
-    }
-    hash = hash_bytes(hash, &s->options.cache_type_k, sizeof s->options.cache_type_k);
-    return hash_bytes(hash, &s->options.cache_type_v, sizeof s->options.cache_type_v);
+    uint64_t hash = model_cache_fingerprint(s->model, s->plan.n_ctx, s->options.cache_type_k,
+                                            s->options.cache_type_v);
+    return adapter_mix_fingerprint(&s->mix, hash);
 }
 
 hearth_status hearth_session_set_adapters(hearth_session *s, const float *scales, size_t n,

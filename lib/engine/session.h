@@ -36,7 +36,7 @@ struct hearth_session {
 /* Bytes of the arrays above. */
 uint64_t session_bytes(const hparams *h, const hearth_plan *plan);
 
-/* What must be equal for keys and values to be exchanged between sessions of one model. */
+/* What must be equal for keys and values to be exchanged between sessions. */
 uint64_t session_fingerprint(const hearth_session *s);
 
 #endif

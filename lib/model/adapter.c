@@ -209,3 +209,14 @@ bool adapter_find(const adapter *a, const linear *w, linear *down, linear *up, f
     *scale = a->alpha > 0.0f ? a->alpha / (float)p->a.n_rows : 1.0f;
     return true;
 }
+
+uint64_t adapter_mix_fingerprint(const adapter_mix *mix, uint64_t hash)
+{
+    for (size_t i = 0; i < mix->n; i++) {
+        if (mix->scales[i] == 0.0f)
+            continue;
+        hash = hash_bytes(hash, &mix->adapters[i]->fingerprint, sizeof(uint64_t));
+        hash = hash_bytes(hash, &mix->scales[i], sizeof mix->scales[i]);
+    }
+    return hash;
+}

@@ -48,4 +48,7 @@ void adapter_close(adapter *a);
 /* The two matrices for w, and their scale; false if w is not adapted. */
 bool adapter_find(const adapter *a, const linear *w, linear *down, linear *up, float *scale);
 
+/* hash, with what the mix changes: unchanged where all scales are 0. */
+uint64_t adapter_mix_fingerprint(const adapter_mix *mix, uint64_t hash);
+
 #endif
