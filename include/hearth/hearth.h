@@ -21,6 +21,7 @@
 #include <hearth/quantize.h>
 #include <hearth/machine.h>
 #include <hearth/chat.h>
+#include <hearth/tools.h>
 
 #define HEARTH_VERSION "0.1.0"
 
