@@ -72,6 +72,7 @@ typedef struct cli_model {
     const char *path; /* --model; the first argument if absent */
     const char *isa;
     option_list overrides;
+    option_list adapters;
     bool ignore_memory_limit;
 } cli_model;
 

@@ -35,6 +35,8 @@ const option cli_model_rows[] = {
     OPTION_ROW_TEXT("--isa", cli_model, isa, "NAME",
                     "instruction set: scalar, avx2, avx512, amx, neon; otherwise the environment "
                     "variable HEARTH_ISA, or the best there is. Results are the same in all"),
+    OPTION_ROW_LIST("--lora", cli_model, adapters, "FILE",
+                    "a LoRA adapter made for the model. May be repeated"),
     OPTION_ROW_LIST("--override-kv", cli_model, overrides, "KEY=TYPE:VALUE",
                     "read a metadata value as another one; TYPE is int, float, bool or str. May "
                     "be repeated"),
@@ -130,6 +132,8 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
     options.isa = model->isa;
     options.overrides = model->overrides.items;
     options.n_overrides = model->overrides.n;
+    options.adapters = model->adapters.items;
+    options.n_adapters = model->adapters.n;
     options.ignore_memory_limit = model->ignore_memory_limit;
     options.read_ahead = read_ahead;
     options.progress = progress_callback(&bar);

@@ -198,7 +198,8 @@ static hearth_status agree(reader *in, const path *at, const field *f, json_t *v
 static hearth_status read_refused(reader *in, const path *at, const field *f, json_t *value)
 {
     char text[64];
-    size_t n = json_dumpb(value, text, sizeof text, JSON_COMPACT | JSON_ENCODE_ANY);
+    size_t n = json_dumpb(value, text, sizeof text,
+                          JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     for (const char *allowed = f->allowed; *allowed;) {
         size_t n_allowed = strcspn(allowed, "|");
         if (n == n_allowed && memcmp(text, allowed, n) == 0)

@@ -214,8 +214,9 @@ typedef struct request {
 
 /* What the server is started with. */
 typedef struct request_limits {
-    const request_options *defaults; /* NULL: request_options_init()'s */
-    uint32_t n_choices_max;          /* most answers per request: n, or the number of prompts */
+    const request_options
+        *defaults;          /* NULL: request_options_init()'s. Its texts outlive requests */
+    uint32_t n_choices_max; /* most answers per request: n, or the number of prompts */
 } request_limits;
 
 enum {

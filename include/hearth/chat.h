@@ -53,9 +53,10 @@ HEARTH_API hearth_status hearth_chat_template_render(const hearth_chat_template 
 
 /* Renders a conversation and tokenizes it for the model. Control tokens that the template writes
  * are control tokens; what the messages of the roles "user" and "tool" spell is text, so that
- * nobody who is quoted can forge a turn. A beginning token is added where the model wants one and
- * the template writes none. *tokens is the caller's: hearth_free; so is *text, the rendered text,
- * which may be not wanted (NULL). */
+ * nobody who is quoted can forge a turn. bos_token and eos_token are the model's where the context
+ * has none; a beginning token is added where the model wants one and the template writes none.
+ * *tokens is the caller's: hearth_free; so is *text, the rendered text (text may be NULL). Errors:
+ * as render, and EINVAL for a conversation that holds all of U+FDD0 to U+FDEF. */
 HEARTH_API hearth_status hearth_chat_tokenize(const hearth_chat_template *t,
                                               const hearth_model *model, const char *context_json,
                                               size_t n_context,

@@ -343,6 +343,12 @@ hearth_status hearth_chat_parser_new(hearth_chat_parser **out, const hearth_chat
     buf *buffers[] = {&p->in, &p->text, &p->name, &p->id, &p->args, &p->scratch};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         buf_init(buffers[i], 0);
+    /* From here on in.data is never NULL. */
+    if (!buf_append(&p->in, "", 1)) {
+        hearth_chat_parser_free(p);
+        return error_no_memory(err, "a chat parser", 1);
+    }
+    buf_clear(&p->in);
     if (format->reasoning_open) {
         p->mode = MODE_REASONING;
         p->trim = true;

@@ -72,7 +72,19 @@ static int append_json(const char *text, size_t n, void *out)
     return buf_append(out, text, n) ? 0 : -1;
 }
 
-/* Writes the context with marks to out; nothing if none is needed. */
+/* Unless the context has them. */
+static hearth_status set_token(const hearth_model *model, json_t *root, const char *name,
+                               int32_t id, hearth_error *err)
+{
+    gguf_string text;
+    if (json_object_get(root, name) || !tokenizer_spelling(model->t, id, &text))
+        return HEARTH_OK;
+    if (json_object_set_new(root, name, json_stringn(text.data, text.n)) != 0)
+        return error_no_memory(err, name, text.n);
+    return HEARTH_OK;
+}
+
+/* Writes the context with marks and the model's tokens to out; nothing if it is no object. */
 static hearth_status guard_context(guarded *g, const char *context, size_t n, buf *out,
                                    hearth_error *err)
 {
@@ -80,14 +92,16 @@ static hearth_status guard_context(guarded *g, const char *context, size_t n, bu
     json_t *message;
     size_t i;
     json_t *root = json_loadb(context, n, JSON_ALLOW_NUL, NULL);
-    if (root == NULL) /* rendering says what is wrong with it */
-        return HEARTH_OK;
+    if (!json_is_object(root)) /* rendering says what is wrong with it */
+        goto out;
     if (!choose_mark(context, n, g->mark))
         FAIL_OUT(err, EINVAL, "messages",
                  "the conversation holds all of U+FDD0 to U+FDEF, which stand for no character");
     json_array_foreach(json_object_get(root, "messages"), i, message)
         TRY_OUT(guard_message(g, message, err));
-    if (g->marked && json_dump_callback(root, append_json, out, JSON_COMPACT) != 0)
+    TRY_OUT(set_token(g->model, root, "bos_token", tokenizer_specials(g->model->t)->bos, err));
+    TRY_OUT(set_token(g->model, root, "eos_token", tokenizer_specials(g->model->t)->eos, err));
+    if (json_dump_callback(root, append_json, out, JSON_COMPACT) != 0)
         status = error_no_memory(err, "a conversation", n);
 out:
     json_decref(root);
@@ -143,8 +157,8 @@ hearth_status hearth_chat_tokenize(const hearth_chat_template *t, const hearth_m
         FAIL(err, EINVAL, "scope", "the model was opened without its tokenizer");
     buf_init(&context, 0);
     TRY_OUT(guard_context(&g, context_json, n_context, &context, err));
-    TRY_OUT(hearth_chat_template_render(t, g.marked ? context.data : context_json,
-                                        g.marked ? context.n : n_context, options, &rendered, &n,
+    TRY_OUT(hearth_chat_template_render(t, context.n ? context.data : context_json,
+                                        context.n ? context.n : n_context, options, &rendered, &n,
                                         err));
     if (g.marked && !take_marks(g.mark, rendered, &n, &barriers))
         TRY_OUT(error_no_memory(err, "a conversation", n));

@@ -14,7 +14,7 @@
 #include "engine/options.h"
 #include "os/clock.h"
 
-enum { DEFAULT_FAIR = 64 };
+enum { DEFAULT_FAIR = 32 };
 static const uint64_t default_disk_bytes = (uint64_t)4 << 30;
 
 /* ---- the thread ---- */

@@ -10,6 +10,7 @@
 #include <hearth/model.h>
 
 #include "grammar/token_index.h"
+#include "model/adapter.h"
 #include "model/forward.h"
 #include "token/tokenizer.h"
 
@@ -24,6 +25,8 @@ struct hearth_model {
     hearth_error unknown; /* why arch is NULL */
     weights w;            /* empty below HEARTH_SCOPE_ALL */
     tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
+    adapter **adapters;
+    size_t n_adapters;
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */
     _Atomic(token_index *) token_index; /* for grammars: made by the first that needs it */
     char *strings[4];                   /* NUL-terminated copies that info points to */
@@ -32,6 +35,9 @@ struct hearth_model {
 /* Makes text from a file what model.h promises, a string of UTF-8: bytes that belong to no
  * character, and NUL, become '?'. */
 void metadata_repair(char *text, size_t n);
+
+/* Whether the model's file, or an adapter's, has shrunk since open. */
+bool model_is_lost(const hearth_model *model);
 
 /* The plan for options as they will be in force; EINVAL for options that make no sense for the
  * model. */

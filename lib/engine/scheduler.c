@@ -9,11 +9,11 @@
  *          others read too. One request that is alone reads whole passes.
  * Readers  Who was left out of PATIENCE passes goes first. Then those whose client is not ahead of
  *          the others by more than LEAD tokens, the shortest rest first; then the others likewise.
- *          So a short text never waits for a long one, and a long one gets at least one pass of
- *          PATIENCE + 1.
- * Pages    If nothing can run because no page is to be had, the youngest request gives up its
- *          pages. What it had read stays in the prefix cache as long as there is room, and it reads
- *          the rest again once others have ended. The oldest never has to, so there is progress.
+ *          Beside writers, a pass that reads a text to its end reads nothing longer. So a short
+ * text never waits for a long one, and a long one gets at least one pass of PATIENCE + 1. Pages If
+ * nothing can run because no page is to be had, the youngest request gives up its pages. What it
+ * had read stays in the prefix cache as long as there is room, and it reads the rest again once
+ * others have ended. The oldest never has to, so there is progress.
  */
 #include "engine/engine_state.h"
 
@@ -297,10 +297,13 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
         left = e->n_fair;
     if (n > 1 || *again || e->was_cut)
         most = e->n_fair;
+    bool one_ends = false;
     sort_readers(e, n);
     for (size_t i = 0; i < n; i++) {
         hearth_request *r = e->readers[i];
         size_t want = share_of(e, r, left, most);
+        if (one_ends && n_writers > 0 && want < request_n_pending(r))
+            want = 0;
         size_t got = want ? engine_cache_reserve(e, r, want) : 0;
         *lacks_pages |= got < want;
         if (got == 0 || (!e->model->h.causal && got < want)) {
@@ -308,6 +311,7 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
             continue;
         }
         r->n_passed_over = 0;
+        one_ends |= got == request_n_pending(r);
         add_part(e, r, got);
         left -= got;
     }

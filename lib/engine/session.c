@@ -9,6 +9,7 @@
  */
 #include "engine/session.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -17,7 +18,7 @@
 
 uint64_t session_bytes(const hparams *h, const hearth_plan *plan)
 {
-    uint64_t batch_row = 2 * sizeof(uint32_t) + sizeof(kv_sequence *);
+    uint64_t batch_row = 2 * sizeof(uint32_t) + sizeof(kv_sequence *) + sizeof(adapter_mix *);
     return plan->n_ctx * sizeof(int32_t) + plan->n_batch * batch_row +
            (h->causal ? h->n_vocab * sizeof(float) : 0) +
            2 * POOLED_ROWS * h->n_embd * sizeof(float) +
@@ -52,6 +53,8 @@ static hearth_status allocate(hearth_session *s, hearth_error *err)
     s->tokens = mem_alloc_array(plan->n_ctx, sizeof *s->tokens);
     s->positions = mem_alloc_array(plan->n_batch, sizeof *s->positions);
     s->visible = mem_alloc_array(plan->n_batch, sizeof *s->visible);
+    s->mixes = mem_alloc_array(plan->n_batch, sizeof *s->mixes);
+    s->scales = mem_alloc_array(s->model->n_adapters + 1, sizeof *s->scales);
     s->sequences = mem_alloc_array(plan->n_batch, sizeof *s->sequences);
     /* The pooled embedding, and its copy while a feed may still fail. */
     float *hidden = mem_calloc(2 * (size_t)POOLED_ROWS * h->n_embd, sizeof(float));
@@ -59,10 +62,14 @@ static hearth_status allocate(hearth_session *s, hearth_error *err)
         pooled_init(&s->pooled, hidden, h->n_embd);
     if (h->causal)
         s->logits = mem_alloc_array(h->n_vocab, sizeof *s->logits);
-    if (!s->tokens || !s->positions || !s->visible || !s->sequences || !hidden ||
-        (h->causal && !s->logits))
+    if (!s->tokens || !s->positions || !s->visible || !s->mixes || !s->scales || !s->sequences ||
+        !hidden || (h->causal && !s->logits))
         return error_no_memory(err, "a session", session_bytes(h, plan));
     s->has_hidden = true;
+    for (size_t i = 0; i < s->model->n_adapters; i++)
+        s->scales[i] = 1.0f;
+    s->mix =
+        (adapter_mix){(const adapter *const *)s->model->adapters, s->scales, s->model->n_adapters};
     return HEARTH_OK;
 }
 
@@ -114,6 +121,8 @@ void hearth_session_close(hearth_session *s)
     mem_free(s->tokens);
     mem_free(s->positions);
     mem_free(s->visible);
+    mem_free(s->mixes);
+    mem_free(s->scales);
     mem_free(s->sequences);
     mem_free(s->pooled.sum);
     mem_free(s->logits);
@@ -157,8 +166,27 @@ void hearth_session_cancel(hearth_session *s)
 
 uint64_t session_fingerprint(const hearth_session *s)
 {
-    return model_cache_fingerprint(s->model, s->plan.n_ctx, s->options.cache_type_k,
-                                   s->options.cache_type_v);
+    uint64_t hash = model_cache_fingerprint(s->model, s->plan.n_ctx, s->options.cache_type_k,
+                                            s->options.cache_type_v);
+    return adapter_mix_fingerprint(&s->mix, hash);
+}
+
+hearth_status hearth_session_set_adapters(hearth_session *s, const float *scales, size_t n,
+                                          hearth_error *err)
+{
+    if (n != s->mix.n || (n > 0 && scales == NULL))
+        FAIL(err, EINVAL, "scales", "%zu scales were given; the model has %zu adapters", n,
+             s->mix.n);
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(scales[i]))
+            FAIL(err, EINVAL, "scales", "the scale of adapter %zu is %g; give a finite number", i,
+                 (double)scales[i]);
+    }
+    if (s->n_tokens > 0)
+        FAIL(err, EINVAL, "scales",
+             "%zu tokens were read with the adapters as they were; rewind to 0 first", s->n_tokens);
+    memcpy(s->scales, scales, n * sizeof *scales);
+    return HEARTH_OK;
 }
 
 /* ---- feeding ---- */
@@ -214,8 +242,10 @@ static hearth_status feed_piece(hearth_session *s, const int32_t *tokens, size_t
                .tokens = tokens,
                .positions = s->positions,
                .sequences = s->sequences,
-               .n_visible = s->visible};
+               .n_visible = s->visible,
+               .mixes = s->mix.n ? s->mixes : NULL};
     for (size_t i = 0; i < n; i++) {
+        s->mixes[i] = &s->mix;
         s->positions[i] = (uint32_t)(first + i);
         s->sequences[i] = &s->sequence.kv;
         s->visible[i] = (uint32_t)(first + n);
@@ -241,7 +271,7 @@ static hearth_status feed_pieces(hearth_session *s, const int32_t *tokens, size_
         if (o->progress.fn && !o->progress.fn(o->progress.user, done + piece, n))
             FAIL(err, ECANCELED, "feed", "canceled");
     }
-    if (gguf_is_lost(s->model->g))
+    if (model_is_lost(s->model))
         FAIL(err, EIO, s->model->info.path,
              "the model file '%s' became shorter while it was in use; copy it again and reopen it",
              s->model->info.path);
@@ -332,6 +362,7 @@ hearth_status hearth_session_fork(hearth_session **out, const hearth_session *fr
     if (from->has_logits)
         memcpy(s->logits, from->logits, from->model->h.n_vocab * sizeof *s->logits);
     memcpy(s->pooled.sum, from->pooled.sum, POOLED_ROWS * width * sizeof(float));
+    memcpy(s->scales, from->scales, from->mix.n * sizeof *s->scales);
     s->has_hidden = from->has_hidden;
     s->pooled.n = from->pooled.n;
     return HEARTH_OK;

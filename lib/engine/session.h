@@ -27,6 +27,9 @@ struct hearth_session {
     uint32_t *positions; /* n_batch, as the two below: a batch under way */
     uint32_t *visible;
     const kv_sequence **sequences;
+    const adapter_mix **mixes;
+    adapter_mix mix;
+    float *scales; /* of the model's adapters */
     atomic_bool cancel;
 };
 

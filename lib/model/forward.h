@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "model/adapter.h"
 #include "model/ops_cpu.h"
 
 /* Rows of logits that are computed at a time. */
@@ -27,6 +28,8 @@ typedef struct forward_options {
     uint32_t n_ctx;
     cache_type type_k;
     cache_type type_v;
+    uint32_t adapter_rank; /* the most that a batch's adapters have; 0: no adapters */
+    uint32_t adapter_n_out;
 } forward_options;
 
 typedef struct forward forward;

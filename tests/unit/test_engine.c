@@ -274,6 +274,58 @@ static void test_reader_is_canceled(void **state)
     hearth_engine_close(engine);
 }
 
+/* One place: who asks once is served before the third of who asks often. */
+static void test_clients_take_turns(void **state)
+{
+    (void)state;
+    hearth_engine_options eo = engine_options();
+    eo.n_parallel = 1;
+    hearth_engine *engine = open_engine(&eo);
+    hearth_request *requests[4], *holder = hold(engine);
+    double waited[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        hearth_request_options o = request(200, 40 + i, 2);
+        o.client = i == 3 ? 7 : 0;
+        ok(hearth_engine_submit(engine, &o, &requests[i], &err));
+    }
+    let_go(holder);
+    for (int i = 0; i < 4; i++) {
+        engine_run run;
+        engine_run_read(&run, requests[i]);
+        assert_int_equal(run.status, HEARTH_OK);
+        waited[i] = run.done.queue_ms;
+    }
+    assert_true(waited[0] < waited[3]);
+    assert_true(waited[3] < waited[1]);
+    assert_true(waited[1] < waited[2]);
+    hearth_engine_close(engine);
+}
+
+/* A short text that comes last is through while the long ones are still being read. */
+static void test_short_reads_first(void **state)
+{
+    (void)state;
+    hearth_engine_options eo = engine_options();
+    eo.n_parallel = 4;
+    eo.n_batch = 16;
+    eo.n_fair = 8;
+    hearth_engine *engine = open_engine(&eo);
+    hearth_request *requests[3], *holder = hold(engine);
+    engine_run runs[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        hearth_request_options o = request(i < 2 ? 500 : 20, 50 + i, 1);
+        ok(hearth_engine_submit(engine, &o, &requests[i], &err));
+    }
+    let_go(holder);
+    for (int i = 0; i < 3; i++) {
+        engine_run_read(&runs[i], requests[i]);
+        assert_int_equal(runs[i].status, HEARTH_OK);
+    }
+    assert_true(runs[2].done.prompt_ms < runs[0].done.prompt_ms);
+    assert_true(runs[2].done.prompt_ms < runs[1].done.prompt_ms);
+    hearth_engine_close(engine);
+}
+
 static void test_full_queue(void **state)
 {
     (void)state;
@@ -551,6 +603,8 @@ int main(void)
         cmocka_unit_test(test_prefix_is_read_once),
         cmocka_unit_test(test_prefix_is_waited_for),
         cmocka_unit_test(test_reader_is_canceled),
+        cmocka_unit_test(test_clients_take_turns),
+        cmocka_unit_test(test_short_reads_first),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_context_ends),

@@ -102,6 +102,8 @@ static void test_names(void **state)
          "chat messages=[{'role':'user','content':'a'}]"},
         {API_OPENAI_CHAT, "{'messages':[{'role':'user','content':'a'}],'modalities':['audio']}",
          "!modalities: [\"audio\"] is not supported; answers are text"},
+        {API_COMPLETION, "{'prompt':'a','adaptive_target':-1,'adaptive_decay':0.9}",
+         "complete prompt=<a>"},
         {API_COMPLETION, "{'prompt':'a','adaptive_target':0.5}", "!adaptive_target: 0.5 is not"},
     };
     CHECK_REQUESTS(cases);

@@ -482,13 +482,10 @@ static void test_whole_message(void **state)
 static void test_what_callers_say(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"{}",
-                                      "[1]",
-                                      "[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]",
-                                      "[",
-                                      "[{\"type\":\"web\"}]",
-                                      "[{\"type\":\"function\",\"function\":{\"name\":\"a\"}},{"
-                                      "\"type\":\"function\",\"function\":{\"name\":\"a\"}}]"};
+    static const char twice[] = "[{\"type\":\"function\",\"function\":{\"name\":\"a\"}},"
+                                "{\"type\":\"function\",\"function\":{\"name\":\"a\"}}]";
+    static const char blank[] = "[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]";
+    static const char *const bad[] = {"{}", "[1]", "[", "[{\"type\":\"web\"}]", blank, twice};
     tool_shape s = hermes();
     hearth_chat_format *format = NULL;
     hearth_error err;
