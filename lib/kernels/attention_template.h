@@ -428,16 +428,20 @@ ALWAYS_INLINE vec load_int_scores(const void *scores, size_t j)
 ALWAYS_INLINE void scale_keys(const tile_view *t, size_t sixteen, const void *sums,
                               load_scores_fn *load, float *s, vec top[4])
 {
+    const float *scales = t->key_scales ? t->key_scales + sixteen * 16 : NULL;
+    vec most[4] = {top[0], top[1], top[2], top[3]};
     s += sixteen * 256;
     for (size_t j = 0; j < 16; j += 4) {
         for (size_t i = 0; i < 4; i++) {
             vec x = load(sums, j + i);
-            if (t->key_scales)
-                x = vec_mul(x, vec_set1(t->key_scales[sixteen * 16 + j + i]));
+            if (scales)
+                x = vec_mul(x, vec_set1(scales[j + i]));
             vec_store(s + 16 * (j + i), x);
-            top[i] = vec_max(x, top[i]);
+            most[i] = vec_max(x, most[i]);
         }
     }
+    for (size_t i = 0; i < 4; i++)
+        top[i] = most[i];
 }
 
 /* What else makes a score. Returns the new maximum, and what scores are still to be multiplied by.
@@ -462,36 +466,58 @@ static vec finish_scores(attn_block *b, const tile_view *t, size_t group, float 
     return vec_max(vec_mul(most, *scale), before);
 }
 
-/* Scores to weights under the new maximum: in place if floats, or pairs of integers. */
-static void weigh_group(attn_block *b, const tile_view *t, size_t group, vec m, vec scale, float *s,
-                        uint32_t *weights, vec *f, vec *u)
+/* Sixteen rows on the way from scores to weights. */
+typedef struct weighing {
+    vec m, scale; /* the new maximum, what scores are still to be multiplied by */
+    vec sums[16], w_sums[16];
+} weighing;
+
+/* A quarter of the positions, those that are 4 quarter .. 4 quarter + 3 mod 16: 2^score, times
+ * scales if there are any. */
+ALWAYS_INLINE void weigh_quarter(weighing *w, float *s, const float *scales, size_t quarter)
 {
-    float *part_m = b->part.m + 16 * group, *part_l = b->part.l + 16 * group;
-    vec before = vec_load(part_m), minus_m = vec_mul(m, vec_set1(-1.0f)), sums[16], w_sums[16];
-    for (size_t i = 0; i < 16; i++) {
+    const vec scale = w->scale, minus_m = vec_mul(w->m, vec_set1(-1.0f));
+    for (size_t i = 4 * quarter; i < 4 * quarter + 4; i++) {
         vec sum = vec_set1(0.0f), w_sum = sum;
         for (size_t j = i; j < ATTN_TILE; j += 16) {
             vec p = vec_exp2(vec_fma(vec_load(s + 16 * j), scale, minus_m));
             sum = vec_add(sum, p);
-            if (t->value_scales) {
-                p = vec_mul(p, vec_set1(t->value_scales[j]));
+            if (scales) {
+                p = vec_mul(p, vec_set1(scales[j]));
                 w_sum = vec_add(w_sum, p);
             }
             vec_store(s + 16 * j, p);
         }
-        sums[i] = sum;
-        w_sums[i] = w_sum;
+        w->sums[i] = sum;
+        w->w_sums[i] = w_sum;
     }
-    *f = vec_exp2(vec_sub(before, m));
-    vec_store(part_m, m);
-    vec_store(part_l, vec_fma(vec_load(part_l), *f, tree(sums)));
+}
+
+/* After the quarters: weights stay in place if they are floats, or become pairs of integers. */
+ALWAYS_INLINE void end_weighing(attn_block *b, const tile_view *t, size_t group, weighing *w,
+                                const float *s, uint32_t *weights, vec *f, vec *u)
+{
+    float *part_m = b->part.m + 16 * group, *part_l = b->part.l + 16 * group;
+    *f = vec_exp2(vec_sub(vec_load(part_m), w->m));
+    vec_store(part_m, w->m);
+    vec_store(part_l, vec_fma(vec_load(part_l), *f, tree(w->sums)));
     *u = vec_set1(1.0f);
     if (t->value_scales == NULL)
         return;
-    vec c = weight_scale(tree(w_sums), u);
+    vec c = weight_scale(tree(w->w_sums), u);
     for (size_t j = 0; j < ATTN_TILE; j += 2)
         ivec_store(weights + 8 * j, ivec_pair_bits(to_bits(vec_load(s + 16 * j), c),
                                                    to_bits(vec_load(s + 16 * j + 16), c)));
+}
+
+/* Scores to weights under the new maximum. */
+static void weigh_group(attn_block *b, const tile_view *t, size_t group, vec m, vec scale, float *s,
+                        uint32_t *weights, vec *f, vec *u)
+{
+    weighing w = {.m = m, .scale = scale};
+    for (size_t quarter = 0; quarter < 4; quarter++)
+        weigh_quarter(&w, s, t->value_scales, quarter);
+    end_weighing(b, t, group, &w, s, weights, f, u);
 }
 
 /* One or two sixteens of rows from `group`. */
