@@ -92,6 +92,26 @@ static float query_scale(const float *x, size_t n)
     return row_scale(x, n, 32700.0f, 46000.0f);
 }
 
+enum { ROTATED_MOST = 1024 };
+
+/* The butterflies of Hadamard's matrix, over blocks of the largest power of two that divides n, so
+ * that no element sticks out. Two rows that have both been through it have `block` times the
+ * product that they had; returns block. Rows of more than ROTATED_MOST stay as they are. */
+static size_t rotate(float *x, size_t n)
+{
+    size_t block = n <= ROTATED_MOST ? n & (~n + 1) : 1;
+    for (size_t half = 1; half < block; half *= 2) {
+        for (size_t i = 0; i < n; i += 2 * half) {
+            for (size_t j = i; j < i + half; j++) {
+                float a = x[j], b = x[j + half];
+                x[j] = a + b;
+                x[j + half] = a - b;
+            }
+        }
+    }
+    return block;
+}
+
 /* ---- storing ---- */
 
 static void store_key(cache_type type, const float *k, size_t head_dim, size_t slot, void *keys)
@@ -105,6 +125,12 @@ static void store_key(cache_type type, const float *k, size_t head_dim, size_t s
         return;
     }
     bool half = type == CACHE_F16;
+    float rotated[ROTATED_MOST];
+    if (!half && head_dim <= ROTATED_MOST) {
+        memcpy(rotated, k, head_dim * sizeof *k);
+        rotate(rotated, head_dim);
+        k = rotated;
+    }
     float d = half ? query_scale(k, head_dim) : row_scale(k, head_dim, 127.0f, 0.0f);
     float inverse = d > 0.0f ? 1.0f / d : 0.0f;
     size_t at = (sixteen * width / 2 * 16 + lane) * 2;
@@ -192,6 +218,11 @@ static void take_query(attn_block *b, size_t row, uint8_t *q, size_t step)
         for (size_t i = 0; i < n; i++)
             memcpy(q + i * step, &x[i], sizeof *x);
         return;
+    }
+    if (b->type_k == CACHE_Q8_0) {
+        memcpy(b->q_source, x, n * sizeof *x);
+        scale /= (float)rotate(b->q_source, n);
+        x = b->q_source;
     }
     float d = query_scale(x, n), inverse = d > 0.0f ? 1.0f / d : 0.0f;
     b->q_scale[row] = d * scale;
