@@ -60,8 +60,14 @@ static inline void store_tile(const panel_part *part, size_t t)
         for (int c = 0; c < TILE_COLUMNS; c++)
             _mm512_store_si512(turned[c] + GROUP_ROWS * g, v[c]);
     }
-    for (size_t c = 0; c < TILE_COLUMNS && c < left; c++)
-        memcpy(job->y + (column + c) * job->y_stride, turned[c], job->n_rows * sizeof(float));
+    for (size_t c = 0; c < TILE_COLUMNS && c < left; c++) {
+        float *y = job->y + (column + c) * job->y_stride;
+        for (size_t r = 0; r < job->n_rows; r += 16) {
+            const size_t n = job->n_rows - r < 16 ? job->n_rows - r : 16;
+            _mm512_mask_storeu_ps(y + r, (__mmask16)((1u << n) - 1),
+                                  _mm512_load_ps(turned[c] + r));
+        }
+    }
 }
 
 /* ---- class B ---- */
