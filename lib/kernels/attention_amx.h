@@ -303,6 +303,16 @@ ALWAYS_INLINE void mix_values(attn_block *b, size_t group, vec f, vec u, bool ro
     accumulate_block(b, n - 1, acc, f, u, rose, bytes);
 }
 
+/* This group's share of the next tile, of `bytes`. Integers that are widened were fetched then. */
+static void fetch_share(const attn_block *b, cache_type type, const uint8_t *tile, size_t ahead,
+                        size_t bytes, size_t group)
+{
+    const size_t n = b->n_lanes / 16;
+    for (size_t i = bytes * group / n / 64 * 64; type == CACHE_F16 && i < bytes * (group + 1) / n;
+         i += 64)
+        fetch(tile + i, ahead);
+}
+
 /* All rows of the block. While the vectors make weights of some rows' scores, the unit multiplies
  * the next rows with the keys. */
 ALWAYS_INLINE void walk_groups(attn_block *b, const tile_view *t, bool bytes_k, bool bytes_v)
@@ -323,6 +333,9 @@ ALWAYS_INLINE void walk_groups(attn_block *b, const tile_view *t, bool bytes_k, 
         weighing w;
         vec f, u;
         next = next_seen(b, t, group + 1);
+        fetch_share(b, b->type_k, t->keys, t->keys_ahead, key_steps(b) * ATTN_TILE * 4, group);
+        fetch_share(b, b->type_v, t->values, t->values_ahead,
+                    round_up(b->head_dim_v, 16) * ATTN_TILE * 2, group);
         w.m = finish_scores(b, t, group, s, top, &w.scale);
         for (size_t i = 0; i < 4; i++)
             top[i] = none;
