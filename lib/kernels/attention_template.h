@@ -171,7 +171,7 @@ static void store_value(cache_type type, const float *v, size_t head_dim, size_t
     scales[slot] = d;
 }
 
-/* Where a tile's integers are: in the cache, or widened in scratch. */
+/* Where a wide block's integers are: in the cache, or widened in scratch. */
 static const uint8_t *integers_of(cache_type type, const void *tile, size_t width, void *scratch,
                                   size_t ahead)
 {
@@ -363,6 +363,15 @@ static inline void accumulate(float *acc, const void *x, bool is_int, vec u, vec
     }
 }
 
+typedef void dots_fn(const dots *d, size_t n_rows, size_t n_vecs);
+
+/* Of a narrow block. */
+static dots_fn *dots_for(cache_type type)
+{
+    static dots_fn *const of[CACHE_COUNT] = {dots_float_ahead, dots_int_ahead, dots_byte_ahead};
+    return of[type];
+}
+
 static void narrow_tile(attn_block *b, const tile_view *t)
 {
     for (size_t i = 0; i < ATTN_TILE; i += 16) {
@@ -374,23 +383,25 @@ static void narrow_tile(attn_block *b, const tile_view *t)
     size_t steps = key_steps(b), width = round_up(b->head_dim_v, 16);
     float f[ATTN_NARROW], u[ATTN_NARROW];
     bool int_v = t->value_scales != NULL;
-    dots keys = {b->q,      steps * 4,     4,  t->keys,      steps * 64, 64, steps,
+    size_t key_bytes = b->type_k == CACHE_Q8_0 ? 32 : 64;
+    size_t value_bytes = b->type_v == CACHE_Q8_0 ? 32 : 64;
+    dots keys = {b->q,      steps * 4,     4,  t->keys,      steps * key_bytes, key_bytes, steps,
                  b->scores, ATTN_TILE * 4, 64, t->keys_ahead};
     dots values = {b->weights,
                    ATTN_TILE * (int_v ? sizeof(int16_t) : sizeof(float)),
                    4,
                    t->values,
-                   64,
-                   width * 4,
+                   value_bytes,
+                   width * value_bytes / 16,
                    int_v ? ATTN_TILE / 2 : ATTN_TILE,
                    b->mixed,
                    width * 4,
                    64,
-                   b->type_v == CACHE_Q8_0 ? 0 : t->values_ahead};
-    (t->key_scales ? dots_int_ahead : dots_float_ahead)(&keys, b->n_rows, ATTN_TILE / 16);
+                   t->values_ahead};
+    dots_for(b->type_k)(&keys, b->n_rows, ATTN_TILE / 16);
     for (size_t r = 0; r < b->n_rows; r++)
         weigh_row(b, t, r, &f[r], &u[r]);
-    (int_v ? dots_int_ahead : dots_float_ahead)(&values, b->n_rows, width / 16);
+    dots_for(b->type_v)(&values, b->n_rows, width / 16);
     for (size_t r = 0; r < b->n_rows; r++)
         accumulate(b->part.acc + r * width, (float *)b->mixed + r * width, int_v, vec_set1(u[r]),
                    vec_set1(f[r]), width);
@@ -646,8 +657,8 @@ static void tile(attn_block *b, const void *keys, const void *values, uint32_t f
     size_t key_width = round_up(b->head_dim_k, 2), value_width = round_up(b->head_dim_v, 16);
     size_t keys_ahead = distance(keys, b->next_keys);
     size_t values_ahead = distance(values, b->next_values);
-    tile_view t = {.keys = integers_of(b->type_k, keys, key_width, b->keys, keys_ahead),
-                   .values = integers_of(b->type_v, values, value_width, b->values, values_ahead),
+    tile_view t = {.keys = keys,
+                   .values = values,
                    .key_scales = scales_of(b->type_k, keys, key_width),
                    .value_scales = scales_of(b->type_v, values, value_width),
                    .first = first,
@@ -658,6 +669,8 @@ static void tile(attn_block *b, const void *keys, const void *values, uint32_t f
         narrow_tile(b, &t);
         return;
     }
+    t.keys = integers_of(b->type_k, keys, key_width, b->keys, keys_ahead);
+    t.values = integers_of(b->type_v, values, value_width, b->values, values_ahead);
     wide_tile(b, &t);
 }
 
