@@ -64,8 +64,7 @@ static inline void store_tile(const panel_part *part, size_t t)
         float *y = job->y + (column + c) * job->y_stride;
         for (size_t r = 0; r < job->n_rows; r += 16) {
             const size_t n = job->n_rows - r < 16 ? job->n_rows - r : 16;
-            _mm512_mask_storeu_ps(y + r, (__mmask16)((1u << n) - 1),
-                                  _mm512_load_ps(turned[c] + r));
+            _mm512_mask_storeu_ps(y + r, (__mmask16)((1u << n) - 1), _mm512_load_ps(turned[c] + r));
         }
     }
 }
