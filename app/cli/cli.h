@@ -57,7 +57,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cmd_bench, cmd_eval, cmd_perplexity, cmd_plan, cmd_quantize, cmd_run,
-    cmd_show, cmd_tokenize;
+    cmd_show, cmd_template, cmd_tokenize;
 
 /* ---- options that commands share ---- */
 
@@ -72,6 +72,7 @@ typedef struct cli_model {
     const char *path; /* --model; the first argument if absent */
     const char *isa;
     option_list overrides;
+    option_list adapters;
     bool ignore_memory_limit;
 } cli_model;
 
@@ -79,6 +80,7 @@ typedef struct cli_sampling {
     hearth_sampler_options sampler;
     option_list breakers;
     option_list biases;
+    uint64_t given; /* rows of cli_sampling_rows that the command line has */
 } cli_sampling;
 
 void cli_general_init(cli_general *general);
@@ -103,11 +105,12 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
                              const cli_general *general, hearth_model_scope scope, bool read_ahead,
                              hearth_error *err);
 
-/* A sampler from the options, breakers and biases included. n_ctx as hearth_sampler_new; escapes:
+/* A sampler from the options, breakers and biases included, over what the model's file recommends;
+ * with `note`, that is told. n_ctx as hearth_sampler_new; escapes:
  * the breakers hold \\n and the like. Once per command: the breakers are unescaped where they are.
  */
 hearth_status cli_sampler_new(hearth_sampler **out, const hearth_model *model, uint32_t n_ctx,
-                              cli_sampling *sampling, bool escapes, hearth_error *err);
+                              cli_sampling *sampling, bool escapes, bool note, hearth_error *err);
 
 /* ---- reports ---- */
 

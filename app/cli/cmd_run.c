@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "cli/answer.h"
-#include "cli/chatml.h"
+#include "cli/chat.h"
 #include "cli/cli.h"
 #include "cli/conversation.h"
 #include "cli/ember.h"
@@ -28,6 +28,7 @@ typedef struct run_options {
     hearth_generate_options generate;
     const char *file;
     option_list stop;
+    const char *grammar, *grammar_file, *schema, *schema_file;
     bool escape;
     bool raw;
     bool no_special;
@@ -53,6 +54,16 @@ static const option rows[] = {
     OPTION_ROW_ALIAS("--reverse-prompt", "--stop"),
     OPTION_ROW_FLAG("--ignore-eos", run_options, generate.ignore_eos,
                     "forbid the tokens by which the model ends its answer"),
+    OPTION_ROW_TEXT("--grammar", run_options, grammar, "GBNF",
+                    "write only what this grammar allows"),
+    OPTION_ROW_TEXT("--grammar-file", run_options, grammar_file, "FILE",
+                    "the same, read from a file; - is standard input"),
+    OPTION_ROW_TEXT("--json-schema", run_options, schema, "SCHEMA",
+                    "write only JSON that fits this JSON Schema; {} is any JSON, "
+                    "{\"type\":\"object\"} any object"),
+    OPTION_ROW_ALIAS("-j", "--json-schema"),
+    OPTION_ROW_TEXT("--json-schema-file", run_options, schema_file, "FILE",
+                    "the same, read from a file; - is standard input"),
     OPTION_ROW_FLAG("--special", run_options, generate.special, "write control tokens as text"),
     OPTION_ROW_FLAG(
         "--raw", run_options, raw,
@@ -115,6 +126,55 @@ static hearth_status read_prompt(const run_options *o, const option_list *argume
     return HEARTH_OK;
 }
 
+/* ---- the grammar ---- */
+
+static hearth_status make_grammar(const char *text, bool is_schema, hearth_grammar **out,
+                                  hearth_error *err)
+{
+    return is_schema ? hearth_grammar_from_schema(out, text, err)
+                     : hearth_grammar_from_gbnf(out, text, NULL, err);
+}
+
+static hearth_status read_grammar(const char *path, bool is_schema, hearth_grammar **out,
+                                  hearth_error *err)
+{
+    hearth_status status = HEARTH_OK;
+    buf text;
+    buf_init(&text, INPUT_MAX);
+    TRY_OUT(input_read(path, &text, err));
+    if (text.n > 0 && memchr(text.data, '\0', text.n))
+        FAIL_OUT(err, EINVAL, path, "%.200s holds a NUL; it is no text", path);
+    status = make_grammar(text.n > 0 ? text.data : "", is_schema, out, err);
+out:
+    buf_deinit(&text);
+    return status;
+}
+
+/* *matcher is NULL where the answer is free. */
+static hearth_status open_matcher(const run_options *o, const hearth_model *model,
+                                  hearth_matcher **matcher, hearth_error *err)
+{
+    const char *sources[] = {o->grammar, o->grammar_file, o->schema, o->schema_file};
+    hearth_grammar *grammar = NULL;
+    int chosen = -1;
+    for (int i = 0; i < 4; i++) {
+        if (sources[i] && chosen >= 0)
+            FAIL(err, EINVAL, "--grammar",
+                 "only one of --grammar, --grammar-file, --json-schema and --json-schema-file may "
+                 "be given");
+        chosen = sources[i] ? i : chosen;
+    }
+    if (chosen < 0)
+        return HEARTH_OK;
+    if (chosen % 2 == 0)
+        TRY(make_grammar(sources[chosen], chosen >= 2, &grammar, err));
+    else
+        TRY(read_grammar(sources[chosen], chosen >= 2, &grammar, err));
+    hearth_status status = hearth_matcher_new(matcher, grammar, model, NULL, err);
+    hearth_grammar_unref(grammar);
+    return status;
+}
+
 /* ---- one answer ---- */
 
 static json_t *generated_tokens(const hearth_session *session, const answer *a)
@@ -159,36 +219,30 @@ static hearth_status finish(const run_options *o, const answer_request *request,
     return HEARTH_OK;
 }
 
-/* A model that speaks ChatML is asked; any other goes on from the text. */
-static bool wraps_turns(const run_options *o, const hearth_model *model)
-{
-    return !o->raw && !o->no_special && chatml_is_spoken(model);
-}
-
-static hearth_status prompt_tokens(const run_options *o, const hearth_session *session,
+static hearth_status prompt_tokens(const run_options *o, cli_chat *chat, hearth_session *session,
                                    const buf *prompt, buf *tokens, hearth_error *err)
 {
-    const hearth_model *model = hearth_session_model(session);
     unsigned flags =
         o->no_special ? 0 : HEARTH_TOKENIZE_ADD_SPECIAL | HEARTH_TOKENIZE_PARSE_SPECIAL;
-    bool wraps = wraps_turns(o, model);
-    if (wraps && prompt->n > 0)
-        return chatml_turn(session, prompt->data, prompt->n, tokens, err);
-    TRY(input_append_tokens(model, prompt->data, prompt->n, flags, tokens, err));
-    if (wraps || tokens->n == 0)
+    if (chat && prompt->n > 0)
+        return cli_chat_ask(chat, session, prompt->data, prompt->n, tokens, err);
+    TRY(input_append_tokens(hearth_session_model(session), prompt->data, prompt->n, flags, tokens,
+                            err));
+    if (chat || tokens->n == 0)
         FAIL(err, EINVAL, "PROMPT", "the prompt is empty%s",
-             wraps ? "; what is the question?" : ", and this model adds no token to begin with");
+             chat ? "; what is the question?" : ", and this model adds no token to begin with");
     return HEARTH_OK;
 }
 
-static hearth_status answer_prompt(const run_options *o, const answer_request *request,
-                                   const buf *prompt, hearth_error *err)
+static hearth_status answer_prompt(const run_options *o, cli_chat *chat,
+                                   const answer_request *request, const buf *prompt,
+                                   hearth_error *err)
 {
     hearth_status status = HEARTH_OK;
     answer a = {0};
     buf tokens;
     buf_init(&tokens, 0);
-    TRY_OUT(prompt_tokens(o, request->session, prompt, &tokens, err));
+    TRY_OUT(prompt_tokens(o, chat, request->session, prompt, &tokens, err));
     TRY_OUT(answer_run(request, (const int32_t *)(const void *)tokens.data,
                        tokens.n / sizeof(int32_t), &a, err));
     status = finish(o, request, &a, err);
@@ -240,6 +294,7 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     hearth_status status = HEARTH_OK;
     hearth_model *model = NULL;
     answer_request request = {.silent = o->general.json};
+    cli_chat *chat = NULL;
     const char *path;
     size_t next;
     bool found = false;
@@ -255,14 +310,21 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
         FAIL_OUT(err, EINVAL, "--json", "--json needs a prompt; a conversation is not JSON");
     TRY_OUT(cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_ALL, true, err));
     TRY_OUT(check_model(model, err));
+    if (!o->raw && !o->no_special)
+        TRY_OUT(cli_chat_open(&chat, model, err));
     TRY_OUT(hearth_session_open(&request.session, model, &o->session, err));
     TRY_OUT(cli_sampler_new(&request.sampler, model, hearth_session_n_ctx(request.session),
-                            &o->sampling, o->escape, err));
+                            &o->sampling, o->escape, o->general.verbose, err));
+    TRY_OUT(open_matcher(o, model, &o->generate.matcher, err));
+    if (o->generate.matcher && !found)
+        FAIL_OUT(err, EINVAL, "--grammar", "a grammar needs a prompt; a conversation is free");
     request.generate = o->generate;
-    status = found ? answer_prompt(o, &request, &prompt, err)
-                   : conversation_run(&request, wraps_turns(o, model), !o->no_special,
-                                      o->general.verbose, err);
+    status = found ? answer_prompt(o, chat, &request, &prompt, err)
+                   : conversation_run(&request, chat, !o->no_special, o->general.verbose, err);
 out:
+    cli_chat_close(chat);
+    hearth_matcher_free(o->generate.matcher);
+    o->generate.matcher = NULL;
     hearth_sampler_free(request.sampler);
     hearth_session_close(request.session);
     hearth_model_close(model);
@@ -276,10 +338,9 @@ const cli_command cmd_run = {
     .description =
         "Writes what the model makes of a prompt. The prompt is the argument, --file, or standard "
         "input where that is not a terminal. At a terminal and without a prompt a conversation "
-        "begins, with line editing and history. Ctrl-C stops the answer.\nA model with a ChatML "
+        "begins, with line editing and history. Ctrl-C stops the answer.\nA model with a chat "
         "template is asked, as in a chat; any other one, and every one with --raw, goes on from "
-        "the "
-        "text.\nStandard output is the answer and nothing else.",
+        "the text.\nStandard output is the answer and nothing else.",
     .examples = "  hearth run ember \"What is Hearth?\"\n"
                 "  hearth run model.gguf \"Once upon a time\" -n 100\n"
                 "  hearth run model.gguf --temp 0 < prompt.txt > answer.txt\n"

@@ -2,8 +2,8 @@
  *
  * conversation.c - see conversation.h.
  *
- * Each turn feeds only what is new. A model whose chat template is ChatML gets its turns wrapped
- * (chatml.h). Every other model gets the text as it is, as a plain continuation; the program says
+ * Each turn feeds only what is new. A model with a chat template gets its turns as that writes them
+ * (chat.h). Every other model gets the text as it is, as a plain continuation; the program says
  * which at the start.
  */
 #include "cli/conversation.h"
@@ -13,7 +13,6 @@
 
 #include "base/mem.h"
 #include "base/status.h"
-#include "cli/chatml.h"
 #include "cli/cli.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
@@ -23,7 +22,7 @@
 typedef struct conversation {
     const answer_request *request;
     const hearth_model *model;
-    bool chatml;
+    cli_chat *chat; /* NULL: plain text */
     bool special;
     bool verbose;
     answer last;
@@ -46,8 +45,8 @@ static void greet(const conversation *c)
     cli_note("%s, context of %u tokens. /help tells what can be typed; Ctrl-D leaves.",
              *info->name ? info->name : info->architecture,
              hearth_session_n_ctx(c->request->session));
-    if (c->chatml)
-        cli_note("Turns are wrapped in ChatML, as the model's chat template does.");
+    if (c->chat)
+        cli_note("Turns are written as the model's chat template does.");
     else if (info->chat_template)
         cli_note("The model's chat template is not applied: what you type is continued as plain "
                  "text.");
@@ -76,12 +75,18 @@ static hearth_status take_turn(conversation *c, const buf *text, hearth_error *e
 {
     buf tokens;
     buf_init(&tokens, 0);
-    hearth_status status = c->chatml
-                               ? chatml_turn(c->request->session, text->data, text->n, &tokens, err)
-                               : raw_turn(c, text, &tokens, err);
-    if (status == HEARTH_OK)
+    hearth_status status =
+        c->chat ? cli_chat_ask(c->chat, c->request->session, text->data, text->n, &tokens, err)
+                : raw_turn(c, text, &tokens, err);
+    bool asked = status == HEARTH_OK;
+    if (asked)
         status = answer_run(c->request, (const int32_t *)(const void *)tokens.data,
                             tokens.n / sizeof(int32_t), &c->last, err);
+    if (c->chat && asked && status == HEARTH_OK)
+        status = cli_chat_answered(c->chat, c->last.text.data ? c->last.text.data : "",
+                                   c->last.text.n, err);
+    else if (c->chat && asked)
+        cli_chat_undo(c->chat);
     if (status == HEARTH_OK)
         note_end(c);
     buf_deinit(&tokens);
@@ -100,6 +105,8 @@ static command_result obey(conversation *c, const char *text)
         return COMMAND_LEAVE;
     if (strcmp(text, "/clear") == 0) {
         hearth_sampler_reset(c->request->sampler);
+        if (c->chat)
+            cli_chat_clear(c->chat);
         if (hearth_session_rewind(c->request->session, 0, NULL) == HEARTH_OK)
             cli_note("The conversation begins anew.");
     } else if (strcmp(text, "/help") == 0) {
@@ -157,12 +164,12 @@ static hearth_status converse(conversation *c, line_editor *editor, buf *text, h
     return HEARTH_OK;
 }
 
-hearth_status conversation_run(const answer_request *request, bool chatml, bool special,
+hearth_status conversation_run(const answer_request *request, cli_chat *chat, bool special,
                                bool verbose, hearth_error *err)
 {
     conversation c = {.request = request,
                       .model = hearth_session_model(request->session),
-                      .chatml = chatml,
+                      .chat = chat,
                       .special = special,
                       .verbose = verbose};
     line_editor *editor = NULL;

@@ -6,10 +6,11 @@
 #define HEARTH_CLI_CONVERSATION_H
 
 #include "cli/answer.h"
+#include "cli/chat.h"
 
-/* Until the person leaves. chatml: turns are wrapped (chatml.h); otherwise they are plain text, and
- * special says whether control tokens in it are parsed. verbose: timings after every answer. */
-hearth_status conversation_run(const answer_request *request, bool chatml, bool special,
+/* Until the person leaves. Turns are messages of the chat; where that is NULL they are plain text,
+ * and special says whether control tokens in it are parsed. verbose: timings after every answer. */
+hearth_status conversation_run(const answer_request *request, cli_chat *chat, bool special,
                                bool verbose, hearth_error *err);
 
 #endif

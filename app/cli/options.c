@@ -35,6 +35,8 @@ const option cli_model_rows[] = {
     OPTION_ROW_TEXT("--isa", cli_model, isa, "NAME",
                     "instruction set: scalar, avx2, avx512, amx, neon; otherwise the environment "
                     "variable HEARTH_ISA, or the best there is. Results are the same in all"),
+    OPTION_ROW_LIST("--lora", cli_model, adapters, "FILE",
+                    "a LoRA adapter made for the model. May be repeated"),
     OPTION_ROW_LIST("--override-kv", cli_model, overrides, "KEY=TYPE:VALUE",
                     "read a metadata value as another one; TYPE is int, float, bool or str. May "
                     "be repeated"),
@@ -86,7 +88,7 @@ const option cli_sampling_rows[] = {
     OPTION_ROW_LIST("--logit-bias", cli_sampling, biases, "ID(+|-)BIAS",
                     "add to the logit of a token: 15043+1 or 15043-2.5; 15043-inf forbids it. May "
                     "be repeated"),
-    OPTION_ROW_END,
+    OPTION_ROW_END_GIVEN(cli_sampling, given),
 };
 
 void cli_general_init(cli_general *general)
@@ -130,6 +132,8 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
     options.isa = model->isa;
     options.overrides = model->overrides.items;
     options.n_overrides = model->overrides.n;
+    options.adapters = model->adapters.items;
+    options.n_adapters = model->adapters.n;
     options.ignore_memory_limit = model->ignore_memory_limit;
     options.read_ahead = read_ahead;
     options.progress = progress_callback(&bar);
@@ -182,9 +186,30 @@ static hearth_status prepare_breakers(option_list *breakers, hearth_sampler_opti
     return HEARTH_OK;
 }
 
-hearth_status cli_sampler_new(hearth_sampler **out, const hearth_model *model, uint32_t n_ctx,
-                              cli_sampling *sampling, bool escapes, hearth_error *err)
+/* The model's recommendations where the command line has nothing of its own. */
+static void take_recommended(const hearth_model *model, cli_sampling *sampling, bool note)
 {
+    cli_sampling recommended;
+    char text[32];
+    hearth_model_sampler_options(model, &recommended.sampler);
+    for (size_t i = 0; cli_sampling_rows[i].name; i++) {
+        const option *row = &cli_sampling_rows[i];
+        bool number = row->type == OPTION_F32 || row->type == OPTION_I32 || row->type == OPTION_U32;
+        char *field = (char *)sampling + row->offset;
+        const char *wanted = (const char *)&recommended + row->offset;
+        if (!number || sampling->given >> i & 1 || memcmp(field, wanted, sizeof(float)) == 0)
+            continue;
+        memcpy(field, wanted, sizeof(float));
+        option_format(row, field, text, sizeof text);
+        if (note)
+            cli_note("%s %s, as the model's file recommends", row->name, text);
+    }
+}
+
+hearth_status cli_sampler_new(hearth_sampler **out, const hearth_model *model, uint32_t n_ctx,
+                              cli_sampling *sampling, bool escapes, bool note, hearth_error *err)
+{
+    take_recommended(model, sampling, note);
     hearth_sampler_options options = sampling->sampler;
     size_t n_biases = sampling->biases.n;
     hearth_status status = HEARTH_OK;

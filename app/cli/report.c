@@ -81,6 +81,7 @@ cli_exit cli_exit_code(hearth_status status)
     case HEARTH_EUNSUPPORTED:
     case HEARTH_EMISMATCH:
     case HEARTH_EINTERNAL:
+    case HEARTH_EBUSY:
         return CLI_EXIT_FAILURE;
     }
     return CLI_EXIT_FAILURE;

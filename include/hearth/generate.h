@@ -51,8 +51,10 @@ typedef struct hearth_generate_options {
     int32_t max_tokens;      /* -1: until the model stops or the context is full */
     const char *const *stop; /* stop strings; not given out */
     size_t n_stop;
-    bool ignore_eos; /* go on past the model's end tokens (they are forbidden) */
-    bool special;    /* write control tokens as text */
+    bool ignore_eos;         /* go on past the model's end tokens (they are forbidden) */
+    bool special;            /* write control tokens as text */
+    hearth_matcher *matcher; /* the grammar of the answer, or NULL; used and moved on, not owned. An
+                                answer to which nothing may be added any more ends (STOP) */
 } hearth_generate_options;
 HEARTH_API void hearth_generate_options_init(hearth_generate_options *options);
 

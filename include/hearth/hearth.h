@@ -3,7 +3,8 @@
  * hearth.h - the whole public API of libhearth.
  *
  * A model is opened (model.h), a session runs it (session.h), a sampler chooses tokens (sampler.h),
- * a generation ties them into a stream of text (generate.h). The library keeps no global state that
+ * a generation ties them into a stream of text (generate.h), an engine serves many at once
+ * (engine.h). The library keeps no global state that
  * a caller can see, never prints, never ends the process and reports every failure (status.h).
  */
 #ifndef HEARTH_HEARTH_H
@@ -13,10 +14,14 @@
 #include <hearth/log.h>
 #include <hearth/model.h>
 #include <hearth/session.h>
+#include <hearth/grammar.h>
 #include <hearth/sampler.h>
 #include <hearth/generate.h>
+#include <hearth/engine.h>
 #include <hearth/quantize.h>
 #include <hearth/machine.h>
+#include <hearth/chat.h>
+#include <hearth/tools.h>
 
 #define HEARTH_VERSION "0.1.0"
 

@@ -37,17 +37,20 @@ typedef struct hearth_model_options {
     const char *isa; /* "scalar", "avx2", "avx512", "amx", "neon"; NULL: HEARTH_ISA or best */
     const char *const *overrides; /* metadata overrides "KEY=TYPE:VALUE", TYPE int|float|bool|str */
     size_t n_overrides;
-    bool ignore_memory_limit; /* open although the plan says that the weights do not fit */
-    bool read_ahead;          /* read the weights into the page cache before returning */
-    hearth_progress progress; /* bytes read ahead of all bytes */
-    hearth_log log;           /* warnings about the file; also used by the model's sessions */
+    bool ignore_memory_limit;    /* open although the plan says that the weights do not fit */
+    bool read_ahead;             /* read the weights into the page cache before returning */
+    hearth_progress progress;    /* bytes read ahead of all bytes */
+    hearth_log log;              /* warnings about the file; also used by the model's sessions */
+    const char *const *adapters; /* LoRA adapters: GGUF files made for this model */
+    size_t n_adapters;
 } hearth_model_options;
 
 HEARTH_API void hearth_model_options_init(hearth_model_options *options);
 
 /* Opens path, any part of a split set. options may be NULL. Nothing is left behind on failure.
  * Errors: ENOTFOUND, EIO, EFORMAT (bad file), EUNSUPPORTED (architecture, tokenizer or format
- * named, with the known ones), ENOFIT, ECANCELED, EINVAL, ENOMEM. */
+ * named, with the known ones), EMISMATCH (an adapter of another model), ENOFIT, ECANCELED, EINVAL,
+ * ENOMEM. */
 HEARTH_API hearth_status hearth_model_open(hearth_model **out, const char *path,
                                            const hearth_model_options *options, hearth_error *err);
 /* The same over the n bytes of a GGUF file that are in memory: nothing is copied, and the bytes
@@ -112,6 +115,19 @@ typedef struct hearth_tensor_info {
 HEARTH_API size_t hearth_model_n_tensors(const hearth_model *model);
 HEARTH_API hearth_status hearth_model_tensor_at(const hearth_model *model, size_t i,
                                                 hearth_tensor_info *out, hearth_error *err);
+
+/* The LoRA adapters, in the order they were given in. How strongly each is applied is a session's
+ * business (hearth_session_set_adapters). EINVAL for i past the end. */
+typedef struct hearth_adapter_info {
+    const char *path;
+    uint32_t rank; /* the largest of its matrices */
+    float alpha;
+    size_t n_matrices;
+    uint64_t file_bytes;
+} hearth_adapter_info;
+HEARTH_API size_t hearth_model_n_adapters(const hearth_model *model);
+HEARTH_API hearth_status hearth_model_adapter_at(const hearth_model *model, size_t i,
+                                                 hearth_adapter_info *out, hearth_error *err);
 
 /* ---- memory ---- */
 

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hearth/grammar.h>
 #include <hearth/model.h>
 
 #ifdef __cplusplus
@@ -48,6 +49,13 @@ typedef struct hearth_sampler_options {
 /* Fills in the defaults. */
 HEARTH_API void hearth_sampler_options_init(hearth_sampler_options *options);
 
+/* The defaults, and over them what the model's file recommends in its metadata (general.sampling.
+ * temp, top_k, top_p, min_p, xtc_probability, xtc_threshold, penalty_last_n, penalty_repeat,
+ * mirostat, mirostat_tau, mirostat_eta), as llama.cpp takes them. A recommendation of another type
+ * or out of its range is told to the model's log and left out. */
+HEARTH_API void hearth_model_sampler_options(const hearth_model *model,
+                                             hearth_sampler_options *options);
+
 typedef struct hearth_sampler hearth_sampler;
 
 /* options NULL means the defaults. A value out of its range is EINVAL and named. The model gives
@@ -61,6 +69,13 @@ HEARTH_API void hearth_sampler_free(hearth_sampler *sampler);
 /* Chooses from n_vocab logits, which are not changed. The choice is not yet counted: accept it. */
 HEARTH_API hearth_status hearth_sampler_sample(hearth_sampler *sampler, const float *logits,
                                                int32_t *token, hearth_error *err);
+
+/* The same within a grammar (NULL: none), as llama.cpp does it: chooses freely first, and only if
+ * the matcher refuses that token chooses again among those that it allows, with a draw of its own.
+ * The matcher is not moved on. EINVAL if no token is allowed. */
+HEARTH_API hearth_status hearth_sampler_sample_within(hearth_sampler *sampler, const float *logits,
+                                                      hearth_matcher *matcher, int32_t *token,
+                                                      hearth_error *err);
 
 /* Counts a token (of the prompt or chosen) for the penalties. EINVAL outside the vocabulary. */
 HEARTH_API hearth_status hearth_sampler_accept(hearth_sampler *sampler, int32_t token,

@@ -53,6 +53,12 @@ HEARTH_API hearth_status hearth_session_feed(hearth_session *session, const int3
                                              size_t n, const hearth_feed_options *options,
                                              hearth_error *err);
 
+/* How strongly each of the model's adapters is applied: n scales, n = hearth_model_n_adapters; 1
+ * each at first, 0 leaves one out. EINVAL unless the session is empty (rewind to 0 first: what was
+ * read was read with the old ones), or for another n or a scale that is no number. */
+HEARTH_API hearth_status hearth_session_set_adapters(hearth_session *session, const float *scales,
+                                                     size_t n, hearth_error *err);
+
 /* Logits after the last token fed: n_vocab floats, borrowed until the next feed, rewind or load.
  * NULL if there are none (nothing fed, no_logits, after a rewind, or an encoder). */
 HEARTH_API const float *hearth_session_logits(const hearth_session *session);

@@ -34,7 +34,8 @@ extern "C" {
     X(ECONTEXT, -8, 400, "context length exceeded")                                                \
     X(ENOFIT, -9, 507, "does not fit in memory")                                                   \
     X(EMISMATCH, -10, 409, "belongs to something else")                                            \
-    X(EINTERNAL, -11, 500, "internal error")
+    X(EINTERNAL, -11, 500, "internal error")                                                       \
+    X(EBUSY, -12, 429, "too many requests")
 
 typedef enum hearth_status {
 #define HEARTH_X(name, code, http, text) HEARTH_##name = code,

@@ -217,6 +217,15 @@ static bool names_option(const option_set *set, const char *text)
     return text[0] == '-' && option_find(set, text, strcspn(text, "="), &group) != NULL;
 }
 
+static void note_given(const option_group *group, const option *row, void *target)
+{
+    const option *end = row;
+    while (end->name)
+        end++;
+    if (end->offset)
+        *(uint64_t *)option_field(group, end, target) |= UINT64_C(1) << (row - group->rows);
+}
+
 /* One option at argv[*i]; *i is left on the last word it used. */
 static hearth_status parse_one(const option_set *set, void *target, int argc,
                                const char *const *argv, int *i, hearth_error *err)
@@ -228,6 +237,7 @@ static hearth_status parse_one(const option_set *set, void *target, int argc,
     if (row == NULL)
         return unknown(set, text, n_name, err);
     void *field = option_field(group, row, target);
+    note_given(group, row, target);
     if (text[n_name] == '=')
         return option_assign(row, field, text + n_name + 1, err);
     if (row->type == OPTION_FLAG) {

@@ -135,5 +135,11 @@ void option_format(const option *row, const void *field, char *out, size_t n_out
     {                                                                                              \
         .name = NULL                                                                               \
     }
+/* An end that asks which rows were used: bit i of the field is set by row i, of the first 64. The
+ * field is not the first of its struct. */
+#define OPTION_ROW_END_GIVEN(struct_, field)                                                       \
+    {                                                                                              \
+        .name = NULL, .offset = OPTION_OFFSET(uint64_t, struct_, field)                            \
+    }
 
 #endif

@@ -236,7 +236,7 @@ static hearth_status choose(hearth_generation *g, hearth_error *err)
             g->logits[g->end_tokens[i]] = -INFINITY;
         logits = g->logits;
     }
-    return hearth_sampler_sample(g->sampler, logits, &g->chosen, err);
+    return hearth_sampler_sample_within(g->sampler, logits, g->options.matcher, &g->chosen, err);
 }
 
 /* Chooses a token, unless one is waiting, feeds it and counts it. */
@@ -251,6 +251,8 @@ static hearth_status write_token(hearth_generation *g, int32_t *token, bool *end
         TRY(hearth_session_feed(g->session, token, 1, NULL, err));
     g->chosen = NO_TOKEN;
     g->n_generated++;
+    if (g->options.matcher)
+        TRY(hearth_matcher_accept(g->options.matcher, *token, err));
     return hearth_sampler_accept(g->sampler, *token, err);
 }
 
@@ -290,7 +292,7 @@ static hearth_status write_text(hearth_generation *g, int32_t *token, hearth_err
             return HEARTH_OK;
         }
         TRY(status);
-        if (ends)
+        if (ends || (g->options.matcher && hearth_matcher_is_done(g->options.matcher)))
             finish(g, HEARTH_FINISH_STOP);
         if (!ends || g->options.special)
             TRY(take_text(g, *token, err));

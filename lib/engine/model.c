@@ -197,6 +197,19 @@ static hearth_status check_memory(const hearth_model *m, hearth_error *err)
     return HEARTH_OK;
 }
 
+static hearth_status open_adapters(hearth_model *m, const hearth_model_options *options,
+                                   hearth_error *err)
+{
+    if (options->n_adapters && options->adapters == NULL)
+        FAIL(err, EINVAL, "adapters", "adapters is NULL with n_adapters %zu", options->n_adapters);
+    m->adapters = mem_calloc(options->n_adapters + 1, sizeof *m->adapters);
+    if (m->adapters == NULL)
+        return error_no_memory(err, "adapters", options->n_adapters * sizeof *m->adapters);
+    for (size_t i = 0; i < options->n_adapters; i++, m->n_adapters++)
+        TRY(adapter_open(&m->adapters[i], options->adapters[i], m->g, &m->log, err));
+    return HEARTH_OK;
+}
+
 static hearth_status open_weights(hearth_model *m, const hearth_model_options *options,
                                   hearth_error *err)
 {
@@ -260,6 +273,8 @@ static hearth_status open_parts(hearth_model *m, const model_source *from,
         TRY(tokenizer_open(&m->t, m->g, &m->log, err));
         TRY(check_vocabulary(m, err));
     }
+    if (m->scope != HEARTH_SCOPE_TOKENIZER)
+        TRY(open_adapters(m, options, err));
     if (m->scope == HEARTH_SCOPE_ALL)
         TRY(open_weights(m, options, err));
     TRY(describe(m, err));
@@ -313,7 +328,11 @@ void hearth_model_close(hearth_model *model)
 {
     if (model == NULL)
         return;
+    for (size_t i = 0; i < model->n_adapters; i++)
+        adapter_close(model->adapters[i]);
+    mem_free(model->adapters);
     weights_deinit(&model->w);
+    token_index_free(model->token_index);
     tokenizer_close(model->t);
     gguf_close(model->g);
     for (size_t i = 0; i < sizeof model->strings / sizeof *model->strings; i++)
@@ -321,7 +340,44 @@ void hearth_model_close(hearth_model *model)
     mem_free(model);
 }
 
+bool model_is_lost(const hearth_model *m)
+{
+    bool lost = gguf_is_lost(m->g);
+    for (size_t i = 0; i < m->n_adapters; i++)
+        lost |= gguf_is_lost(m->adapters[i]->g);
+    return lost;
+}
+
+size_t hearth_model_n_adapters(const hearth_model *model)
+{
+    return model->n_adapters;
+}
+
+hearth_status hearth_model_adapter_at(const hearth_model *model, size_t i, hearth_adapter_info *out,
+                                      hearth_error *err)
+{
+    if (i >= model->n_adapters)
+        FAIL(err, EINVAL, "i", "there is no adapter %zu; the model has %zu", i, model->n_adapters);
+    const adapter *a = model->adapters[i];
+    *out = (hearth_adapter_info){.path = gguf_path(a->g),
+                                 .rank = a->rank,
+                                 .alpha = a->alpha,
+                                 .n_matrices = a->n_pairs,
+                                 .file_bytes = gguf_file_bytes(a->g)};
+    return HEARTH_OK;
+}
+
 void hearth_free(void *p)
 {
     mem_free(p);
+}
+
+uint64_t model_cache_fingerprint(const hearth_model *m, uint32_t n_ctx, hearth_cache_type type_k,
+                                 hearth_cache_type type_v)
+{
+    /* Long and short RoPE factors give other keys; the context decides between them. */
+    bool long_factors = m->w.rope_long && m->w.rope_short && n_ctx > m->h.rope_n_ctx_orig;
+    uint64_t hash = hash_bytes(m->fingerprint, &long_factors, sizeof long_factors);
+    hash = hash_bytes(hash, &type_k, sizeof type_k);
+    return hash_bytes(hash, &type_v, sizeof type_v);
 }

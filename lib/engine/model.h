@@ -5,8 +5,12 @@
 #ifndef HEARTH_ENGINE_MODEL_H
 #define HEARTH_ENGINE_MODEL_H
 
+#include <stdatomic.h>
+
 #include <hearth/model.h>
 
+#include "grammar/token_index.h"
+#include "model/adapter.h"
 #include "model/forward.h"
 #include "token/tokenizer.h"
 
@@ -21,18 +25,28 @@ struct hearth_model {
     hearth_error unknown; /* why arch is NULL */
     weights w;            /* empty below HEARTH_SCOPE_ALL */
     tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
+    adapter **adapters;
+    size_t n_adapters;
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */
-    char *strings[4];     /* NUL-terminated copies that info points to */
+    _Atomic(token_index *) token_index; /* for grammars: made by the first that needs it */
+    char *strings[4];                   /* NUL-terminated copies that info points to */
 };
 
 /* Makes text from a file what model.h promises, a string of UTF-8: bytes that belong to no
  * character, and NUL, become '?'. */
 void metadata_repair(char *text, size_t n);
 
+/* Whether the model's file, or an adapter's, has shrunk since open. */
+bool model_is_lost(const hearth_model *model);
+
 /* The plan for options as they will be in force; EINVAL for options that make no sense for the
  * model. */
 hearth_status plan_session(const hearth_model *model, const hearth_session_options *options,
                            hearth_plan *plan, hearth_error *err);
+
+/* What keys and values depend on beside the tokens: the model, the cache types, the context. */
+uint64_t model_cache_fingerprint(const hearth_model *model, uint32_t n_ctx,
+                                 hearth_cache_type type_k, hearth_cache_type type_v);
 
 /* What a session of this plan takes by itself: cache and compute. */
 forward_options plan_forward_options(const hearth_model *model,

@@ -36,6 +36,14 @@ static uint64_t weight_bytes(const hearth_model *m)
     return n;
 }
 
+static uint64_t adapter_bytes(const hearth_model *m)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < m->n_adapters; i++)
+        n += gguf_file_bytes(m->adapters[i]->g);
+    return n;
+}
+
 uint64_t plan_model_overhead(const hearth_model *m)
 {
     uint64_t header = gguf_file_bytes(m->g) - weight_bytes(m); /* read once, so resident */
@@ -69,6 +77,11 @@ static hearth_status check_options(const hearth_model *m, const hearth_session_o
 forward_options plan_forward_options(const hearth_model *m, const hearth_session_options *o,
                                      const hearth_plan *plan)
 {
+    uint32_t rank = 0, n_out = 0;
+    for (size_t i = 0; i < m->n_adapters; i++) {
+        rank = m->adapters[i]->rank > rank ? m->adapters[i]->rank : rank;
+        n_out = m->adapters[i]->n_out > n_out ? m->adapters[i]->n_out : n_out;
+    }
     return (forward_options){.h = &m->h,
                              .w = &m->w,
                              .kernels = m->kernels,
@@ -76,7 +89,9 @@ forward_options plan_forward_options(const hearth_model *m, const hearth_session
                              .n_batch = plan->n_batch,
                              .n_ctx = plan->n_ctx,
                              .type_k = (cache_type)o->cache_type_k,
-                             .type_v = (cache_type)o->cache_type_v};
+                             .type_v = (cache_type)o->cache_type_v,
+                             .adapter_rank = rank,
+                             .adapter_n_out = n_out};
 }
 
 /* Fills in the bytes for a context of n_ctx. */
@@ -139,7 +154,8 @@ hearth_status plan_session(const hearth_model *m, const hearth_session_options *
         return m->unknown.code;
     }
     TRY(check_options(m, o, err));
-    *plan = (hearth_plan){.weight_bytes = weight_bytes(m), .available_bytes = sysmem_available()};
+    *plan = (hearth_plan){.weight_bytes = weight_bytes(m) + adapter_bytes(m),
+                          .available_bytes = sysmem_available()};
     plan->n_threads = o->n_threads ? o->n_threads : cpu_default_threads();
     plan->overhead_bytes = plan_model_overhead(m) + (uint64_t)plan->n_threads * THREAD_BYTES;
     uint32_t n_ctx = o->n_ctx, most = n_ctx > m->h.n_ctx_train ? n_ctx : m->h.n_ctx_train;

@@ -182,8 +182,15 @@ size_t sampler_n_vocab(const hearth_sampler *sampler)
 
 /* ---- sample ---- */
 
-/* Also makes the invariant of candidates true: no NaN, no +infinity, something allowed. */
-static hearth_status take_logits(hearth_sampler *s, const float *logits, hearth_error *err)
+static bool is_masked(const uint64_t *mask, size_t token)
+{
+    return mask && !(mask[token / 64] >> token % 64 & 1);
+}
+
+/* Also makes the invariant of candidates true: no NaN, no +infinity, something allowed. mask: the
+ * tokens that may come, or NULL. */
+static hearth_status take_logits(hearth_sampler *s, const float *logits, const uint64_t *mask,
+                                 hearth_error *err)
 {
     candidates *c = s->candidates;
     c->n = 0;
@@ -198,12 +205,17 @@ static hearth_status take_logits(hearth_sampler *s, const float *logits, hearth_
         float *logit = &c->items[s->logit_bias[i].token].logit;
         *logit = finite_logit(*logit + s->logit_bias[i].bias);
     }
+    for (size_t i = 0; mask && i < s->n_vocab; i++) {
+        if (is_masked(mask, i))
+            c->items[i].logit = -INFINITY;
+    }
     size_t allowed = 0;
     while (allowed < s->n_vocab && c->items[allowed].logit == -INFINITY)
         allowed++;
     if (allowed == s->n_vocab)
         FAIL(err, EINVAL, "logits",
-             "all %zu tokens are forbidden by the logits and logit_bias; allow one", s->n_vocab);
+             "all %zu tokens are forbidden by the logits%s and logit_bias; allow one", s->n_vocab,
+             mask ? ", the grammar" : "");
     c->n = s->n_vocab;
     c->sorted = false;
     return HEARTH_OK;
@@ -272,8 +284,34 @@ hearth_status hearth_sampler_sample(hearth_sampler *sampler, const float *logits
 {
     if (logits == NULL)
         FAIL(err, EINVAL, "logits", "there are no logits to sample from; feed a token first");
-    TRY(take_logits(sampler, logits, err));
+    TRY(take_logits(sampler, logits, NULL, err));
     *token = sampler->candidates->items[choose(sampler)].token;
+    return HEARTH_OK;
+}
+
+/* One round is all a grammar needs; one that waits for its trigger learns of the tokens that it
+ * must refuse one by one. */
+hearth_status hearth_sampler_sample_within(hearth_sampler *sampler, const float *logits,
+                                           hearth_matcher *matcher, int32_t *token,
+                                           hearth_error *err)
+{
+    enum { ROUNDS_MAX = 64 };
+    bool allowed = matcher == NULL;
+    const uint64_t *mask;
+    TRY(hearth_sampler_sample(sampler, logits, token, err));
+    if (matcher)
+        TRY(hearth_matcher_allows(matcher, *token, &allowed, err));
+    for (int i = 0; !allowed && i < ROUNDS_MAX; i++) {
+        TRY(hearth_matcher_mask(matcher, &mask, err));
+        TRY(take_logits(sampler, logits, mask, err));
+        *token = sampler->candidates->items[choose(sampler)].token;
+        TRY(hearth_matcher_allows(matcher, *token, &allowed, err));
+    }
+    if (!allowed)
+        FAIL(err, EINVAL, "grammar",
+             "%d tokens that start the grammar do not fit it; change its "
+             "triggers",
+             ROUNDS_MAX);
     return HEARTH_OK;
 }
 

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "engine/model.h"
 #include "engine/options.h"
 
 void hearth_sampler_options_init(hearth_sampler_options *options)
@@ -34,6 +36,14 @@ static const bounds all_bounds[] = {
 #include <hearth/sampler_options.def>
 #undef X
 };
+
+static const bounds *find_bounds(const char *name)
+{
+    const bounds *b = all_bounds;
+    while (strcmp(b->name, name) != 0)
+        b++;
+    return b;
+}
 
 static double value_of(const hearth_sampler_options *options, const bounds *b)
 {
@@ -65,6 +75,61 @@ static hearth_status check_values(const hearth_sampler_options *options, hearth_
     }
     return HEARTH_OK;
 }
+
+/* ---- what a model recommends ---- */
+
+static bool recommend(const gguf_value *v, const bounds *b, hearth_sampler_options *options)
+{
+    char *field = (char *)options + b->offset;
+    int64_t whole;
+    double value;
+    if (b->type == 'F') {
+        if (gguf_value_i64(v, 0, &whole))
+            value = (double)whole;
+        else if (!gguf_value_f64(v, 0, &value))
+            return false;
+        float f = (float)value;
+        if (!(f >= b->min && f <= b->max))
+            return false;
+        memcpy(field, &f, sizeof f);
+        return true;
+    }
+    if (!gguf_value_i64(v, 0, &whole) || (double)whole < b->min || (double)whole > b->max)
+        return false;
+    int32_t i = (int32_t)whole;
+    memcpy(field, &i, sizeof i);
+    return true;
+}
+
+void hearth_model_sampler_options(const hearth_model *model, hearth_sampler_options *options)
+{
+    static const struct {
+        const char *key, *field;
+    } known[] = {
+        {"general.sampling.temp", "temperature"},
+        {"general.sampling.top_k", "top_k"},
+        {"general.sampling.top_p", "top_p"},
+        {"general.sampling.min_p", "min_p"},
+        {"general.sampling.xtc_probability", "xtc_probability"},
+        {"general.sampling.xtc_threshold", "xtc_threshold"},
+        {"general.sampling.penalty_last_n", "repeat_last_n"},
+        {"general.sampling.penalty_repeat", "repeat_penalty"},
+        {"general.sampling.mirostat", "mirostat"},
+        {"general.sampling.mirostat_tau", "mirostat_tau"},
+        {"general.sampling.mirostat_eta", "mirostat_eta"},
+    };
+    hearth_sampler_options_init(options);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const gguf_value *v = gguf_find(model->g, known[i].key);
+        const bounds *b = find_bounds(known[i].field);
+        if (v && !recommend(v, b, options))
+            log_write(&model->log, HEARTH_LOG_WARNING,
+                      "%s in the model's file is no number from %.10g to %.10g; it is left out",
+                      known[i].key, b->min, b->max);
+    }
+}
+
+/* ---- checks ---- */
 
 static hearth_status check_logit_bias(const hearth_sampler_options *options, size_t n_vocab,
                                       hearth_error *err)

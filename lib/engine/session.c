@@ -12,17 +12,17 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/options.h"
 
 uint64_t session_bytes(const hparams *h, const hearth_plan *plan)
 {
-    uint64_t batch_row = 2 * sizeof(uint32_t) + sizeof(kv_sequence *);
+    uint64_t batch_row = 2 * sizeof(uint32_t) + sizeof(kv_sequence *) + sizeof(adapter_mix *);
     return plan->n_ctx * sizeof(int32_t) + plan->n_batch * batch_row +
-           (h->causal ? h->n_vocab * sizeof(float) : 0) + 6 * h->n_embd * sizeof(float) +
-           kv_n_pages(plan->n_ctx) * sizeof(uint8_t *);
+           (h->causal ? h->n_vocab * sizeof(float) : 0) +
+           2 * POOLED_ROWS * h->n_embd * sizeof(float) +
+           page_pool_table_bytes(kv_n_pages(plan->n_ctx)) + sequence_bytes(kv_n_pages(plan->n_ctx));
 }
 
 static hearth_status check_fit(const hearth_plan *plan, hearth_error *err)
@@ -46,22 +46,30 @@ static hearth_status allocate(hearth_session *s, hearth_error *err)
     const hearth_plan *plan = &s->plan;
     forward_options options = plan_forward_options(s->model, &s->options, plan);
     TRY(forward_open(&s->f, &options, err));
-    TRY(kv_cache_init(&s->cache, forward_kv_layout(s->f), plan->n_ctx, err));
-    s->sequence.pages = s->cache.pages;
+    TRY(page_pool_init(&s->cache, forward_kv_layout(s->f), kv_n_pages(plan->n_ctx), err));
+    TRY(sequence_init(&s->sequence, s->cache.n_pages, err));
+    while (s->sequence.n_pages < s->cache.n_pages)
+        sequence_push(&s->sequence, &s->cache, page_pool_take(&s->cache));
     s->tokens = mem_alloc_array(plan->n_ctx, sizeof *s->tokens);
     s->positions = mem_alloc_array(plan->n_batch, sizeof *s->positions);
     s->visible = mem_alloc_array(plan->n_batch, sizeof *s->visible);
+    s->mixes = mem_alloc_array(plan->n_batch, sizeof *s->mixes);
+    s->scales = mem_alloc_array(s->model->n_adapters + 1, sizeof *s->scales);
     s->sequences = mem_alloc_array(plan->n_batch, sizeof *s->sequences);
-    /* Six rows: the pooled embedding, and its copy while a feed may still fail. */
-    s->pooled.sum = mem_calloc(6 * (size_t)h->n_embd, sizeof(float));
+    /* The pooled embedding, and its copy while a feed may still fail. */
+    float *hidden = mem_calloc(2 * (size_t)POOLED_ROWS * h->n_embd, sizeof(float));
+    if (hidden)
+        pooled_init(&s->pooled, hidden, h->n_embd);
     if (h->causal)
         s->logits = mem_alloc_array(h->n_vocab, sizeof *s->logits);
-    if (!s->tokens || !s->positions || !s->visible || !s->sequences || !s->pooled.sum ||
-        (h->causal && !s->logits))
+    if (!s->tokens || !s->positions || !s->visible || !s->mixes || !s->scales || !s->sequences ||
+        !hidden || (h->causal && !s->logits))
         return error_no_memory(err, "a session", session_bytes(h, plan));
-    s->pooled.first = s->pooled.sum + h->n_embd;
-    s->pooled.last = s->pooled.first + h->n_embd;
-    s->pooled.valid = true;
+    s->has_hidden = true;
+    for (size_t i = 0; i < s->model->n_adapters; i++)
+        s->scales[i] = 1.0f;
+    s->mix =
+        (adapter_mix){(const adapter *const *)s->model->adapters, s->scales, s->model->n_adapters};
     return HEARTH_OK;
 }
 
@@ -108,10 +116,13 @@ void hearth_session_close(hearth_session *s)
     if (s == NULL)
         return;
     forward_close(s->f);
-    kv_cache_deinit(&s->cache);
+    sequence_deinit(&s->sequence);
+    page_pool_deinit(&s->cache);
     mem_free(s->tokens);
     mem_free(s->positions);
     mem_free(s->visible);
+    mem_free(s->mixes);
+    mem_free(s->scales);
     mem_free(s->sequences);
     mem_free(s->pooled.sum);
     mem_free(s->logits);
@@ -155,13 +166,27 @@ void hearth_session_cancel(hearth_session *s)
 
 uint64_t session_fingerprint(const hearth_session *s)
 {
-    const weights *w = &s->model->w;
-    /* Long and short RoPE factors give other keys; the context decides between them. */
-    bool long_factors =
-        w->rope_long && w->rope_short && s->plan.n_ctx > s->model->h.rope_n_ctx_orig;
-    uint64_t hash = hash_bytes(s->model->fingerprint, &long_factors, sizeof long_factors);
-    hash = hash_bytes(hash, &s->options.cache_type_k, sizeof s->options.cache_type_k);
-    return hash_bytes(hash, &s->options.cache_type_v, sizeof s->options.cache_type_v);
+    uint64_t hash = model_cache_fingerprint(s->model, s->plan.n_ctx, s->options.cache_type_k,
+                                            s->options.cache_type_v);
+    return adapter_mix_fingerprint(&s->mix, hash);
+}
+
+hearth_status hearth_session_set_adapters(hearth_session *s, const float *scales, size_t n,
+                                          hearth_error *err)
+{
+    if (n != s->mix.n || (n > 0 && scales == NULL))
+        FAIL(err, EINVAL, "scales", "%zu scales were given; the model has %zu adapters", n,
+             s->mix.n);
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(scales[i]))
+            FAIL(err, EINVAL, "scales", "the scale of adapter %zu is %g; give a finite number", i,
+                 (double)scales[i]);
+    }
+    if (s->n_tokens > 0)
+        FAIL(err, EINVAL, "scales",
+             "%zu tokens were read with the adapters as they were; rewind to 0 first", s->n_tokens);
+    memcpy(s->scales, scales, n * sizeof *scales);
+    return HEARTH_OK;
 }
 
 /* ---- feeding ---- */
@@ -196,7 +221,10 @@ static hearth_status give_logits(hearth_session *s, size_t n, const hearth_feed_
     size_t stride;
     for (size_t row = 0; row < n; row += FORWARD_LOGITS_ROWS) {
         size_t count = n - row < FORWARD_LOGITS_ROWS ? n - row : FORWARD_LOGITS_ROWS;
-        const float *logits = forward_logits(s->f, row, count, &stride);
+        size_t rows[FORWARD_LOGITS_ROWS];
+        for (size_t i = 0; i < count; i++)
+            rows[i] = row + i;
+        const float *logits = forward_logits(s->f, rows, count, &stride);
         for (size_t i = 0; i < count; i++) {
             if (!o->on_logits(o->user, s->positions[row + i], logits + i * stride,
                               s->model->h.n_vocab))
@@ -204,22 +232,6 @@ static hearth_status give_logits(hearth_session *s, size_t n, const hearth_feed_
         }
     }
     return HEARTH_OK;
-}
-
-static void pool(hearth_session *s, size_t n)
-{
-    size_t stride, width = s->model->h.n_embd;
-    const float *rows = forward_hidden(s->f, &stride);
-    const float_kernels *k = s->model->kernels->f;
-    pooled *p = &s->pooled;
-    if (p->n == 0)
-        memset(p->sum, 0, width * sizeof(float));
-    if (p->n == 0)
-        memcpy(p->first, rows, width * sizeof(float));
-    for (size_t i = 0; i < n; i++)
-        k->add(p->sum, rows + i * stride, width);
-    memcpy(p->last, rows + (n - 1) * stride, width * sizeof(float));
-    p->n += n;
 }
 
 /* Reads one piece, at most n_batch tokens, at positions from `first`. */
@@ -230,15 +242,20 @@ static hearth_status feed_piece(hearth_session *s, const int32_t *tokens, size_t
                .tokens = tokens,
                .positions = s->positions,
                .sequences = s->sequences,
-               .n_visible = s->visible};
+               .n_visible = s->visible,
+               .mixes = s->mix.n ? s->mixes : NULL};
     for (size_t i = 0; i < n; i++) {
+        s->mixes[i] = &s->mix;
         s->positions[i] = (uint32_t)(first + i);
-        s->sequences[i] = &s->sequence;
+        s->sequences[i] = &s->sequence.kv;
         s->visible[i] = (uint32_t)(first + n);
     }
     TRY(forward_run(s->f, &b, &s->cancel, err));
-    if (s->pooled.valid)
-        pool(s, n);
+    if (s->has_hidden) {
+        size_t stride;
+        const float *rows = forward_hidden(s->f, &stride);
+        pooled_add(&s->pooled, s->model->kernels->f, rows, stride, n);
+    }
     if (s->model->h.causal && o->on_logits && !o->no_logits)
         return give_logits(s, n, o, err);
     return HEARTH_OK;
@@ -254,13 +271,13 @@ static hearth_status feed_pieces(hearth_session *s, const int32_t *tokens, size_
         if (o->progress.fn && !o->progress.fn(o->progress.user, done + piece, n))
             FAIL(err, ECANCELED, "feed", "canceled");
     }
-    if (gguf_is_lost(s->model->g))
+    if (model_is_lost(s->model))
         FAIL(err, EIO, s->model->info.path,
              "the model file '%s' became shorter while it was in use; copy it again and reopen it",
              s->model->info.path);
     if (s->model->h.causal && !o->no_logits) {
-        size_t stride;
-        const float *last = forward_logits(s->f, piece - 1, 1, &stride);
+        size_t stride, row = piece - 1;
+        const float *last = forward_logits(s->f, &row, 1, &stride);
         memcpy(s->logits, last, s->model->h.n_vocab * sizeof *last);
     }
     return HEARTH_OK;
@@ -277,11 +294,12 @@ hearth_status hearth_session_feed(hearth_session *s, const int32_t *tokens, size
     if (n == 0)
         return HEARTH_OK;
     pooled before = s->pooled;
-    memcpy(s->pooled.sum + 3 * width, s->pooled.sum, 3 * width * sizeof(float));
+    memcpy(s->pooled.sum + POOLED_ROWS * width, s->pooled.sum, POOLED_ROWS * width * sizeof(float));
     hearth_status status = feed_pieces(s, tokens, n, &options, err);
     if (status != HEARTH_OK) {
         s->pooled = before;
-        memcpy(s->pooled.sum, s->pooled.sum + 3 * width, 3 * width * sizeof(float));
+        memcpy(s->pooled.sum, s->pooled.sum + POOLED_ROWS * width,
+               POOLED_ROWS * width * sizeof(float));
         if (status == HEARTH_ECANCELED)
             atomic_store(&s->cancel, false);
         return status;
@@ -299,25 +317,15 @@ hearth_status hearth_session_embedding(hearth_session *s, bool normalize, float 
 {
     const hparams *h = &s->model->h;
     const float_kernels *f = s->model->kernels->f;
-    const pooled *p = &s->pooled;
-    if (!p->valid)
+    if (!s->has_hidden)
         FAIL(err, EINVAL, "embedding",
              "the session was rewound or loaded, and hidden states are not "
              "kept; feed the text again from the start");
-    if (p->n == 0)
+    if (s->pooled.n == 0)
         FAIL(err, EINVAL, "embedding", "nothing was fed yet; feed the text first");
-    const float *source = p->sum;
-    if (h->pooling == POOLING_CLS)
-        source = p->first;
-    else if (h->pooling == POOLING_LAST)
-        source = p->last;
-    memcpy(out, source, h->n_embd * sizeof *out);
-    if (source == p->sum)
-        f->scale(out, 1.0f / (float)p->n, h->n_embd);
-    if (normalize) {
-        float length = sqrtf(f->dot(out, out, h->n_embd));
-        f->scale(out, length > 0.0f ? 1.0f / length : 0.0f, h->n_embd);
-    }
+    pooled_result(&s->pooled, f, h->pooling, out);
+    if (normalize)
+        pooling_normalize(f, out, h->n_embd);
     return HEARTH_OK;
 }
 
@@ -331,7 +339,7 @@ hearth_status hearth_session_rewind(hearth_session *s, size_t n, hearth_error *e
         return HEARTH_OK;
     s->n_tokens = n;
     s->has_logits = false;
-    s->pooled.valid = n == 0;
+    s->has_hidden = n == 0;
     s->pooled.n = 0;
     return HEARTH_OK;
 }
@@ -347,14 +355,15 @@ hearth_status hearth_session_fork(hearth_session **out, const hearth_session *fr
     hearth_session *s = *out;
     size_t width = from->model->h.n_embd;
     for (size_t i = 0; i < kv_n_pages(from->n_tokens); i++)
-        memcpy(s->cache.pages[i], from->cache.pages[i], from->cache.page_bytes);
+        memcpy(s->sequence.data[i], from->sequence.data[i], from->cache.page_bytes);
     memcpy(s->tokens, from->tokens, from->n_tokens * sizeof *s->tokens);
     s->n_tokens = from->n_tokens;
     s->has_logits = from->has_logits;
     if (from->has_logits)
         memcpy(s->logits, from->logits, from->model->h.n_vocab * sizeof *s->logits);
-    memcpy(s->pooled.sum, from->pooled.sum, 3 * width * sizeof(float));
-    s->pooled.valid = from->pooled.valid;
+    memcpy(s->pooled.sum, from->pooled.sum, POOLED_ROWS * width * sizeof(float));
+    memcpy(s->scales, from->scales, from->mix.n * sizeof *s->scales);
+    s->has_hidden = from->has_hidden;
     s->pooled.n = from->pooled.n;
     return HEARTH_OK;
 }

@@ -58,7 +58,7 @@ static hearth_status write_state(const hearth_session *s, hashed_writer *w, hear
     if (s->has_logits)
         TRY(write_hashed(w, s->logits, s->model->h.n_vocab * sizeof *s->logits, err));
     for (size_t i = 0; i < kv_n_pages(s->n_tokens); i++)
-        TRY(write_hashed(w, s->cache.pages[i], s->cache.page_bytes, err));
+        TRY(write_hashed(w, s->sequence.data[i], s->cache.page_bytes, err));
     uint64_t hash = w->hash;
     return file_writer_write(w->file, &hash, sizeof hash, err);
 }
@@ -149,11 +149,11 @@ hearth_status hearth_session_load(hearth_session *s, const char *path, hearth_er
         data += s->model->h.n_vocab * sizeof *s->logits;
     }
     for (size_t i = 0; i < kv_n_pages(h.n_tokens); i++)
-        memcpy(s->cache.pages[i], data + i * h.page_bytes, h.page_bytes);
+        memcpy(s->sequence.data[i], data + i * h.page_bytes, h.page_bytes);
     s->n_tokens = h.n_tokens;
     s->has_logits = h.has_logits;
     s->pooled.n = 0;
-    s->pooled.valid = h.n_tokens == 0;
+    s->has_hidden = h.n_tokens == 0;
     if (file_map_is_lost(map)) {
         s->n_tokens = 0;
         s->has_logits = false;

@@ -17,6 +17,8 @@ struct forward {
     rope_table rope;
     kv_layout layout;
     size_t n_batch;
+    uint32_t adapter_rank;
+    uint32_t adapter_n_out;
     size_t n; /* rows of the last run */
     void *memory;
     size_t memory_bytes;
@@ -31,6 +33,8 @@ struct forward {
     float *gate;   /* [n_batch][n_ff] */
     float *up;     /* [n_batch][n_ff] */
     float *share;  /* [n_batch][1] of the shared expert */
+    float *low;    /* [n_batch][adapter_rank] A x of an adapter */
+    float *delta;  /* [n_batch][adapter_n_out] B A x */
     float *logits; /* [FORWARD_LOGITS_ROWS][n_vocab] */
 };
 
@@ -57,6 +61,8 @@ static size_t lay_out(forward *f, const hparams *h, void *base)
     f->gate = take(base, &used, b, n_ff);
     f->up = take(base, &used, b, n_ff);
     f->share = take(base, &used, b, 1);
+    f->low = take(base, &used, b, f->adapter_rank);
+    f->delta = take(base, &used, b, f->adapter_n_out);
     if (h->causal)
         f->logits = take(base, &used, FORWARD_LOGITS_ROWS, h->n_vocab);
     return used;
@@ -70,7 +76,9 @@ static ops_cpu_options ops_options(const forward_options *options)
 
 uint64_t forward_bytes(const forward_options *options)
 {
-    forward counted = {.n_batch = options->n_batch};
+    forward counted = {.n_batch = options->n_batch,
+                       .adapter_rank = options->adapter_rank,
+                       .adapter_n_out = options->adapter_n_out};
     ops_cpu_options o = ops_options(options);
     return lay_out(&counted, options->h, NULL) + ops_cpu_bytes(options->h, &o) +
            rope_bytes(options->h);
@@ -86,6 +94,8 @@ hearth_status forward_open(forward **out, const forward_options *options, hearth
     f->h = options->h;
     f->w = options->w;
     f->n_batch = options->n_batch;
+    f->adapter_rank = options->adapter_rank;
+    f->adapter_n_out = options->adapter_n_out;
     kv_layout_init(&f->layout, options->h, options->type_k, options->type_v);
     f->memory_bytes = lay_out(f, options->h, NULL);
     TRY_OUT(sysmem_map(&f->memory, f->memory_bytes, "activations", err));
@@ -144,6 +154,43 @@ static size_t vectors_per_row(const norm_weights *w, size_t n_head, size_t head_
     return n_head * head_dim / w->n;
 }
 
+/* Adds what one adapter makes of rows [first, first + n) of x to those of y. */
+static void adapt_rows(forward *f, const adapter *a, float scale, const linear *w, const float *x,
+                       float *y, size_t first, size_t n)
+{
+    const ops_table *t = f->o->table;
+    linear down, up;
+    float own;
+    if (scale == 0.0f || !adapter_find(a, w, &down, &up, &own))
+        return;
+    const linear *matrix = &down;
+    t->linears(f->o, &matrix, &f->low, 1, x + first * ops_stride(w->k), n);
+    matrix = &up;
+    t->linears(f->o, &matrix, &f->delta, 1, f->low, n);
+    t->add(f->o, y + first * ops_stride(w->n_rows), f->delta, scale * own, n, w->n_rows);
+}
+
+static void adapt(forward *f, const batch *b, const linear *w, const float *x, float *y)
+{
+    size_t end;
+    for (size_t first = 0; first < b->n; first = end) {
+        const adapter_mix *mix = b->mixes[first];
+        for (end = first + 1; end < b->n && b->mixes[end] == mix; end++)
+            ;
+        for (size_t i = 0; mix && i < mix->n; i++)
+            adapt_rows(f, mix->adapters[i], mix->scales[i], w, x, y, first, end - first);
+    }
+}
+
+/* ops->linears, with what the batch's adapters add. */
+static void project(forward *f, const batch *b, const linear *const *w, float *const *y,
+                    size_t n_linears, const float *x)
+{
+    f->o->table->linears(f->o, w, y, n_linears, x, b->n);
+    for (size_t i = 0; b->mixes && i < n_linears; i++)
+        adapt(f, b, w[i], x, y[i]);
+}
+
 static void attention(forward *f, uint32_t il, const batch *b, const float *in)
 {
     const hparams *h = f->h;
@@ -152,7 +199,7 @@ static void attention(forward *f, uint32_t il, const batch *b, const float *in)
     const ops_table *t = f->o->table;
     const linear *qkv[] = {&l->q, &l->k, &l->v};
     float *const results[] = {f->q, f->k, f->v};
-    t->linears(f->o, qkv, results, 3, in, b->n);
+    project(f, b, qkv, results, 3, in);
     if (h->qkv_clamp > 0.0f) {
         for (int i = 0; i < 3; i++)
             t->clamp(f->o, results[i], h->qkv_clamp, b->n, qkv[i]->n_rows);
@@ -177,49 +224,49 @@ static void attention(forward *f, uint32_t il, const batch *b, const float *in)
                          .out = f->heads};
     t->attention(f->o, &job);
     const linear *output = &l->attn_output;
-    t->linears(f->o, &output, &f->out, 1, f->heads, b->n);
+    project(f, b, &output, &f->out, 1, f->heads);
     if (l->attn_post_norm.w)
         normalize(f, &l->attn_post_norm, f->out, b->n, f->out);
 }
 
 /* result = down(act(gate x) * up x), or down(act(up x)) without a gate. */
-static void dense(forward *f, const linear *gate, const linear *up, const linear *down, size_t n,
-                  const float *in, float *result)
+static void dense(forward *f, const batch *b, const linear *gate, const linear *up,
+                  const linear *down, const float *in, float *result)
 {
     const ops_table *t = f->o->table;
     const linear *in_weights[] = {gate->data ? gate : up, up};
     float *const in_results[] = {f->gate, f->up};
     bool gated = gate->data != NULL;
-    t->linears(f->o, in_weights, in_results, gated ? 2 : 1, in, n);
-    t->activate(f->o, f->h->act, f->gate, gated ? f->up : NULL, n, up->n_rows);
-    t->linears(f->o, &down, &result, 1, f->gate, n);
+    project(f, b, in_weights, in_results, gated ? 2 : 1, in);
+    t->activate(f->o, f->h->act, f->gate, gated ? f->up : NULL, b->n, up->n_rows);
+    project(f, b, &down, &result, 1, f->gate);
 }
 
 /* Leaves its output in f->out; uses f->in_2 for the shared expert, so `in` must not be that. */
-static void mixture(forward *f, const layer_weights *l, size_t n, const float *in)
+static void mixture(forward *f, const layer_weights *l, const batch *b, const float *in)
 {
     const hparams *h = f->h;
     const ops_table *t = f->o->table;
-    t->experts(f->o, h, l, in, n, f->out);
+    t->experts(f->o, h, l, in, b->n, f->out);
     if (l->shared_up.data == NULL)
         return;
-    dense(f, &l->shared_gate, &l->shared_up, &l->shared_down, n, in, f->in_2);
+    dense(f, b, &l->shared_gate, &l->shared_up, &l->shared_down, in, f->in_2);
     if (l->shared_router.data) {
         const linear *router = &l->shared_router;
-        t->linears(f->o, &router, &f->share, 1, in, n);
-        t->gate_rows(f->o, f->in_2, f->share, n, h->n_embd);
+        project(f, b, &router, &f->share, 1, in);
+        t->gate_rows(f->o, f->in_2, f->share, b->n, h->n_embd);
     }
-    t->add(f->o, f->out, f->in_2, 1.0f, n, h->n_embd);
+    t->add(f->o, f->out, f->in_2, 1.0f, b->n, h->n_embd);
 }
 
-static void feed_forward(forward *f, const layer_weights *l, size_t n, const float *in)
+static void feed_forward(forward *f, const layer_weights *l, const batch *b, const float *in)
 {
     if (l->router.data)
-        mixture(f, l, n, in);
+        mixture(f, l, b, in);
     else
-        dense(f, &l->gate, &l->up, &l->down, n, in, f->out);
+        dense(f, b, &l->gate, &l->up, &l->down, in, f->out);
     if (l->ffn_post_norm.w)
-        normalize(f, &l->ffn_post_norm, f->out, n, f->out);
+        normalize(f, &l->ffn_post_norm, f->out, b->n, f->out);
 }
 
 static void add_out(forward *f, size_t n)
@@ -242,7 +289,7 @@ static void series_layer(forward *f, uint32_t il, const batch *b)
         normalize(f, &l->ffn_norm, f->x, b->n, f->in);
         in = f->in;
     }
-    feed_forward(f, l, b->n, in);
+    feed_forward(f, l, b, in);
     add_out(f, b->n);
 }
 
@@ -260,7 +307,7 @@ static void parallel_layer(forward *f, uint32_t il, const batch *b)
     }
     attention(f, il, b, attn_in);
     add_out(f, b->n);
-    feed_forward(f, l, b->n, ffn_in);
+    feed_forward(f, l, b, ffn_in);
     add_out(f, b->n);
 }
 
@@ -270,7 +317,7 @@ static void post_norm_layer(forward *f, uint32_t il, const batch *b)
     attention(f, il, b, f->x);
     add_out(f, b->n);
     normalize(f, &l->attn_output_norm, f->x, b->n, f->x);
-    feed_forward(f, l, b->n, f->x);
+    feed_forward(f, l, b, f->x);
     add_out(f, b->n);
     normalize(f, &l->layer_output_norm, f->x, b->n, f->x);
 }
@@ -295,12 +342,15 @@ hearth_status forward_run(forward *f, const batch *b, const atomic_bool *cancel,
     return HEARTH_OK;
 }
 
-const float *forward_logits(forward *f, size_t first, size_t n, size_t *stride)
+const float *forward_logits(forward *f, const size_t *rows, size_t n, size_t *stride)
 {
     const hparams *h = f->h;
     const linear *head = &f->w->output;
-    const float *x = f->x + first * ops_stride(h->n_embd);
+    const size_t width = ops_stride(h->n_embd);
+    const float *x = f->in_2;
     *stride = ops_stride(h->n_vocab);
+    for (size_t i = 0; i < n; i++)
+        memcpy(f->in_2 + i * width, f->x + rows[i] * width, h->n_embd * sizeof *x);
     if (f->w->output_norm.w) {
         normalize(f, &f->w->output_norm, x, n, f->in);
         x = f->in;

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "model/adapter.h"
 #include "model/ops_cpu.h"
 
 /* Rows of logits that are computed at a time. */
@@ -27,6 +28,8 @@ typedef struct forward_options {
     uint32_t n_ctx;
     cache_type type_k;
     cache_type type_v;
+    uint32_t adapter_rank; /* the most that a batch's adapters have; 0: no adapters */
+    uint32_t adapter_n_out;
 } forward_options;
 
 typedef struct forward forward;
@@ -44,9 +47,10 @@ const kv_layout *forward_kv_layout(const forward *f);
 hearth_status forward_run(forward *f, const batch *tokens, const atomic_bool *cancel,
                           hearth_error *err);
 
-/* Logits of n <= FORWARD_LOGITS_ROWS rows of the last run, from row `first`: row i at
- * result + i * *stride, n_vocab floats. Borrowed until the next call. */
-const float *forward_logits(forward *f, size_t first, size_t n, size_t *stride);
+/* Logits of n <= FORWARD_LOGITS_ROWS rows of the last run, named by their places in its batch, in
+ * one matrix product: those of rows[i] at result + i * *stride, n_vocab floats. Borrowed until the
+ * next call. */
+const float *forward_logits(forward *f, const size_t *rows, size_t n, size_t *stride);
 
 /* The final hidden states of the last run, after the output norm: n rows of n_embd floats. */
 const float *forward_hidden(forward *f, size_t *stride);

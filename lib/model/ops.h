@@ -28,6 +28,7 @@ typedef struct batch {
     const uint32_t *positions;
     const kv_sequence *const *sequences;
     const uint32_t *n_visible; /* positions of the sequence that exist after this pass */
+    const struct adapter_mix *const *mixes; /* of each token, or NULL: of none; items may be NULL */
 } batch;
 
 enum { OPS_MAX_LINEARS = 4 };

@@ -10,9 +10,10 @@
  * Blocks   The query heads that share a key-value head, of as many consecutive tokens of a sequence
  *          as ATTN_ROWS holds, walk the pages together.
  * Threads  A block is one piece of work. Where there are fewer blocks than threads need, as when
- * one token is decoded deep in a context, each chunk of a block is one, and leaves its part in a
- * slot; a second round folds the slots. Window   What a token may see is one interval [low, high)
- * of positions; pages outside it are not walked.
+ *          one token of each of a few sequences is decoded deep in a context, each chunk of a block
+ *          is one, and leaves its part in a slot; a second round folds the slots.
+ * Window   What a token may see is one interval [low, high) of positions; pages outside it are not
+ *          walked.
  */
 #include "model/ops_cpu_state.h"
 
@@ -267,11 +268,17 @@ void ops_cpu_attention(ops *base, const attention_job *job)
     size_t wanted = (PIECES_PER_THREAD * n_threads + lh->n_head_kv - 1) / lh->n_head_kv;
     a.tokens_per_block = min_size(most, (n + wanted - 1) / wanted);
     a.blocks = count_blocks(&a);
-    uint32_t seen = job->tokens->positions[n - 1] + 1;
-    uint64_t work = (uint64_t)seen * n * lh->n_head * (h->head_dim_k + h->head_dim_v);
+    uint32_t seen = 0; /* of any token, and by all together */
+    uint64_t seen_in_all = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t high = h->causal ? job->tokens->positions[i] + 1 : job->tokens->n_visible[i];
+        seen = high > seen ? high : seen;
+        seen_in_all += high;
+    }
+    uint64_t work = seen_in_all * lh->n_head * (h->head_dim_k + h->head_dim_v);
     size_t pieces = a.blocks * a.parts * lh->n_head_kv;
     size_t chunks = (seen + ATTN_CHUNK - 1) / ATTN_CHUNK;
-    if (h->causal && n_threads > 1 && chunks > 1 && n == 1 && a.parts == 1 &&
+    if (h->causal && n_threads > 1 && chunks > 1 && a.blocks == n && a.parts == 1 &&
         pieces < PIECES_PER_THREAD * n_threads && pieces * chunks <= o->n_slots) {
         a.chunks = chunks;
         a.spans = min_size(chunks, (PIECES_PER_THREAD * n_threads + pieces - 1) / pieces);

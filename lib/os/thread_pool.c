@@ -27,6 +27,7 @@
 
 #include "base/mem.h"
 #include "os/cpu.h"
+#include "os/thread.h"
 
 enum {
     SPINS = 3000, /* pauses before sleeping: some 50 to 150 microseconds */
@@ -179,18 +180,10 @@ void thread_pool_run(thread_pool *pool, thread_pool_fn fn, void *arg, size_t n_c
     shut_gate(pool);
 }
 
-/* Signals meant for the process are for the program's own threads; faults are answered where they
- * happen, and blocking one would kill the process. */
 static int start_worker(worker *self)
 {
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    sigdelset(&blocked, SIGBUS);
-    sigdelset(&blocked, SIGSEGV);
-    sigdelset(&blocked, SIGFPE);
-    sigdelset(&blocked, SIGILL);
-    sigdelset(&blocked, SIGTRAP);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    sigset_t before;
+    thread_block_signals(&before);
     int code = pthread_create(&self->thread, NULL, work, self);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code;

@@ -101,6 +101,7 @@ typedef struct search {
     const char *text;
     size_t n;
     bool parse_special;
+    const tokenizer_barriers *barriers;
     place *places; /* ascending */
     size_t n_places, n_found;
     uint64_t *taken; /* bit set of the bytes that are cut out */
@@ -159,6 +160,20 @@ static bool is_free(const search *s, size_t start, size_t n)
     return !has_bit(s->taken, start) && !has_bit(s->taken, start + n - 1);
 }
 
+/* Whether a barrier lies inside [start, start + n). */
+static bool is_barred(const tokenizer_barriers *b, size_t start, size_t n)
+{
+    size_t low = 0, high = b ? b->n : 0; /* the first barrier after start */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (b->at[middle] <= start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return b && low < b->n && b->at[low] < start + n;
+}
+
 static void find_length(search *s, size_t n)
 {
     const vocab *v = &s->t->vocab;
@@ -167,7 +182,9 @@ static void find_length(search *s, size_t n)
         if (p->id >= 0 || n > s->n - p->start || !is_free(s, p->start, n))
             continue;
         int32_t id = vocab_find(v, s->text + p->start, n);
-        if (id >= 0 && is_special(v->attributes[id], s->parse_special))
+        if (id < 0 || !is_special(v->attributes[id], s->parse_special))
+            continue;
+        if (is_special(v->attributes[id], false) || !is_barred(s->barriers, p->start, n))
             take(s, p, id, n);
     }
 }
@@ -198,10 +215,11 @@ static bool collect(const search *s, fragment **parts, size_t *n_parts)
 }
 
 hearth_status partition(const tokenizer *t, const char *text, size_t n, bool parse_special,
-                        fragment **parts, size_t *n_parts, uint64_t *n_steps, hearth_error *err)
+                        const tokenizer_barriers *barriers, fragment **parts, size_t *n_parts,
+                        uint64_t *n_steps, hearth_error *err)
 {
     const special_matcher *m = parse_special ? &t->all_specials : &t->text_specials;
-    search s = {.t = t, .text = text, .n = n, .parse_special = parse_special};
+    search s = {.t = t, .text = text, .n = n, .parse_special = parse_special, .barriers = barriers};
     bool done = list_places(&s, m);
     if (done && s.n_places > 0) {
         s.taken = mem_calloc(n / 64 + 1, sizeof *s.taken);
@@ -214,4 +232,26 @@ hearth_status partition(const tokenizer *t, const char *text, size_t n, bool par
     mem_free(s.places);
     mem_free(s.taken);
     return done ? HEARTH_OK : error_no_memory(err, "the special tokens of a text", n);
+}
+
+hearth_status tokenizer_mark_controls(const tokenizer *t, const char *text, size_t n,
+                                      const char *mark, buf *out, hearth_error *err)
+{
+    fragment *parts = NULL;
+    size_t n_parts = 0, from = 0;
+    uint64_t n_steps = 0;
+    bool done = true;
+    TRY(partition(t, text, n, true, NULL, &parts, &n_parts, &n_steps, err));
+    for (size_t i = 0; done && i < n_parts; i++) {
+        if (parts[i].id < 0 || is_special(t->vocab.attributes[parts[i].id], false))
+            continue;
+        size_t at = parts[i].start + 1; /* after its first character */
+        while (at < n && ((unsigned char)text[at] & 0xC0) == 0x80)
+            at++;
+        done = buf_append(out, text + from, at - from) && buf_append_text(out, mark);
+        from = at;
+    }
+    done = done && buf_append(out, text + from, n - from);
+    mem_free(parts);
+    return done ? HEARTH_OK : error_no_memory(err, "a text", n);
 }

@@ -206,8 +206,9 @@ static hearth_status encode_fragments(encoding *e, const char *text, const fragm
 }
 
 hearth_status tokenizer_encode_counted(const tokenizer *t, const char *text, size_t n,
-                                       unsigned flags, int32_t **ids, size_t *n_ids,
-                                       uint64_t *n_steps, hearth_error *err)
+                                       unsigned flags, const tokenizer_barriers *barriers,
+                                       int32_t **ids, size_t *n_ids, uint64_t *n_steps,
+                                       hearth_error *err)
 {
     hearth_status status;
     fragment *parts = NULL;
@@ -218,7 +219,7 @@ hearth_status tokenizer_encode_counted(const tokenizer *t, const char *text, siz
     if (n > TEXT_MAX)
         FAIL(err, EINVAL, "text", "a text of %zu bytes is too long to tokenize; at most %d", n,
              TEXT_MAX);
-    TRY_OUT(partition(t, text, n, (flags & TOKENIZE_PARSE_SPECIAL) != 0, &parts, &n_parts,
+    TRY_OUT(partition(t, text, n, (flags & TOKENIZE_PARSE_SPECIAL) != 0, barriers, &parts, &n_parts,
                       &e.n_steps, err));
     TRY_OUT(encode_fragments(&e, text, parts, n_parts, (flags & TOKENIZE_ADD_SPECIAL) != 0));
     if (e.ids == NULL && (e.ids = mem_alloc(0)) == NULL)
@@ -242,7 +243,14 @@ out:
 hearth_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags,
                                int32_t **ids, size_t *n_ids, hearth_error *err)
 {
-    return tokenizer_encode_counted(t, text, n, flags, ids, n_ids, NULL, err);
+    return tokenizer_encode_counted(t, text, n, flags, NULL, ids, n_ids, NULL, err);
+}
+
+hearth_status tokenizer_encode_guarded(const tokenizer *t, const char *text, size_t n,
+                                       unsigned flags, const tokenizer_barriers *barriers,
+                                       int32_t **ids, size_t *n_ids, hearth_error *err)
+{
+    return tokenizer_encode_counted(t, text, n, flags, barriers, ids, n_ids, NULL, err);
 }
 
 const char *tokenizer_kind(const tokenizer *t)

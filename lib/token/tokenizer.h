@@ -31,9 +31,23 @@ enum {
     TOKENIZE_PARSE_SPECIAL = 2 /* control tokens written in the text become themselves */
 };
 
+/* Offsets in a text, ascending, that no control token is found across: there it is only spelled. */
+typedef struct tokenizer_barriers {
+    const size_t *at;
+    size_t n;
+} tokenizer_barriers;
+
 /* *ids is the caller's (mem_free), also when *n_ids is 0. */
 hearth_status tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags,
                                int32_t **ids, size_t *n_ids, hearth_error *err);
+
+/* The same, with barriers. */
+hearth_status tokenizer_encode_guarded(const tokenizer *t, const char *text, size_t n,
+                                       unsigned flags, const tokenizer_barriers *barriers,
+                                       int32_t **ids, size_t *n_ids, hearth_error *err);
+/* Appends the text with `mark` inside every control token that it spells. */
+hearth_status tokenizer_mark_controls(const tokenizer *t, const char *text, size_t n,
+                                      const char *mark, buf *out, hearth_error *err);
 
 const char *tokenizer_kind(const tokenizer *t); /* "spm", "bpe", "wpm", "ugm" */
 const char *tokenizer_pre(const tokenizer *t);  /* "" if there is none */

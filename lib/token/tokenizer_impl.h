@@ -108,10 +108,11 @@ typedef struct fragment {
     int32_t id;
 } fragment;
 
-/* tokenizer_encode, which also tells the work it took. */
+/* tokenizer_encode_guarded (barriers may be NULL), which also tells the work it took. */
 hearth_status tokenizer_encode_counted(const tokenizer *t, const char *text, size_t n,
-                                       unsigned flags, int32_t **ids, size_t *n_ids,
-                                       uint64_t *n_steps, hearth_error *err);
+                                       unsigned flags, const tokenizer_barriers *barriers,
+                                       int32_t **ids, size_t *n_ids, uint64_t *n_steps,
+                                       hearth_error *err);
 
 /* specials.c: ids, eog set, attributes that are known by spelling or by model. */
 hearth_status specials_init(tokenizer *t, const gguf *g, unsigned pre_flags, const hearth_log *log,
@@ -120,9 +121,10 @@ hearth_status specials_init(tokenizer *t, const gguf *g, unsigned pre_flags, con
 /* partition.c */
 hearth_status special_matchers_init(tokenizer *t, const hearth_log *log, hearth_error *err);
 void special_matchers_deinit(tokenizer *t);
-/* *parts is freed with mem_free; *n_steps grows by the work it took. */
+/* *parts is freed with mem_free; *n_steps grows by the work it took. barriers may be NULL. */
 hearth_status partition(const tokenizer *t, const char *text, size_t n, bool parse_special,
-                        fragment **parts, size_t *n_parts, uint64_t *n_steps, hearth_error *err);
+                        const tokenizer_barriers *barriers, fragment **parts, size_t *n_parts,
+                        uint64_t *n_steps, hearth_error *err);
 
 /* One file per family. `prefixed`: a space is put before the text (SPM). */
 hearth_status spm_init(tokenizer *t, hearth_error *err);

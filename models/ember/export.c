@@ -90,6 +90,8 @@ static hearth_status write_hparams(gguf_writer *w, const net_shape *s, hearth_er
         TRY(gguf_writer_set_string(w, texts[i].key, texts[i].text, strlen(texts[i].text), err));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         TRY(gguf_writer_set_u32(w, numbers[i].key, numbers[i].value, err));
+    /* The likeliest answer is the learnt one. */
+    TRY(gguf_writer_set_f32(w, "general.sampling.temp", 0.0f, err));
     TRY(gguf_writer_set_f32(w, "llama.attention.layer_norm_rms_epsilon", s->norm_eps, err));
     return gguf_writer_set_f32(w, "llama.rope.freq_base", s->rope_base, err);
 }

@@ -170,7 +170,8 @@ int main(int argc, char **argv)
         .corpus = "models/ember/corpus",
         .seed = 1,
         .n = 20,
-        .train = {.n_steps = 8000, .batch_tokens = 2048, .rate = 1.5e-3f, .checkpoint_steps = 100}};
+        .train = {
+            .n_steps = 18000, .batch_tokens = 2048, .rate = 1.5e-3f, .checkpoint_steps = 100}};
     option_list arguments = {0};
     hearth_error err = {0};
     hearth_status status =

@@ -45,6 +45,7 @@ static void test_codes_are_pinned(void **state)
         {HEARTH_ENOFIT, -9, 507, "ENOFIT"},
         {HEARTH_EMISMATCH, -10, 409, "EMISMATCH"},
         {HEARTH_EINTERNAL, -11, 500, "EINTERNAL"},
+        {HEARTH_EBUSY, -12, 429, "EBUSY"},
     };
     for (size_t i = 0; i < sizeof pinned / sizeof *pinned; i++) {
         assert_int_equal((int)pinned[i].status, pinned[i].code);

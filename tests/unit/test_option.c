@@ -23,6 +23,7 @@ typedef struct numbers {
     uint32_t seed;
     uint32_t small;
     float ratio;
+    uint64_t given;
 } numbers;
 
 typedef struct target {
@@ -41,7 +42,7 @@ static const option number_rows[] = {
     OPTION_ROW_U32("--small", numbers, small, 1, 10, "N", "one to ten"),
     OPTION_ROW_F32("--ratio", numbers, ratio, 0.1f, 1.0f, "X", "a share"),
     OPTION_ROW_ALIAS("-s", "--seed"),
-    OPTION_ROW_END,
+    OPTION_ROW_END_GIVEN(numbers, given),
 };
 
 static const option other_rows[] = {
@@ -69,7 +70,7 @@ typedef struct parsed {
 
 static void parse_words(parsed *p, int argc, const char *const *argv)
 {
-    *p = (parsed){.t = {.n = {7, 7, 7, 0.5f}, .text = "unset"}};
+    *p = (parsed){.t = {.n = {.whole = 7, .seed = 7, .small = 7, .ratio = 0.5f}, .text = "unset"}};
     p->status = option_parse(&set, &p->t, argc, argv, &p->arguments, &p->err);
 }
 
@@ -95,7 +96,8 @@ static void refuse(const char *word, const char *value, const char *part)
         fail_msg("%s %s: status %d, message '%s', wanted '%s'", word, value ? value : "", p.status,
                  p.err.message, part);
     assert_null(strchr(p.err.message, '\n'));
-    const numbers untouched = {7, 7, 7, 0.5f};
+    const numbers untouched = {.whole = 7, .seed = 7, .small = 7, .ratio = 0.5f};
+    p.t.n.given = 0;
     assert_memory_equal(&p.t.n, &untouched, sizeof untouched);
     assert_int_equal(p.t.paint, RED);
     release(&p);
@@ -301,10 +303,22 @@ static void test_nearest(void **state)
     }
 }
 
+static void test_given(void **state)
+{
+    (void)state;
+    parsed p;
+    PARSE(&p, "--ratio", "0.5", "-s", "7");
+    assert_int_equal(p.status, HEARTH_OK);
+    assert_int_equal(p.t.n.given, 1u << 1 | 1u << 3); /* an alias counts as its option */
+    release(&p);
+}
+
 static void test_format(void **state)
 {
     (void)state;
-    target t = {.n = {-3, 4294967295u, 2, 0.95f}, .paint = GREEN, .text = "here"};
+    target t = {.n = {.whole = -3, .seed = 4294967295u, .small = 2, .ratio = 0.95f},
+                .paint = GREEN,
+                .text = "here"};
     static const struct {
         const char *name, *want;
     } cases[] = {{"--whole", "-3"},    {"--seed", "4294967295"}, {"--ratio", "0.95"},
@@ -334,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_optional_value),
         cmocka_unit_test(test_nearest_option),
         cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_given),
         cmocka_unit_test(test_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,8 +37,8 @@ static void check_steps(const vocab_file *v, const char *label, const char *text
     size_t n_ids;
     uint64_t n_steps;
     hearth_error err = {0};
-    if (tokenizer_encode_counted(v->t, text, n, TOKENIZE_PARSE_SPECIAL, &ids, &n_ids, &n_steps,
-                                 &err) != HEARTH_OK)
+    if (tokenizer_encode_counted(v->t, text, n, TOKENIZE_PARSE_SPECIAL, NULL, &ids, &n_ids,
+                                 &n_steps, &err) != HEARTH_OK)
         fail_msg("%s: %s", label, err.message);
     if (n_steps > STEPS_PER_BYTE * (uint64_t)n)
         fail_msg("%s: %llu steps for %zu bytes", label, (unsigned long long)n_steps, n);

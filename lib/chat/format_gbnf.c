@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * format_gbnf.c - see format_gbnf.h.
+ *
+ * "Up to a mark" is the automaton of Knuth, Morris and Pratt, one rule per state: how many
+ * characters of the mark the text ends with.
+ */
+#include "chat/format_gbnf.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <hearth/grammar.h>
+
+#include "base/mem.h"
+#include "base/status.h"
+#include "base/utf8.h"
+
+enum { MARK_CHARS = 256 };
+
+void gbnf_init(gbnf *g)
+{
+    *g = (gbnf){0};
+    buf_init(&g->rules, 0);
+}
+
+void gbnf_deinit(gbnf *g)
+{
+    buf_deinit(&g->rules);
+}
+
+void gbnf_put(gbnf *g, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *text = n >= 0 ? mem_alloc((size_t)n + 1) : NULL;
+    if (text)
+        vsnprintf(text, (size_t)n + 1, format, again);
+    g->failed = g->failed || !text || !buf_append(&g->rules, text, (size_t)n);
+    mem_free(text);
+    va_end(again);
+    va_end(args);
+}
+
+static void put_char(gbnf *g, uint32_t code)
+{
+    bool plain = (code >= '0' && code <= '9') || (code >= 'a' && code <= 'z') ||
+                 (code >= 'A' && code <= 'Z') ||
+                 (code < 0x80 && code > 0 && strchr(" <>/=_:;,.|(){}!'", (int)code));
+    if (plain)
+        gbnf_put(g, "%c", (int)code);
+    else if (code == '\n')
+        gbnf_put(g, "\\n");
+    else if (code < 0x100)
+        gbnf_put(g, "\\x%02X", (unsigned)code);
+    else if (code < 0x10000)
+        gbnf_put(g, "\\u%04X", (unsigned)code);
+    else
+        gbnf_put(g, "\\U%08X", (unsigned)code);
+}
+
+void gbnf_literal(gbnf *g, const char *text, size_t n)
+{
+    if (n == 0)
+        return;
+    gbnf_put(g, " \"");
+    for (size_t i = 0; i < n;) {
+        uint32_t code;
+        i += utf8_decode(text + i, n - i, &code);
+        put_char(g, code);
+    }
+    gbnf_put(g, "\"");
+}
+
+/* ---- up to a mark ---- */
+
+typedef struct mark {
+    uint32_t chars[MARK_CHARS];
+    size_t border[MARK_CHARS + 1]; /* of the first i characters */
+    size_t n;
+} mark;
+
+static void read_mark(mark *m, const char *text, size_t n)
+{
+    m->n = 0;
+    for (size_t i = 0; i < n && m->n < MARK_CHARS; m->n++)
+        i += utf8_decode(text + i, n - i, &m->chars[m->n]);
+    m->border[0] = m->border[1] = 0;
+    for (size_t i = 1, b = 0; i < m->n; i++) {
+        while (b > 0 && m->chars[i] != m->chars[b])
+            b = m->border[b];
+        b += m->chars[i] == m->chars[b];
+        m->border[i + 1] = b;
+    }
+}
+
+static size_t next_state(const mark *m, size_t state, uint32_t c)
+{
+    while (state > 0 && m->chars[state] != c)
+        state = m->border[state];
+    return m->chars[state] == c ? state + 1 : 0;
+}
+
+static bool is_first(const mark *m, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (m->chars[k] == m->chars[i])
+            return false;
+    return true;
+}
+
+void gbnf_until(gbnf *g, const char *name, const char *text, size_t n)
+{
+    mark m;
+    read_mark(&m, text, n);
+    for (size_t state = 0; state < m.n; state++) {
+        gbnf_put(g, "%s-%zu ::= [^", name, state);
+        for (size_t i = 0; i < m.n; i++)
+            if (is_first(&m, i) && next_state(&m, state, m.chars[i]) > 0)
+                put_char(g, m.chars[i]);
+        gbnf_put(g, "] %s-0", name);
+        for (size_t i = 0; i < m.n; i++) {
+            size_t next = next_state(&m, state, m.chars[i]);
+            if (!is_first(&m, i) || next == 0)
+                continue;
+            gbnf_put(g, " | [");
+            put_char(g, m.chars[i]);
+            gbnf_put(g, "]");
+            if (next < m.n)
+                gbnf_put(g, " %s-%zu", name, next);
+        }
+        gbnf_put(g, "\n");
+    }
+}
+
+/* ---- JSON ---- */
+
+static bool is_name(char c, bool first)
+{
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (!first && ((c >= '0' && c <= '9') || c == '-' || c == '_'));
+}
+
+/* The end of what begins at text[i] and holds no names: a literal, a set, a comment. */
+static size_t skip_quoted(const char *text, size_t i)
+{
+    char close = text[i] == '[' ? ']' : text[i] == '#' ? '\n' : '"';
+    for (i++; text[i] != '\0' && text[i] != close; i++)
+        i += text[i] == '\\' && text[i + 1] != '\0';
+    return text[i] != '\0' ? i + 1 : i;
+}
+
+/* A grammar of its own becomes rules of this one: root is NAME, any other R is NAME-R. */
+static bool embed(gbnf *g, const char *name, const char *text)
+{
+    bool ok = true;
+    for (size_t i = 0, end; ok && text[i] != '\0'; i = end) {
+        end = i + 1;
+        if (text[i] == '"' || text[i] == '[' || text[i] == '#') {
+            end = skip_quoted(text, i);
+        } else if (is_name(text[i], true)) {
+            while (is_name(text[end], false))
+                end++;
+            bool root = end - i == 4 && memcmp(text + i, "root", 4) == 0;
+            ok = buf_append_text(&g->rules, name) && (root || buf_append_text(&g->rules, "-"));
+            if (root)
+                continue;
+        }
+        ok = ok && buf_append(&g->rules, text + i, end - i);
+    }
+    return ok && buf_append_text(&g->rules, "\n");
+}
+
+/* The schema as text, with what its references may point to. */
+static char *schema_text(const json_t *schema, const json_t *root)
+{
+    static const char *const places[] = {"$defs", "definitions"};
+    json_t *copy = schema ? json_copy((json_t *)schema) : json_pack("{s:s}", "type", "object");
+    bool ok = copy != NULL;
+    for (size_t i = 0; ok && i < 2; i++) {
+        json_t *defined = json_object_get(root, places[i]);
+        if (defined && !json_object_get(copy, places[i]))
+            ok = json_object_set(copy, places[i], defined) == 0;
+    }
+    char *text = ok ? json_dumps(copy, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    json_decref(copy);
+    return text;
+}
+
+hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const json_t *root,
+                          hearth_error *err)
+{
+    void (*release)(void *);
+    hearth_grammar *grammar = NULL;
+    hearth_status status = HEARTH_OK;
+    char *text = schema_text(schema, root);
+    if (!text)
+        return error_no_memory(err, "a tool's schema", 0);
+    TRY_OUT(hearth_grammar_from_schema(&grammar, text, err));
+    g->failed = g->failed || !embed(g, name, hearth_grammar_to_gbnf(grammar));
+out:
+    hearth_grammar_unref(grammar);
+    json_get_alloc_funcs(NULL, &release);
+    release(text);
+    return status;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tool_list.c - see tool_list.h.
+ */
+#include "chat/tool_list.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/status.h"
+
+static hearth_status read_tool(tool_entry *entry, json_t *tool, size_t i, hearth_error *err)
+{
+    const char *type = json_string_value(json_object_get(tool, "type"));
+    json_t *function = json_object_get(tool, "function");
+    if (!json_is_object(tool) || (type && strcmp(type, "function") != 0))
+        FAIL(err, EINVAL, "tools", "tools[%zu].type: only \"function\" can be called", i);
+    if (!json_is_object(function))
+        FAIL(err, EINVAL, "tools", "tools[%zu].function: must be an object", i);
+    json_t *name = json_object_get(function, "name"),
+           *schema = json_object_get(function, "parameters");
+    if (!json_is_string(name) || json_string_length(name) == 0 ||
+        json_string_length(name) > TOOL_NAME_BYTES ||
+        strlen(json_string_value(name)) != json_string_length(name))
+        FAIL(err, EINVAL, "tools", "tools[%zu].function.name: must be a text of 1 to %d bytes", i,
+             TOOL_NAME_BYTES);
+    for (const char *c = json_string_value(name); *c != '\0'; c++)
+        if ((unsigned char)*c <= ' ' || strchr("\"<>[](){},", *c))
+            FAIL(err, EINVAL, "tools",
+                 "tools[%zu].function.name: \"%s\" has blanks or brackets, which no notation can "
+                 "hold",
+                 i, json_string_value(name));
+    if (schema && !json_is_null(schema) && !json_is_object(schema))
+        FAIL(err, EINVAL, "tools", "tools[%zu].function.parameters: must be an object", i);
+    *entry = (tool_entry){.name = json_string_value(name),
+                          .schema = json_is_object(schema) ? schema : NULL};
+    return HEARTH_OK;
+}
+
+hearth_status tool_list_open(tool_list *list, const char *json, size_t n, hearth_error *err)
+{
+    hearth_status status = HEARTH_OK;
+    json_error_t error;
+    *list = (tool_list){0};
+    if (json == NULL)
+        return HEARTH_OK;
+    list->root = json_loadb(json, n, 0, &error);
+    if (!list->root)
+        FAIL(err, EINVAL, "tools", "tools: no JSON: %s", error.text);
+    size_t n_tools = json_array_size(list->root);
+    if (!json_is_array(list->root) || n_tools > TOOL_LIST_MAX)
+        FAIL_OUT(err, EINVAL, "tools", "tools: must be an array of at most %d tools",
+                 TOOL_LIST_MAX);
+    list->tools = mem_calloc(n_tools, sizeof *list->tools);
+    if (!list->tools) {
+        status = error_no_memory(err, "the tools", n_tools * sizeof *list->tools);
+        goto out;
+    }
+    for (size_t i = 0; i < n_tools; i++) {
+        tool_entry entry;
+        TRY_OUT(read_tool(&entry, json_array_get(list->root, i), i, err));
+        if (tool_list_find(list, entry.name, strlen(entry.name)))
+            FAIL_OUT(err, EINVAL, "tools", "tools[%zu].function.name: \"%s\" is there twice", i,
+                     entry.name);
+        list->tools[list->n++] = entry;
+    }
+out:
+    if (status != HEARTH_OK)
+        tool_list_close(list);
+    return status;
+}
+
+void tool_list_close(tool_list *list)
+{
+    mem_free(list->tools);
+    json_decref(list->root);
+    *list = (tool_list){0};
+}
+
+const tool_entry *tool_list_find(const tool_list *list, const char *name, size_t n)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strlen(list->tools[i].name) == n && memcmp(list->tools[i].name, name, n) == 0)
+            return &list->tools[i];
+    return NULL;
+}
+
+static tool_type type_of_names(const json_t *type)
+{
+    bool string = false, other = false;
+    size_t i;
+    json_t *item;
+    json_array_foreach(type, i, item)
+    {
+        bool is = json_is_string(item) && strcmp(json_string_value(item), "string") == 0;
+        string = string || is;
+        other = other || !is;
+    }
+    return string && !other ? TOOL_TYPE_STRING : string ? TOOL_TYPE_ANY : TOOL_TYPE_OTHER;
+}
+
+static tool_type type_of_values(const json_t *values)
+{
+    bool string = false, other = false;
+    size_t i;
+    json_t *item;
+    json_array_foreach(values, i, item)
+    {
+        string = string || json_is_string(item);
+        other = other || !json_is_string(item);
+    }
+    return string && !other ? TOOL_TYPE_STRING : string ? TOOL_TYPE_ANY : TOOL_TYPE_OTHER;
+}
+
+tool_type tool_schema_type(const json_t *schema)
+{
+    json_t *type = json_object_get(schema, "type"), *values = json_object_get(schema, "enum");
+    json_t *constant = json_object_get(schema, "const");
+    if (json_is_string(type))
+        return strcmp(json_string_value(type), "string") == 0 ? TOOL_TYPE_STRING : TOOL_TYPE_OTHER;
+    if (json_array_size(type) > 0)
+        return type_of_names(type);
+    if (json_array_size(values) > 0)
+        return type_of_values(values);
+    if (constant)
+        return json_is_string(constant) ? TOOL_TYPE_STRING : TOOL_TYPE_OTHER;
+    return TOOL_TYPE_ANY;
+}
+
+tool_type tool_entry_type(const tool_entry *tool, const char *key, size_t n)
+{
+    json_t *properties = json_object_get(tool->schema, "properties");
+    return tool_schema_type(json_object_getn(properties, key, n));
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine_plan.c - the memory of an engine, before any of it is touched.
+ *
+ * A context is chosen as for a session (plan.c), with one context's pages. Then the cache may grow
+ * to hold several, but never beyond a quarter of what is still free: other programs need it too.
+ */
+#include "base/checked.h"
+#include "engine/engine_state.h"
+#include "engine/options.h"
+
+enum {
+    MAX_PARALLEL = 256,
+    MAX_QUEUE = 1 << 16,
+    DEFAULT_QUEUE = 128,
+    MANY_CONTEXTS = 4, /* what the cache grows to, where memory is plenty */
+    POSITIONS_PER_STREAM = 1024,
+    LEAST_STREAMS = 4, /* chosen by itself, as the next one */
+    MOST_STREAMS = 16,
+    SAMPLER_BYTES = 28 /* per token of the vocabulary */
+};
+
+void hearth_engine_options_init(hearth_engine_options *options)
+{
+    *options = (hearth_engine_options){.struct_size = sizeof *options,
+                                       .n_queue = DEFAULT_QUEUE,
+                                       .cache_type_k = HEARTH_CACHE_F16,
+                                       .cache_type_v = HEARTH_CACHE_F16};
+}
+
+static hearth_session_options session_options(const hearth_engine_options *o)
+{
+    hearth_session_options s;
+    hearth_session_options_init(&s);
+    s.n_ctx = o->n_ctx;
+    s.n_batch = o->n_batch;
+    s.n_threads = o->n_threads;
+    s.cache_type_k = o->cache_type_k;
+    s.cache_type_v = o->cache_type_v;
+    return s;
+}
+
+static hearth_status check_options(const hearth_engine_options *o, hearth_error *err)
+{
+    if (o->n_parallel > MAX_PARALLEL)
+        FAIL(err, EINVAL, "n_parallel", "%u requests at once are too many; %d are the most",
+             o->n_parallel, MAX_PARALLEL);
+    if (o->n_queue > MAX_QUEUE)
+        FAIL(err, EINVAL, "n_queue", "a queue of %u is too long; %d is the most", o->n_queue,
+             MAX_QUEUE);
+    return HEARTH_OK;
+}
+
+forward_options engine_forward_options(const hearth_model *model,
+                                       const hearth_engine_options *options,
+                                       const hearth_engine_plan_result *plan)
+{
+    hearth_session_options s = session_options(options);
+    return plan_forward_options(model, &s, &plan->memory);
+}
+
+static uint32_t choose_parallel(const hearth_engine_options *o, uint64_t n_pages)
+{
+    if (o->n_parallel)
+        return o->n_parallel;
+    uint64_t n = n_pages * KV_PAGE / POSITIONS_PER_STREAM;
+    return n < LEAST_STREAMS ? LEAST_STREAMS : n > MOST_STREAMS ? MOST_STREAMS : (uint32_t)n;
+}
+
+/* Everything but the pages and the model. */
+static uint64_t own_bytes(const hearth_model *m, const hearth_engine_options *o,
+                          const hearth_engine_plan_result *p)
+{
+    forward_options f = engine_forward_options(m, o, p);
+    uint64_t n_vocab = m->h.n_vocab, row = 2 * sizeof(uint32_t) + sizeof(int32_t) + sizeof(void *);
+    uint64_t stream =
+        sizeof(hearth_request) + n_vocab * SAMPLER_BYTES + p->memory.n_ctx * sizeof(int32_t) +
+        sequence_bytes(kv_n_pages(p->memory.n_ctx)) + POOLED_ROWS * m->h.n_embd * sizeof(float);
+    return forward_bytes(&f) + p->memory.n_batch * row + n_vocab * sizeof(float) +
+           p->n_parallel * stream + page_pool_table_bytes(p->n_pages) +
+           prefix_tree_bytes(p->n_pages);
+}
+
+static void count(const hearth_model *m, const hearth_engine_options *o, uint64_t n_pages,
+                  hearth_engine_plan_result *p)
+{
+    hearth_plan *memory = &p->memory;
+    p->n_pages = n_pages;
+    p->n_parallel = choose_parallel(o, n_pages);
+    if (memory->n_batch < p->n_parallel)
+        memory->n_batch = p->n_parallel;
+    memory->cache_bytes = n_pages * p->page_bytes;
+    memory->compute_bytes = own_bytes(m, o, p);
+    memory->total_bytes =
+        memory->weight_bytes + memory->cache_bytes + memory->compute_bytes + memory->overhead_bytes;
+    memory->fits = memory->total_bytes <= memory->available_bytes;
+}
+
+static void choose_pages(const hearth_model *m, const hearth_engine_options *o, uint64_t least,
+                         hearth_engine_plan_result *p)
+{
+    count(m, o, least, p);
+    if (!p->memory.fits)
+        return;
+    uint64_t spare = (p->memory.available_bytes - p->memory.total_bytes) / 4;
+    uint64_t more = spare / (p->page_bytes + sizeof(prefix_node));
+    uint64_t most = least * (MANY_CONTEXTS - 1);
+    count(m, o, least + (more < most ? more : most), p);
+    if (!p->memory.fits) /* more streams took more than the pages */
+        count(m, o, least, p);
+}
+
+hearth_status engine_make_plan(const hearth_model *model, const hearth_engine_options *o,
+                               hearth_engine_plan_result *p, hearth_error *err)
+{
+    hearth_session_options s = session_options(o);
+    TRY(check_options(o, err));
+    TRY(plan_session(model, &s, &p->memory, err));
+    kv_layout layout;
+    kv_layout_init(&layout, &model->h, (cache_type)o->cache_type_k, (cache_type)o->cache_type_v);
+    p->page_bytes = layout.page_bytes;
+    uint64_t least = kv_n_pages(p->memory.n_ctx);
+    if (o->cache_bytes == 0) {
+        choose_pages(model, o, least, p);
+        return HEARTH_OK;
+    }
+    uint64_t n_pages = o->cache_bytes / p->page_bytes;
+    if (o->n_ctx == 0 && n_pages > 0 && n_pages < least) { /* the smaller of the two decides */
+        p->memory.n_ctx = (uint32_t)(n_pages * KV_PAGE);
+        least = n_pages;
+    }
+    if (n_pages < least || n_pages >= NO_PAGE)
+        FAIL(err, EINVAL, "cache_bytes",
+             "cache_bytes is %llu, %llu pages, but one context of %u takes %llu pages of %llu "
+             "bytes; give more or lower n_ctx",
+             (unsigned long long)o->cache_bytes, (unsigned long long)n_pages, p->memory.n_ctx,
+             (unsigned long long)least, (unsigned long long)p->page_bytes);
+    count(model, o, n_pages, p);
+    return HEARTH_OK;
+}
+
+hearth_status hearth_engine_plan(const hearth_model *model, const hearth_engine_options *given,
+                                 hearth_engine_plan_result *out, hearth_error *err)
+{
+    hearth_engine_options options;
+    hearth_engine_options_init(&options);
+    TRY(options_take(&options, sizeof options, given, "hearth_engine_options", err));
+    return engine_make_plan(model, &options, out, err);
+}

@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * schema_flat.c - a schema as it is written to one flat list of what must hold; see schema.h.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "grammar/schema.h"
+
+/* ---- places and errors ---- */
+
+size_t schema_down(schema *s, const char *key)
+{
+    size_t mark = s->path.n;
+    bool good = buf_append(&s->path, "/", 1);
+    for (; good && *key; key++) {
+        if (*key == '~' || *key == '/')
+            good = buf_append_text(&s->path, *key == '~' ? "~0" : "~1");
+        else
+            good = buf_append(&s->path, key, 1);
+    }
+    s->failed = s->failed || !good;
+    return mark;
+}
+
+size_t schema_down_index(schema *s, const char *key, size_t index)
+{
+    size_t mark = schema_down(s, key);
+    s->failed = !buf_append_format(&s->path, "/%zu", index) || s->failed;
+    return mark;
+}
+
+void schema_up(schema *s, size_t mark)
+{
+    if (s->path.data && mark <= s->path.n) {
+        s->path.n = mark;
+        s->path.data[mark] = '\0';
+    }
+}
+
+hearth_status schema_refuse(schema *s, hearth_status code, const char *format, ...)
+{
+    char message[300];
+    const char *path = s->path.n ? s->path.data : "/";
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return error_set(s->err, code, path, "schema, at %.120s: %s", path, message);
+}
+
+hearth_status schema_no_memory(schema *s)
+{
+    return error_no_memory(s->err, "a schema", s->rules.n);
+}
+
+hearth_status schema_enter(schema *s)
+{
+    if (s->failed)
+        return schema_no_memory(s);
+    if (++s->work > SCHEMA_WORK_MAX)
+        return schema_refuse(s, HEARTH_EINVAL,
+                             "the schema takes more than %d steps; make it simpler",
+                             SCHEMA_WORK_MAX);
+    if (++s->depth > SCHEMA_DEPTH_MAX)
+        return schema_refuse(s, HEARTH_EINVAL,
+                             "more than %d schemas within each other, or a $ref "
+                             "that leads back to itself",
+                             SCHEMA_DEPTH_MAX);
+    return HEARTH_OK;
+}
+
+void schema_leave(schema *s)
+{
+    s->depth--;
+}
+
+static void put(schema *s, json_t *object, const char *key, json_t *value)
+{
+    if (value == NULL || json_object_set_new(object, key, value) != 0)
+        s->failed = true;
+}
+
+static void add(schema *s, json_t *array, json_t *value)
+{
+    if (value == NULL || json_array_append_new(array, value) != 0)
+        s->failed = true;
+}
+
+int schema_types(const json_t *flat)
+{
+    return (int)json_integer_value(json_object_get(flat, "type"));
+}
+
+json_t *schema_both(schema *s, const json_t *a, const json_t *b)
+{
+    if (a == NULL || b == NULL)
+        return json_incref((json_t *)(a ? a : b));
+    json_t *list = json_array(), *both = json_object();
+    add(s, list, json_incref((json_t *)a));
+    add(s, list, json_incref((json_t *)b));
+    put(s, both, "allOf", list);
+    return both;
+}
+
+/* ---- keywords ---- */
+
+static const char *const annotations[] = {
+    "title",    "description", "default",     "examples",   "example",  "$schema",   "$id",
+    "$comment", "$defs",       "definitions", "deprecated", "readOnly", "writeOnly", "id"};
+
+/* Those with a schema's own rules; the second is the type that the value must have. */
+static const struct {
+    const char *name;
+    enum { NUMBER, COUNT, TEXT, SCHEMA, SCHEMAS, NAMED, STRINGS, ANY } value;
+} keywords[] = {{"minimum", NUMBER},
+                {"maximum", NUMBER},
+                {"exclusiveMinimum", NUMBER},
+                {"exclusiveMaximum", NUMBER},
+                {"multipleOf", NUMBER},
+                {"minLength", COUNT},
+                {"maxLength", COUNT},
+                {"minItems", COUNT},
+                {"maxItems", COUNT},
+                {"minProperties", COUNT},
+                {"maxProperties", COUNT},
+                {"pattern", TEXT},
+                {"format", TEXT},
+                {"items", SCHEMA},
+                {"additionalProperties", SCHEMA},
+                {"propertyNames", SCHEMA},
+                {"prefixItems", SCHEMAS},
+                {"properties", NAMED},
+                {"patternProperties", NAMED},
+                {"required", STRINGS},
+                {"type", ANY},
+                {"enum", ANY},
+                {"const", ANY},
+                {"anyOf", SCHEMAS},
+                {"oneOf", SCHEMAS},
+                {"allOf", SCHEMAS},
+                {"$ref", TEXT},
+                {"uniqueItems", ANY}};
+
+static bool is_annotation(const char *key)
+{
+    for (size_t i = 0; i < sizeof annotations / sizeof *annotations; i++) {
+        if (strcmp(annotations[i], key) == 0)
+            return true;
+    }
+    return strncmp(key, "x-", 2) == 0;
+}
+
+static bool is_schema(const json_t *value)
+{
+    return json_is_object(value) || json_is_boolean(value);
+}
+
+static bool all_are(const json_t *list, bool (*is)(const json_t *))
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)list, i, item)
+    {
+        if (!is(item))
+            return false;
+    }
+    return json_is_array(list);
+}
+
+static bool is_text(const json_t *value)
+{
+    return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);
+}
+
+static bool is_named(const json_t *value)
+{
+    const char *key;
+    json_t *item;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        if (!is_schema(item))
+            return false;
+    }
+    return json_is_object(value);
+}
+
+static hearth_status check_keyword(schema *s, const char *key, const json_t *value)
+{
+    static const char *const wanted[] = {"a number",
+                                         "a whole number, not negative",
+                                         "a text without NUL",
+                                         "a schema (an object, true or false)",
+                                         "an array of schemas",
+                                         "an object of schemas",
+                                         "an array of texts without NUL",
+                                         ""};
+    size_t i = 0, n = sizeof keywords / sizeof *keywords;
+    if (is_annotation(key))
+        return HEARTH_OK;
+    while (i < n && strcmp(keywords[i].name, key) != 0)
+        i++;
+    if (i == n && strcmp(key, "nullable") == 0)
+        return schema_refuse(s, HEARTH_EUNSUPPORTED,
+                             "nullable is not JSON Schema; write \"type\": [.., \"null\"]");
+    if (i == n)
+        return schema_refuse(s, HEARTH_EUNSUPPORTED,
+                             "'%.60s' cannot be enforced; leave it out and "
+                             "check it afterwards",
+                             key);
+    double number = json_number_value(value);
+    bool good = true;
+    switch (keywords[i].value) {
+    case NUMBER:
+        good = json_is_number(value);
+        break;
+    case COUNT:
+        good = json_is_number(value) && number >= 0 && number <= 1e9 && number == (uint32_t)number;
+        break;
+    case TEXT:
+        good = is_text(value);
+        break;
+    case SCHEMA:
+        good = is_schema(value);
+        break;
+    case SCHEMAS:
+        good = all_are(value, is_schema);
+        break;
+    case NAMED:
+        good = is_named(value);
+        break;
+    case STRINGS:
+        good = all_are(value, is_text);
+        break;
+    case ANY:
+        break;
+    }
+    return good ? HEARTH_OK
+                : schema_refuse(s, HEARTH_EINVAL, "%s must be %s", key, wanted[keywords[i].value]);
+}
+
+/* ---- $ref ---- */
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9'                 ? c - '0'
+           : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                : -1;
+}
+
+/* The next part of a pointer in a URI fragment, decoded into out. */
+static const char *next_part(const char *at, buf *out, bool *good)
+{
+    buf_clear(out);
+    *good = buf_append(out, "", 0);
+    for (at++; *at && *at != '/' && *good; at++) {
+        char c = *at;
+        if (c == '%' && hex_value(at[1]) >= 0 && hex_value(at[2]) >= 0) {
+            c = (char)(hex_value(at[1]) << 4 | hex_value(at[2]));
+            at += 2;
+        }
+        if (c == '~' && (at[1] == '0' || at[1] == '1'))
+            c = *++at == '0' ? '~' : '/';
+        *good = buf_append(out, &c, 1);
+    }
+    return at;
+}
+
+static hearth_status find_reference(schema *s, const char *reference, const json_t **target)
+{
+    const json_t *at = s->root;
+    const char *part = reference + 1;
+    bool good = true;
+    buf key;
+    buf_init(&key, 0);
+    if (reference[0] != '#' || (reference[1] != '\0' && reference[1] != '/'))
+        return schema_refuse(s, HEARTH_EUNSUPPORTED,
+                             "$ref '%.80s' does not lead into this document "
+                             "by a pointer; only \"#\" and \"#/..\" are followed",
+                             reference);
+    while (*part && at && good) {
+        part = next_part(part, &key, &good);
+        if (json_is_array(at)) {
+            char *end;
+            unsigned long i = strtoul(key.data, &end, 10);
+            at = *end || key.n == 0 ? NULL : json_array_get(at, i);
+        } else {
+            at = good ? json_object_get(at, key.data) : NULL;
+        }
+    }
+    buf_deinit(&key);
+    if (!good)
+        return schema_no_memory(s);
+    if (!is_schema(at))
+        return schema_refuse(s, HEARTH_EINVAL, "$ref '%.80s' leads to no schema of this document",
+                             reference);
+    *target = at;
+    return HEARTH_OK;
+}
+
+/* ---- one schema as it is written ---- */
+
+static int type_bits(const json_t *name)
+{
+    static const struct {
+        const char *name;
+        int bits;
+    } types[] = {{"null", TYPE_NULL},       {"boolean", TYPE_BOOLEAN},
+                 {"integer", TYPE_INTEGER}, {"number", TYPE_INTEGER | TYPE_FRACTION},
+                 {"string", TYPE_STRING},   {"array", TYPE_ARRAY},
+                 {"object", TYPE_OBJECT}};
+    for (size_t i = 0; json_is_string(name) && i < sizeof types / sizeof *types; i++) {
+        if (strcmp(types[i].name, json_string_value(name)) == 0)
+            return types[i].bits;
+    }
+    return 0;
+}
+
+static hearth_status take_type(schema *s, json_t *flat, const json_t *value)
+{
+    int bits = type_bits(value);
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)value, i, item)
+    {
+        int one = type_bits(item);
+        bits = one ? bits | one : 0;
+        if (!one)
+            break;
+    }
+    if (bits == 0)
+        return schema_refuse(s, HEARTH_EINVAL,
+                             "type must be null, boolean, integer, number, "
+                             "string, array or object, or an array of these");
+    put(s, flat, "type", json_integer(bits));
+    return HEARTH_OK;
+}
+
+static void put_list(schema *s, json_t *flat, const char *key, const json_t *value)
+{
+    json_t *list = json_array();
+    add(s, list, json_incref((json_t *)value));
+    put(s, flat, key, list);
+}
+
+static hearth_status take_group(schema *s, json_t *groups, const char *key, const json_t *value)
+{
+    if (json_array_size(value) == 0 || json_array_size(value) > SCHEMA_CHOICES_MAX)
+        return schema_refuse(s, HEARTH_EINVAL, "%s has %zu schemas; there may be 1 to %d", key,
+                             json_array_size(value), SCHEMA_CHOICES_MAX);
+    json_t *group = json_object();
+    put(s, group, "of", json_incref((json_t *)value));
+    put(s, group, "one", json_boolean(strcmp(key, "oneOf") == 0));
+    put(s, group, "at", json_stringn(s->path.n ? s->path.data : "", s->path.n));
+    add(s, groups, group);
+    return HEARTH_OK;
+}
+
+static hearth_status take_keyword(schema *s, json_t *flat, json_t *groups, const char *key,
+                                  const json_t *value)
+{
+    TRY(check_keyword(s, key, value));
+    if (is_annotation(key) || strcmp(key, "$ref") == 0 || strcmp(key, "allOf") == 0)
+        return HEARTH_OK;
+    if (strcmp(key, "type") == 0)
+        return take_type(s, flat, value);
+    if (strcmp(key, "anyOf") == 0 || strcmp(key, "oneOf") == 0)
+        return take_group(s, groups, key, value);
+    if (strcmp(key, "uniqueItems") == 0) {
+        if (json_is_false(value))
+            return HEARTH_OK;
+        return schema_refuse(
+            s, HEARTH_EUNSUPPORTED,
+            "uniqueItems cannot be enforced; leave it out and check it afterwards");
+    }
+    if (strcmp(key, "enum") == 0 &&
+        (!json_is_array(value) || json_array_size(value) > SCHEMA_CHOICES_MAX))
+        return schema_refuse(s, HEARTH_EINVAL, "enum must be an array of at most %d values",
+                             SCHEMA_CHOICES_MAX);
+    bool listed = strcmp(key, "pattern") == 0 || strcmp(key, "format") == 0 ||
+                  strcmp(key, "multipleOf") == 0 || strcmp(key, "propertyNames") == 0;
+    if (listed)
+        put_list(s, flat, key, value);
+    else if (strcmp(key, "const") != 0)
+        put(s, flat, key, json_incref((json_t *)value));
+    return HEARTH_OK;
+}
+
+/* The schema's own keywords, without $ref and allOf. */
+static hearth_status take_own(schema *s, const json_t *source, json_t *flat)
+{
+    const char *key;
+    json_t *value;
+    json_t *groups = json_array();
+    hearth_status status = HEARTH_OK;
+    put(s, flat, "type", json_integer(TYPE_ALL));
+    json_object_foreach((json_t *)source, key, value)
+    {
+        size_t mark = schema_down(s, key);
+        TRY_OUT(take_keyword(s, flat, groups, key, value));
+        schema_up(s, mark);
+    }
+    if (json_array_size(groups) > 0)
+        put(s, flat, "groups", json_incref(groups));
+out:
+    json_decref(groups);
+    return status;
+}
+
+/* ---- merging two flat schemas ---- */
+
+static int compare(const json_t *a, const json_t *b)
+{
+    if (json_is_integer(a) && json_is_integer(b)) {
+        json_int_t x = json_integer_value(a), y = json_integer_value(b);
+        return (x > y) - (x < y);
+    }
+    double x = json_number_value(a), y = json_number_value(b);
+    return (x > y) - (x < y);
+}
+
+/* Keeps the stricter of two bounds. */
+static void merge_bound(schema *s, json_t *flat, const char *key, const json_t *b, int stricter)
+{
+    const json_t *a = json_object_get(flat, key);
+    if (a == NULL || compare(b, a) * stricter > 0)
+        put(s, flat, key, json_incref((json_t *)b));
+}
+
+static void merge_list(schema *s, json_t *flat, const char *key, const json_t *b, bool once)
+{
+    json_t *list = json_array();
+    const json_t *both[2] = {json_object_get(flat, key), b};
+    for (int k = 0; k < 2; k++) {
+        size_t i, j;
+        json_t *item, *other;
+        json_array_foreach((json_t *)both[k], i, item)
+        {
+            bool there = false;
+            json_array_foreach(list, j, other)
+            {
+                there = there || (once && json_equal(item, other));
+            }
+            if (!there)
+                add(s, list, json_incref(item));
+        }
+    }
+    put(s, flat, key, list);
+}
+
+static void merge_enum(schema *s, json_t *flat, const json_t *b)
+{
+    const json_t *a = json_object_get(flat, "enum");
+    json_t *list = json_array(), *item, *other;
+    size_t i, j;
+    if (a == NULL) {
+        json_decref(list);
+        put(s, flat, "enum", json_incref((json_t *)b));
+        return;
+    }
+    json_array_foreach((json_t *)a, i, item)
+    {
+        bool there = false;
+        json_array_foreach((json_t *)b, j, other)
+        {
+            there = there || json_equal(item, other);
+        }
+        if (there)
+            add(s, list, json_incref(item));
+    }
+    put(s, flat, "enum", list);
+}
+
+/* Names that only `other` declares must also fit what `closed` says of additional properties. */
+static void bind_additional(schema *s, json_t *merged, const json_t *closed, const json_t *other)
+{
+    const json_t *rest = json_object_get(closed, "additionalProperties");
+    const char *key;
+    json_t *value;
+    if (rest == NULL)
+        return;
+    json_object_foreach(json_object_get(other, "properties"), key, value)
+    {
+        if (!json_object_get(json_object_get(closed, "properties"), key))
+            put(s, merged, key, schema_both(s, value, rest));
+    }
+}
+
+static hearth_status merge_properties(schema *s, json_t *flat, const json_t *b)
+{
+    static const char *const parts[] = {"properties", "patternProperties"};
+    if ((json_object_get(flat, "patternProperties") &&
+         json_object_get(b, "additionalProperties")) ||
+        (json_object_get(b, "patternProperties") && json_object_get(flat, "additionalProperties")))
+        return schema_refuse(
+            s, HEARTH_EUNSUPPORTED,
+            "patternProperties and additionalProperties come from two schemas that "
+            "hold at once; write them into one");
+    json_t *merged[2];
+    for (int k = 0; k < 2; k++) {
+        const char *key;
+        json_t *value;
+        const json_t *mine = json_object_get(flat, parts[k]), *its = json_object_get(b, parts[k]);
+        merged[k] = json_object();
+        json_object_foreach((json_t *)mine, key, value)
+        {
+            put(s, merged[k], key, schema_both(s, value, json_object_get(its, key)));
+        }
+        json_object_foreach((json_t *)its, key, value)
+        {
+            if (!json_object_get(mine, key))
+                put(s, merged[k], key, json_incref(value));
+        }
+    }
+    bind_additional(s, merged[0], flat, b);
+    bind_additional(s, merged[0], b, flat);
+    for (int k = 0; k < 2; k++) {
+        if (json_object_size(merged[k]) > 0)
+            put(s, flat, parts[k], merged[k]);
+        else
+            json_decref(merged[k]);
+    }
+    const json_t *rest = json_object_get(b, "additionalProperties");
+    if (rest)
+        put(s, flat, "additionalProperties",
+            schema_both(s, json_object_get(flat, "additionalProperties"), rest));
+    return HEARTH_OK;
+}
+
+/* Item i of an array: from prefixItems, or else items; NULL if nothing is said. */
+static const json_t *item_schema(const json_t *flat, size_t i)
+{
+    const json_t *prefix = json_array_get(json_object_get(flat, "prefixItems"), i);
+    return prefix ? prefix : json_object_get(flat, "items");
+}
+
+static void merge_items(schema *s, json_t *flat, const json_t *b)
+{
+    size_t n = json_array_size(json_object_get(flat, "prefixItems"));
+    size_t n_b = json_array_size(json_object_get(b, "prefixItems"));
+    json_t *prefix = json_array();
+    for (size_t i = 0; i < (n > n_b ? n : n_b); i++) {
+        const json_t *x = item_schema(flat, i), *y = item_schema(b, i);
+        add(s, prefix, x || y ? schema_both(s, x, y) : json_true());
+    }
+    if (json_array_size(prefix) > 0)
+        put(s, flat, "prefixItems", json_incref(prefix));
+    json_decref(prefix);
+    const json_t *items = json_object_get(b, "items");
+    if (items)
+        put(s, flat, "items", schema_both(s, json_object_get(flat, "items"), items));
+}
+
+/* a becomes a and b. Both are flat. */
+static hearth_status merge_flat(schema *s, json_t *a, const json_t *b)
+{
+    static const char *const lows[] = {"minimum", "exclusiveMinimum", "minLength", "minItems",
+                                       "minProperties"};
+    static const char *const highs[] = {"maximum", "exclusiveMaximum", "maxLength", "maxItems",
+                                        "maxProperties"};
+    static const char *const lists[] = {"pattern",       "format", "multipleOf",
+                                        "propertyNames", "groups", "required"};
+    put(s, a, "type", json_integer(schema_types(a) & schema_types(b)));
+    for (size_t i = 0; i < 5; i++) {
+        const json_t *low = json_object_get(b, lows[i]), *high = json_object_get(b, highs[i]);
+        if (low)
+            merge_bound(s, a, lows[i], low, 1);
+        if (high)
+            merge_bound(s, a, highs[i], high, -1);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        const json_t *list = json_object_get(b, lists[i]);
+        if (list)
+            merge_list(s, a, lists[i], list, true);
+    }
+    if (json_object_get(b, "enum"))
+        merge_enum(s, a, json_object_get(b, "enum"));
+    merge_items(s, a, b);
+    return merge_properties(s, a, b);
+}
+
+hearth_status schema_merge(schema *s, json_t *a, const json_t *b, json_t **flat)
+{
+    hearth_status status = HEARTH_OK;
+    json_t *other = NULL;
+    *flat = NULL;
+    if (a == NULL)
+        return HEARTH_OK;
+    TRY_OUT(schema_flatten(s, b, &other));
+    if (other)
+        TRY_OUT(merge_flat(s, a, other));
+    if (other && schema_types(a) != 0)
+        *flat = json_incref(a);
+out:
+    json_decref(other);
+    json_decref(a);
+    return status;
+}
+
+static hearth_status flatten_object(schema *s, const json_t *source, json_t **flat)
+{
+    hearth_status status = HEARTH_OK;
+    json_t *own = json_object(), *item;
+    const json_t *target = NULL, *value = json_object_get(source, "const");
+    size_t i;
+    TRY_OUT(take_own(s, source, own));
+    if (value) {
+        json_t *list = json_array();
+        add(s, list, json_incref((json_t *)value));
+        merge_enum(s, own, list);
+        json_decref(list);
+    }
+    if (json_object_get(source, "$ref")) {
+        size_t mark = schema_down(s, "$ref");
+        TRY_OUT(find_reference(s, json_string_value(json_object_get(source, "$ref")), &target));
+        json_t *mine = own;
+        own = NULL;
+        TRY_OUT(schema_merge(s, mine, target, &own));
+        schema_up(s, mark);
+    }
+    json_array_foreach(json_object_get(source, "allOf"), i, item)
+    {
+        size_t mark = schema_down_index(s, "allOf", i);
+        json_t *mine = own;
+        own = NULL;
+        TRY_OUT(schema_merge(s, mine, item, &own));
+        schema_up(s, mark);
+    }
+    *flat = own;
+    own = NULL;
+out:
+    json_decref(own);
+    return status;
+}
+
+hearth_status schema_flatten(schema *s, const json_t *source, json_t **flat)
+{
+    *flat = NULL;
+    if (json_is_false(source))
+        return HEARTH_OK;
+    if (json_is_true(source)) {
+        *flat = json_object();
+        put(s, *flat, "type", json_integer(TYPE_ALL));
+        return HEARTH_OK;
+    }
+    TRY(schema_enter(s));
+    hearth_status status = flatten_object(s, source, flat);
+    schema_leave(s);
+    return status;
+}
