@@ -56,7 +56,7 @@ static size_t lay_out(attn_block *b, void *base)
     for (int i = 0; i < 2; i++)
         parts[i] = take(base, &used, part * sizeof(float));
     b->q_scale = take(base, &used, n * sizeof(float));
-    b->q_source = take(base, &used, 16 * dim_k * sizeof(float));
+    b->q_source = take(base, &used, dim_k * sizeof(float));
     b->q = take(base, &used, n * dim_k * sizeof(float));
     b->scores = take(base, &used, 2 * 16 * ATTN_TILE * sizeof(float));
     b->weights = take(base, &used, 2 * 16 * ATTN_TILE * sizeof(float));

@@ -24,11 +24,15 @@
  *
  *   store   q = rint(x * (1/d)), ties to even. Values: d = amax/32700, or amax/127 for Q8_0.
  *           Keys: F16 d = max(|x|/46000, amax/32700), |x| being the Euclidean norm by dot()'s rule:
- *           by Cauchy and Schwarz no sum of products of two such rows passes 2^31. Q8_0 amax/127.
+ *           by Cauchy and Schwarz no sum of products of two such rows passes 2^31. Q8_0 amax/127,
+ *           after a rotation: for h = 1, 2, 4, .. below B each pair of elements a, b that are h
+ *           apart becomes a + b, a - b, within blocks of B, the largest power of two that divides
+ *           the head size (1 if that is above 1024). It spreads elements that stick out.
  *           A row that is not finite, or so small that 1/d is not, is all zeros; so is a row of
  *           floats that is not finite, because what is not seen must not be felt.
  *
- *   score   Integers: queries become integers like F16 keys, with scale dq;
+ *   score   Integers: queries become integers like F16 keys, with scale dq; for Q8_0 keys they are
+ *           rotated like them before, and dq is that of the result, divided by B;
  *           t = (float)(sum q k) * dk, the sum being an exact int32; a = dq * scale.
  *           Floats: t = one fma chain over ascending elements, from +0; a = scale.
  *           With softcap or ALiBi t becomes the score: t * a, capped, then
@@ -105,7 +109,7 @@ typedef struct attn_block {
     attn_part part;             /* of the tiles since the last start */
     attn_part total;
     float *q_scale;  /* [n_lanes] */
-    float *q_source; /* [16][head_dim_k] */
+    float *q_source; /* [head_dim_k], a query being rotated */
     void *q;         /* queries as the kernels want them */
     void *scores;
     void *weights;

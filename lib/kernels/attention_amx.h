@@ -129,42 +129,92 @@ static void ready_queries(attn_block *b)
 
 /* ---- products of four bytes, on the unit ---- */
 
-/* Tiles: 0 to 2 sums, upper first; 4 and 5 left planes, 6 and 7 right ones. Each sum is stored as
- * late as it can be, for a product takes fifty cycles. */
+/* Tiles: 0 to 3 sums, 4 and 5 left planes, 6 and 7 right ones. Compilers do not know that tile
+ * loads read memory: what was written before must be there. */
 ALWAYS_INLINE void load_right(const uint8_t *planes)
 {
+    __asm__ volatile("" ::: "memory");
     _tile_loadd(6, planes, 64);
     _tile_loadd(7, planes + PLANE, 64);
 }
 
-ALWAYS_INLINE void zero_sums(void)
-{
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-}
-
-ALWAYS_INLINE void add_products(const uint8_t *left, bool bytes)
+/* Adds products to the sums, or begins them anew. The sums of block i - 1 go to `last`, if it is
+ * not NULL, as late as they can: a product takes fifty cycles, and until then the unit should have
+ * others to work on. Integers of 16 bits: 0 upper, 1 middle, 2 lower sums. */
+ALWAYS_INLINE void add_half_products(const uint8_t *left, bool begin, int32_t *last)
 {
     _tile_loadd(4, left, 64);
-    if (bytes) { /* integers of 8 bits are the lower plane with its sign */
-        _tile_dpbssd(1, 4, 7);
-        _tile_dpbsud(2, 4, 6);
-        return;
-    }
     _tile_loadd(5, left + PLANE, 64);
+    if (last)
+        _tile_stored(1, last + 256, 64);
+    if (begin)
+        _tile_zero(1);
     _tile_dpbusd(1, 4, 7);
-    _tile_dpbssd(0, 5, 7);
-    _tile_dpbuud(2, 4, 6);
     _tile_dpbsud(1, 5, 6);
+    if (last)
+        _tile_stored(0, last, 64);
+    if (begin)
+        _tile_zero(0);
+    _tile_dpbssd(0, 5, 7);
+    if (last)
+        _tile_stored(2, last + 512, 64);
+    if (begin)
+        _tile_zero(2);
+    _tile_dpbuud(2, 4, 6);
 }
 
-ALWAYS_INLINE void store_sums(int32_t *sums, bool bytes)
+/* Integers of 8 bits are the lower plane with its sign: 0, 1 middle, 2, 3 lower sums, by turns. */
+ALWAYS_INLINE void add_byte_products(const uint8_t *left, bool begin, int32_t *last, size_t i)
 {
-    if (!bytes)
+    _tile_loadd(4, left, 64);
+    if (i % 2 == 0) {
+        if (begin) {
+            _tile_zero(0);
+            _tile_zero(2);
+        }
+        _tile_dpbssd(0, 4, 7);
+        _tile_dpbsud(2, 4, 6);
+        if (last) {
+            _tile_stored(1, last + 256, 64);
+            _tile_stored(3, last + 512, 64);
+        }
+        return;
+    }
+    if (begin) {
+        _tile_zero(1);
+        _tile_zero(3);
+    }
+    _tile_dpbssd(1, 4, 7);
+    _tile_dpbsud(3, 4, 6);
+    if (last) {
+        _tile_stored(0, last + 256, 64);
+        _tile_stored(2, last + 512, 64);
+    }
+}
+
+ALWAYS_INLINE void add_products(const uint8_t *left, bool begin, int32_t *last, size_t i,
+                                bool bytes)
+{
+    if (bytes)
+        add_byte_products(left, begin, last, i);
+    else
+        add_half_products(left, begin, last);
+}
+
+/* The sums of block i, after the last. */
+ALWAYS_INLINE void store_sums(int32_t *sums, size_t i, bool bytes)
+{
+    if (!bytes) {
+        _tile_stored(1, sums + 256, 64);
         _tile_stored(0, sums, 64);
-    _tile_stored(2, sums + 512, 64);
-    _tile_stored(1, sums + 256, 64);
+        _tile_stored(2, sums + 512, 64);
+    } else if (i % 2 == 0) {
+        _tile_stored(0, sums + 256, 64);
+        _tile_stored(2, sums + 512, 64);
+    } else {
+        _tile_stored(1, sums + 256, 64);
+        _tile_stored(3, sums + 512, 64);
+    }
 }
 
 /* Line i of the sums. */
@@ -190,69 +240,126 @@ ALWAYS_INLINE vec load_byte_sums(const void *sums, size_t i)
 
 /* ---- a pass over the rows ---- */
 
-/* Where the unit leaves the sums of block i; the vectors take up those of i - SUMS_LAG meanwhile.
- */
-enum { SUMS_LAG = 2, SUMS_SLOTS = 4 };
-
+/* Where the unit leaves the sums of block i: a sixteen of keys, or sixteen elements of values. */
 static int32_t *sums_of(const attn_block *b, size_t i)
 {
-    return (int32_t *)b->limbs + i % SUMS_SLOTS * 768;
+    return (int32_t *)b->limbs + i % 2 * 768;
 }
 
-ALWAYS_INLINE void score_keys(attn_block *b, const tile_view *t, size_t group, bool bytes,
-                              vec top[4])
+/* Starts on a sixteen of keys. */
+ALWAYS_INLINE void multiply_keys(const attn_block *b, size_t group, size_t sixteen, bool bytes)
 {
     size_t n = (key_steps(b) + 31) / 32;
     const uint8_t *q = query_planes(b) + group * n * 2 * PLANE;
-    if (n == 1)
-        load_right(q);
-    for (size_t sixteen = 0; sixteen < 4 + SUMS_LAG; sixteen++) {
-        if (sixteen < 4) {
-            zero_sums();
-            for (size_t i = 0; i < n; i++) {
-                if (n > 1)
-                    load_right(q + i * 2 * PLANE);
-                add_products((const uint8_t *)b->key_planes + (sixteen * n + i) * 2 * PLANE, bytes);
-            }
-            store_sums(sums_of(b, sixteen), bytes);
-        }
-        if (sixteen >= SUMS_LAG)
-            scale_keys(t, sixteen - SUMS_LAG, sums_of(b, sixteen - SUMS_LAG),
-                       bytes ? load_byte_sums : load_half_sums, b->scores, top);
+    const uint8_t *keys = (const uint8_t *)b->key_planes + sixteen * n * 2 * PLANE;
+    for (size_t i = 0; i < n; i++, q += 2 * PLANE, keys += 2 * PLANE) {
+        if (n > 1 || sixteen == 0)
+            load_right(q);
+        if (i == 0)
+            add_products(keys, true, sixteen > 0 ? sums_of(b, sixteen - 1) : NULL, sixteen, bytes);
+        else
+            add_products(keys, false, NULL, sixteen, bytes);
     }
 }
 
-ALWAYS_INLINE void mix_values(attn_block *b, size_t group, vec f, vec u, bool bytes)
+ALWAYS_INLINE void scale_sixteen(const attn_block *b, const tile_view *t, size_t sixteen,
+                                 bool bytes, float *s, vec top[4])
+{
+    scale_keys(t, sixteen, sums_of(b, sixteen), bytes ? load_byte_sums : load_half_sums, s, top);
+}
+
+/* Block i of values, 16 elements of sixteen rows. Where no maximum rose, f is 1 and left out. */
+ALWAYS_INLINE void accumulate_block(const attn_block *b, size_t i, float *acc, vec f, vec u,
+                                    bool rose, bool bytes)
+{
+    const int32_t *sums = sums_of(b, i);
+    acc += i * 256;
+    for (size_t j = 0; j < 16; j++, acc += 16)
+        vec_store(acc, vec_fma(load_sums(sums, j, bytes), u,
+                               rose ? vec_mul(vec_load(acc), f) : vec_load(acc)));
+}
+
+/* The next sixteen of rows that sees something of the tile, from `group` on. */
+static size_t next_seen(const attn_block *b, const tile_view *t, size_t group)
+{
+    while (group < b->n_lanes / 16 && !sees(b, t, group))
+        group++;
+    return group;
+}
+
+/* Weights times values. */
+ALWAYS_INLINE void mix_values(attn_block *b, size_t group, vec f, vec u, bool rose, bool bytes)
 {
     size_t n = round_up(b->head_dim_v, 16) / 16;
+    const uint8_t *values = b->value_planes;
     float *acc = b->part.acc + group * n * 256;
     load_right(b->mixed);
-    for (size_t i = 0; i < n + SUMS_LAG; i++) {
-        if (i < n) {
-            zero_sums();
-            add_products((const uint8_t *)b->value_planes + i * 2 * PLANE, bytes);
-            store_sums(sums_of(b, i), bytes);
-        }
-        for (size_t j = 0; j < 16 && i >= SUMS_LAG; j++, acc += 16)
-            vec_store(acc, vec_fma(load_sums(sums_of(b, i - SUMS_LAG), j, bytes), u,
-                                   vec_mul(vec_load(acc), f)));
+    for (size_t i = 0; i < n; i++) {
+        add_products(values + i * 2 * PLANE, true, i > 0 ? sums_of(b, i - 1) : NULL, i, bytes);
+        if (i > 0)
+            accumulate_block(b, i - 1, acc, f, u, rose, bytes);
     }
+    store_sums(sums_of(b, n - 1), n - 1, bytes);
+    accumulate_block(b, n - 1, acc, f, u, rose, bytes);
 }
 
-static void walk_group(attn_block *b, const tile_view *t, size_t group)
+/* This group's share of the next tile, of `bytes`. Integers that are widened were fetched then. */
+static void fetch_share(const attn_block *b, cache_type type, const uint8_t *tile, size_t ahead,
+                        size_t bytes, size_t group)
 {
-    vec f, u, scale, none = vec_set1(no_score), top[4] = {none, none, none, none};
-    if (b->type_k == CACHE_Q8_0)
-        score_keys(b, t, group, true, top);
-    else
-        score_keys(b, t, group, false, top);
-    vec m = finish_scores(b, t, group, b->scores, top, &scale);
-    weigh_group(b, t, group, m, scale, b->scores, b->weights, &f, &u);
-    right_planes(b->weights, ATTN_TILE / 2, b->mixed);
-    if (b->type_v == CACHE_Q8_0)
-        mix_values(b, group, f, u, true);
-    else
-        mix_values(b, group, f, u, false);
+    const size_t n = b->n_lanes / 16;
+    for (size_t i = bytes * group / n / 64 * 64; type == CACHE_F16 && i < bytes * (group + 1) / n;
+         i += 64)
+        fetch(tile + i, ahead);
+}
+
+/* All rows of the block. While the vectors make weights of some rows' scores, the unit multiplies
+ * the next rows with the keys. */
+ALWAYS_INLINE void walk_groups(attn_block *b, const tile_view *t, bool bytes_k, bool bytes_v)
+{
+    const size_t end = b->n_lanes / 16;
+    const vec none = vec_set1(no_score);
+    vec top[4] = {none, none, none, none};
+    float *s = b->scores, *next_s = s + 16 * ATTN_TILE;
+    size_t group = next_seen(b, t, 0), next;
+    for (size_t i = 0; i < 4; i++) {
+        multiply_keys(b, group, i, bytes_k);
+        if (i > 0)
+            scale_sixteen(b, t, i - 1, bytes_k, s, top);
+    }
+    store_sums(sums_of(b, 3), 3, bytes_k);
+    scale_sixteen(b, t, 3, bytes_k, s, top);
+    for (; group < end; group = next) {
+        weighing w;
+        vec f, u;
+        next = next_seen(b, t, group + 1);
+        fetch_share(b, b->type_k, t->keys, t->keys_ahead, key_steps(b) * ATTN_TILE * 4, group);
+        fetch_share(b, b->type_v, t->values, t->values_ahead,
+                    round_up(b->head_dim_v, 16) * ATTN_TILE * 2, group);
+        w.m = finish_scores(b, t, group, s, top, &w.scale);
+        for (size_t i = 0; i < 4; i++)
+            top[i] = none;
+        for (size_t i = 0; i < 4; i++) {
+            if (next < end)
+                multiply_keys(b, next, i, bytes_k);
+            weigh_quarter(&w, s, t->value_scales, i);
+            if (next < end && i > 0)
+                scale_sixteen(b, t, i - 1, bytes_k, next_s, top);
+        }
+        if (next < end)
+            store_sums(sums_of(b, 3), 3, bytes_k);
+        end_weighing(b, t, group, &w, s, b->weights, &f, &u);
+        if (next < end)
+            scale_sixteen(b, t, 3, bytes_k, next_s, top);
+        right_planes(b->weights, ATTN_TILE / 2, b->mixed);
+        if (_mm512_cmp_ps_mask(f, vec_set1(1.0f), _CMP_NEQ_UQ))
+            mix_values(b, group, f, u, true, bytes_v);
+        else
+            mix_values(b, group, f, u, false, bytes_v);
+        float *swap = s;
+        s = next_s;
+        next_s = swap;
+    }
 }
 
 static void ready_tile(attn_block *b, const tile_view *t)
@@ -270,19 +377,24 @@ static void ready_tile(attn_block *b, const tile_view *t)
 
 static void wide_tile(attn_block *b, const tile_view *t)
 {
-    bool ints = t->key_scales && t->value_scales;
-    if (ints) {
-        ready_tile(b, t);
-        open_tiles();
-    }
-    for (size_t group = 0; group < b->n_lanes / 16; group++) {
-        if (!sees(b, t, group))
-            continue;
-        if (ints)
-            walk_group(b, t, group);
-        else
+    if (t->key_scales == NULL || t->value_scales == NULL) {
+        for (size_t group = next_seen(b, t, 0); group < b->n_lanes / 16;
+             group = next_seen(b, t, group + 1))
             wide_groups(b, t, group, 1);
+        return;
     }
-    if (ints)
-        _tile_release();
+    if (next_seen(b, t, 0) == b->n_lanes / 16)
+        return;
+    ready_tile(b, t);
+    open_tiles();
+    bool bytes_k = b->type_k == CACHE_Q8_0, bytes_v = b->type_v == CACHE_Q8_0;
+    if (bytes_k && bytes_v)
+        walk_groups(b, t, true, true);
+    else if (bytes_k)
+        walk_groups(b, t, true, false);
+    else if (bytes_v)
+        walk_groups(b, t, false, true);
+    else
+        walk_groups(b, t, false, false);
+    _tile_release();
 }

@@ -5,7 +5,8 @@
  *   c[row][16 v .. 16 v + 15] = sum over steps of (4 bytes of a at row, step) . (64 bytes of b at
  * v, step)
  *
- * The 4 bytes are broadcast: a float, or a pair of 16-bit integers that meets sixteen pairs. A
+ * The 4 bytes are broadcast: a float, or a pair of 16-bit integers that meets sixteen pairs, which
+ * may also be pairs of 8 bits, so that b has 32 bytes at v, step. A
  * block of DOTS_ROWS rows and a few vectors stays in registers through all steps. Rows may be
  * queries and vectors positions, or the other way around, or elements of values: only the strides
  * tell.
@@ -83,10 +84,6 @@ ALWAYS_INLINE void fetch(const void *p, size_t ahead)
         for (; row < n_rows; row++)                                                                \
             name##_rows(d, row, n_vecs, 1, ahead);                                                 \
     }                                                                                              \
-    static void name(const dots *d, size_t n_rows, size_t n_vecs)                                  \
-    {                                                                                              \
-        name##_all(d, n_rows, n_vecs, false);                                                      \
-    }                                                                                              \
     static void name##_ahead(const dots *d, size_t n_rows, size_t n_vecs)                          \
     {                                                                                              \
         name##_all(d, n_rows, n_vecs, true);                                                       \
@@ -114,6 +111,22 @@ ALWAYS_INLINE vec add_float_product(vec c, vec a, vec b)
     return vec_fma(a, b, c);
 }
 
+ALWAYS_INLINE ivec load_bytes(const void *p)
+{
+    return ivec_widen(p);
+}
+
 DEFINE_DOTS(dots_int, ivec, ivec_zero(), ivec_broadcast, ivec_load, ivec_dot2, ivec_store)
 DEFINE_DOTS(dots_float, vec, vec_set1(0.0f), broadcast_float, load_floats, add_float_product,
             store_floats)
+
+#define DEFINE_DOTS_HERE(name)                                                                     \
+    static void name(const dots *d, size_t n_rows, size_t n_vecs)                                  \
+    {                                                                                              \
+        name##_all(d, n_rows, n_vecs, false);                                                      \
+    }
+DEFINE_DOTS_HERE(dots_int)
+DEFINE_DOTS_HERE(dots_float)
+
+/* Only where something is fetched. */
+DEFINE_DOTS(dots_byte, ivec, ivec_zero(), ivec_broadcast, load_bytes, ivec_dot2, ivec_store)

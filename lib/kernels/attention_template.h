@@ -92,6 +92,26 @@ static float query_scale(const float *x, size_t n)
     return row_scale(x, n, 32700.0f, 46000.0f);
 }
 
+enum { ROTATED_MOST = 1024 };
+
+/* The butterflies of Hadamard's matrix, over blocks of the largest power of two that divides n, so
+ * that no element sticks out. Two rows that have both been through it have `block` times the
+ * product that they had; returns block. Rows of more than ROTATED_MOST stay as they are. */
+static size_t rotate(float *x, size_t n)
+{
+    size_t block = n <= ROTATED_MOST ? n & (~n + 1) : 1;
+    for (size_t half = 1; half < block; half *= 2) {
+        for (size_t i = 0; i < n; i += 2 * half) {
+            for (size_t j = i; j < i + half; j++) {
+                float a = x[j], b = x[j + half];
+                x[j] = a + b;
+                x[j + half] = a - b;
+            }
+        }
+    }
+    return block;
+}
+
 /* ---- storing ---- */
 
 static void store_key(cache_type type, const float *k, size_t head_dim, size_t slot, void *keys)
@@ -105,6 +125,12 @@ static void store_key(cache_type type, const float *k, size_t head_dim, size_t s
         return;
     }
     bool half = type == CACHE_F16;
+    float rotated[ROTATED_MOST];
+    if (!half && head_dim <= ROTATED_MOST) {
+        memcpy(rotated, k, head_dim * sizeof *k);
+        rotate(rotated, head_dim);
+        k = rotated;
+    }
     float d = half ? query_scale(k, head_dim) : row_scale(k, head_dim, 127.0f, 0.0f);
     float inverse = d > 0.0f ? 1.0f / d : 0.0f;
     size_t at = (sixteen * width / 2 * 16 + lane) * 2;
@@ -145,7 +171,7 @@ static void store_value(cache_type type, const float *v, size_t head_dim, size_t
     scales[slot] = d;
 }
 
-/* Where a tile's integers are: in the cache, or widened in scratch. */
+/* Where a wide block's integers are: in the cache, or widened in scratch. */
 static const uint8_t *integers_of(cache_type type, const void *tile, size_t width, void *scratch,
                                   size_t ahead)
 {
@@ -192,6 +218,11 @@ static void take_query(attn_block *b, size_t row, uint8_t *q, size_t step)
         for (size_t i = 0; i < n; i++)
             memcpy(q + i * step, &x[i], sizeof *x);
         return;
+    }
+    if (b->type_k == CACHE_Q8_0) {
+        memcpy(b->q_source, x, n * sizeof *x);
+        scale /= (float)rotate(b->q_source, n);
+        x = b->q_source;
     }
     float d = query_scale(x, n), inverse = d > 0.0f ? 1.0f / d : 0.0f;
     b->q_scale[row] = d * scale;
@@ -332,6 +363,15 @@ static inline void accumulate(float *acc, const void *x, bool is_int, vec u, vec
     }
 }
 
+typedef void dots_fn(const dots *d, size_t n_rows, size_t n_vecs);
+
+/* Of a narrow block. */
+static dots_fn *dots_for(cache_type type)
+{
+    static dots_fn *const of[CACHE_COUNT] = {dots_float_ahead, dots_int_ahead, dots_byte_ahead};
+    return of[type];
+}
+
 static void narrow_tile(attn_block *b, const tile_view *t)
 {
     for (size_t i = 0; i < ATTN_TILE; i += 16) {
@@ -343,23 +383,25 @@ static void narrow_tile(attn_block *b, const tile_view *t)
     size_t steps = key_steps(b), width = round_up(b->head_dim_v, 16);
     float f[ATTN_NARROW], u[ATTN_NARROW];
     bool int_v = t->value_scales != NULL;
-    dots keys = {b->q,      steps * 4,     4,  t->keys,      steps * 64, 64, steps,
+    size_t key_bytes = b->type_k == CACHE_Q8_0 ? 32 : 64;
+    size_t value_bytes = b->type_v == CACHE_Q8_0 ? 32 : 64;
+    dots keys = {b->q,      steps * 4,     4,  t->keys,      steps * key_bytes, key_bytes, steps,
                  b->scores, ATTN_TILE * 4, 64, t->keys_ahead};
     dots values = {b->weights,
                    ATTN_TILE * (int_v ? sizeof(int16_t) : sizeof(float)),
                    4,
                    t->values,
-                   64,
-                   width * 4,
+                   value_bytes,
+                   width * value_bytes / 16,
                    int_v ? ATTN_TILE / 2 : ATTN_TILE,
                    b->mixed,
                    width * 4,
                    64,
-                   b->type_v == CACHE_Q8_0 ? 0 : t->values_ahead};
-    (t->key_scales ? dots_int_ahead : dots_float_ahead)(&keys, b->n_rows, ATTN_TILE / 16);
+                   t->values_ahead};
+    dots_for(b->type_k)(&keys, b->n_rows, ATTN_TILE / 16);
     for (size_t r = 0; r < b->n_rows; r++)
         weigh_row(b, t, r, &f[r], &u[r]);
-    (int_v ? dots_int_ahead : dots_float_ahead)(&values, b->n_rows, width / 16);
+    dots_for(b->type_v)(&values, b->n_rows, width / 16);
     for (size_t r = 0; r < b->n_rows; r++)
         accumulate(b->part.acc + r * width, (float *)b->mixed + r * width, int_v, vec_set1(u[r]),
                    vec_set1(f[r]), width);
@@ -428,16 +470,20 @@ ALWAYS_INLINE vec load_int_scores(const void *scores, size_t j)
 ALWAYS_INLINE void scale_keys(const tile_view *t, size_t sixteen, const void *sums,
                               load_scores_fn *load, float *s, vec top[4])
 {
+    const float *scales = t->key_scales ? t->key_scales + sixteen * 16 : NULL;
+    vec most[4] = {top[0], top[1], top[2], top[3]};
     s += sixteen * 256;
     for (size_t j = 0; j < 16; j += 4) {
         for (size_t i = 0; i < 4; i++) {
             vec x = load(sums, j + i);
-            if (t->key_scales)
-                x = vec_mul(x, vec_set1(t->key_scales[sixteen * 16 + j + i]));
+            if (scales)
+                x = vec_mul(x, vec_set1(scales[j + i]));
             vec_store(s + 16 * (j + i), x);
-            top[i] = vec_max(x, top[i]);
+            most[i] = vec_max(x, most[i]);
         }
     }
+    for (size_t i = 0; i < 4; i++)
+        top[i] = most[i];
 }
 
 /* What else makes a score. Returns the new maximum, and what scores are still to be multiplied by.
@@ -462,36 +508,58 @@ static vec finish_scores(attn_block *b, const tile_view *t, size_t group, float 
     return vec_max(vec_mul(most, *scale), before);
 }
 
-/* Scores to weights under the new maximum: in place if floats, or pairs of integers. */
-static void weigh_group(attn_block *b, const tile_view *t, size_t group, vec m, vec scale, float *s,
-                        uint32_t *weights, vec *f, vec *u)
+/* Sixteen rows on the way from scores to weights. */
+typedef struct weighing {
+    vec m, scale; /* the new maximum, what scores are still to be multiplied by */
+    vec sums[16], w_sums[16];
+} weighing;
+
+/* A quarter of the positions, those that are 4 quarter .. 4 quarter + 3 mod 16: 2^score, times
+ * scales if there are any. */
+ALWAYS_INLINE void weigh_quarter(weighing *w, float *s, const float *scales, size_t quarter)
 {
-    float *part_m = b->part.m + 16 * group, *part_l = b->part.l + 16 * group;
-    vec before = vec_load(part_m), minus_m = vec_mul(m, vec_set1(-1.0f)), sums[16], w_sums[16];
-    for (size_t i = 0; i < 16; i++) {
+    const vec scale = w->scale, minus_m = vec_mul(w->m, vec_set1(-1.0f));
+    for (size_t i = 4 * quarter; i < 4 * quarter + 4; i++) {
         vec sum = vec_set1(0.0f), w_sum = sum;
         for (size_t j = i; j < ATTN_TILE; j += 16) {
             vec p = vec_exp2(vec_fma(vec_load(s + 16 * j), scale, minus_m));
             sum = vec_add(sum, p);
-            if (t->value_scales) {
-                p = vec_mul(p, vec_set1(t->value_scales[j]));
+            if (scales) {
+                p = vec_mul(p, vec_set1(scales[j]));
                 w_sum = vec_add(w_sum, p);
             }
             vec_store(s + 16 * j, p);
         }
-        sums[i] = sum;
-        w_sums[i] = w_sum;
+        w->sums[i] = sum;
+        w->w_sums[i] = w_sum;
     }
-    *f = vec_exp2(vec_sub(before, m));
-    vec_store(part_m, m);
-    vec_store(part_l, vec_fma(vec_load(part_l), *f, tree(sums)));
+}
+
+/* After the quarters: weights stay in place if they are floats, or become pairs of integers. */
+ALWAYS_INLINE void end_weighing(attn_block *b, const tile_view *t, size_t group, weighing *w,
+                                const float *s, uint32_t *weights, vec *f, vec *u)
+{
+    float *part_m = b->part.m + 16 * group, *part_l = b->part.l + 16 * group;
+    *f = vec_exp2(vec_sub(vec_load(part_m), w->m));
+    vec_store(part_m, w->m);
+    vec_store(part_l, vec_fma(vec_load(part_l), *f, tree(w->sums)));
     *u = vec_set1(1.0f);
     if (t->value_scales == NULL)
         return;
-    vec c = weight_scale(tree(w_sums), u);
+    vec c = weight_scale(tree(w->w_sums), u);
     for (size_t j = 0; j < ATTN_TILE; j += 2)
         ivec_store(weights + 8 * j, ivec_pair_bits(to_bits(vec_load(s + 16 * j), c),
                                                    to_bits(vec_load(s + 16 * j + 16), c)));
+}
+
+/* Scores to weights under the new maximum. */
+static void weigh_group(attn_block *b, const tile_view *t, size_t group, vec m, vec scale, float *s,
+                        uint32_t *weights, vec *f, vec *u)
+{
+    weighing w = {.m = m, .scale = scale};
+    for (size_t quarter = 0; quarter < 4; quarter++)
+        weigh_quarter(&w, s, t->value_scales, quarter);
+    end_weighing(b, t, group, &w, s, weights, f, u);
 }
 
 /* One or two sixteens of rows from `group`. */
@@ -589,8 +657,8 @@ static void tile(attn_block *b, const void *keys, const void *values, uint32_t f
     size_t key_width = round_up(b->head_dim_k, 2), value_width = round_up(b->head_dim_v, 16);
     size_t keys_ahead = distance(keys, b->next_keys);
     size_t values_ahead = distance(values, b->next_values);
-    tile_view t = {.keys = integers_of(b->type_k, keys, key_width, b->keys, keys_ahead),
-                   .values = integers_of(b->type_v, values, value_width, b->values, values_ahead),
+    tile_view t = {.keys = keys,
+                   .values = values,
                    .key_scales = scales_of(b->type_k, keys, key_width),
                    .value_scales = scales_of(b->type_v, values, value_width),
                    .first = first,
@@ -601,6 +669,8 @@ static void tile(attn_block *b, const void *keys, const void *values, uint32_t f
         narrow_tile(b, &t);
         return;
     }
+    t.keys = integers_of(b->type_k, keys, key_width, b->keys, keys_ahead);
+    t.values = integers_of(b->type_v, values, value_width, b->values, values_ahead);
     wide_tile(b, &t);
 }
 

@@ -31,7 +31,7 @@ typedef struct tile_config {
 } tile_config;
 _Static_assert(sizeof(tile_config) == 64, "as LDTILECFG reads it");
 
-/* 0-3 sums, 4-5 weights, 6-7 activations; n bytes of k in a product. Compilers do not know that
+/* 4-5 weights, 6-7 activations, others sums; n bytes of k in a product. Compilers do not know that
  * tile loads read memory: what was written before must be there. */
 #define CONFIGURE(n)                                                                               \
     {                                                                                              \
@@ -143,14 +143,14 @@ typedef struct step_k {
     float (*y)[GROUP_ROWS][TILE_COLUMNS];
     const uint8_t *q[2], *minimums[2];
     const float *da[2];
-    sums_k *sums;
 } step_k;
 
 /* Makes outputs of the sums of four rows. */
-ALWAYS_INLINE void finish_rows_k(const step_k *s, int r, int n, bool has_high, bool minimum)
+ALWAYS_INLINE void finish_rows_k(const step_k *s, const sums_k *from, int r, int n, bool has_high,
+                                 bool minimum)
 {
     const float *d = s->w->d + r, *dmin = s->w->dmin + r;
-    const int32_t *sums = s->sums->low[0][r];
+    const int32_t *sums = from->low[0][r];
     float *out = s->y[0][r];
     __m512 da[2];
     for (int c = 0; c < n; c++)
@@ -175,109 +175,154 @@ ALWAYS_INLINE void finish_rows_k(const step_k *s, int r, int n, bool has_high, b
     }
 }
 
-/* 64 elements of k. */
-ALWAYS_INLINE void multiply_tile_k(const step_k *s, int j, int n, bool has_high)
+ALWAYS_INLINE void finish_some_k(const step_k *s, const sums_k *sums, int j, int n, bool minimum)
 {
+    if (s->w->has_high)
+        finish_rows_k(s, sums, 4 * j, n, true, minimum);
+    else
+        finish_rows_k(s, sums, 4 * j, n, false, minimum);
+}
+
+/* Tiles: 0, 1 low sums, 2, 3 high ones, 4 weights, 5 minimums, 6, 7 activations. A sum is stored
+ * just before its tile begins the next one: by then its last product is done, and the unit goes on
+ * multiplying meanwhile. */
+/* 64 elements of k. Tiles: 0, 1 low sums, 2, 3 high ones, 4 weights, 6, 7 activations. A sum of
+ * the last step is taken out just before its tile begins the next one: its last product is done by
+ * then, and the unit goes on multiplying meanwhile. */
+ALWAYS_INLINE void multiply_tile_k(const step_k *s, int j, int n, bool has_high, const step_k *last,
+                                   sums_k *sums)
+{
+    const bool store = j == 0 && last, store_high = store && last->w->has_high;
     _tile_loadd(4, s->w->low[j], LINE);
     _tile_loadd(6, s->q[0] + 1024 * j, LINE);
+    if (store)
+        _tile_stored(0, sums->low[0], LINE);
+    if (j == 0)
+        _tile_zero(0);
     _tile_dpbssd(0, 4, 6);
     if (n == 2) {
         _tile_loadd(7, s->q[1] + 1024 * j, LINE);
+        if (store)
+            _tile_stored(1, sums->low[1], LINE);
+        if (j == 0)
+            _tile_zero(1);
         _tile_dpbssd(1, 4, 7);
     }
+    if (has_high)
+        _tile_loadd(4, s->w->high[j], LINE);
+    if (store_high)
+        _tile_stored(2, sums->high[0], LINE);
     if (has_high) {
-        _tile_loadd(5, s->w->high[j], LINE);
-        if (n == 2)
-            _tile_dpbssd(3, 5, 7);
-        _tile_dpbssd(2, 5, 6);
+        if (j == 0)
+            _tile_zero(2);
+        _tile_dpbssd(2, 4, 6);
     }
+    if (n == 2 && store_high)
+        _tile_stored(3, sums->high[1], LINE);
+    if (n == 2 && has_high) {
+        if (j == 0)
+            _tile_zero(3);
+        _tile_dpbssd(3, 4, 7);
+    }
+}
+
+/* To tile 5. */
+ALWAYS_INLINE void multiply_minimum_k(const step_k *s, int c)
+{
+    _tile_loadd(4, s->w->m, LINE);
+    _tile_loadd(6, s->minimums[c], LINE);
+    _tile_zero(5);
+    _tile_dpbf16ps(5, 4, 6);
 }
 
 /* Starts `next`, and finishes `last`, if there is one, meanwhile. */
-ALWAYS_INLINE void run_step_k(const step_k *next, const step_k *last, int n, bool has_high,
-                              bool minimum)
+ALWAYS_INLINE void run_step_k(const step_k *next, const step_k *last, sums_k *sums, int n,
+                              bool has_high, bool minimum)
 {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
     for (int j = 0; j < 4; j++) {
-        multiply_tile_k(next, j, n, has_high);
-        if (last) {
-            if (last->w->has_high)
-                finish_rows_k(last, 4 * j, n, true, minimum);
-            else
-                finish_rows_k(last, 4 * j, n, false, minimum);
-        }
+        multiply_tile_k(next, j, n, has_high, last, sums);
+        if (j == 0 && last && minimum)
+            _tile_stored(5, sums->minimum[n - 1], LINE);
+        if (j == 1 && minimum)
+            multiply_minimum_k(next, 0);
+        if (last)
+            finish_some_k(last, sums, j, n, minimum);
     }
-    _tile_stored(0, next->sums->low[0], LINE);
-    if (n == 2)
-        _tile_stored(1, next->sums->low[1], LINE);
-    if (has_high) {
-        _tile_stored(2, next->sums->high[0], LINE);
-        if (n == 2)
-            _tile_stored(3, next->sums->high[1], LINE);
-    }
-    if (minimum) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_loadd(4, next->w->m, LINE);
-        _tile_loadd(6, next->minimums[0], LINE);
-        _tile_dpbf16ps(0, 4, 6);
-        if (n == 2) {
-            _tile_loadd(7, next->minimums[1], LINE);
-            _tile_dpbf16ps(1, 4, 7);
-        }
-        _tile_stored(0, next->sums->minimum[0], LINE);
-        if (n == 2)
-            _tile_stored(1, next->sums->minimum[1], LINE);
+    if (minimum && n == 2) {
+        _tile_stored(5, sums->minimum[0], LINE);
+        multiply_minimum_k(next, 1);
     }
 }
 
-/* n tiles from number t of the slab on. */
-ALWAYS_INLINE void multiply_tiles_k(const panel_part *part, bool minimum, size_t t, int n)
+/* Takes the sums of the last step out of the tiles. */
+ALWAYS_INLINE void end_steps_k(const step_k *last, sums_k *sums, int n, bool minimum)
+{
+    _tile_stored(0, sums->low[0], LINE);
+    _tile_stored(1, sums->low[1], LINE);
+    _tile_stored(2, sums->high[0], LINE);
+    _tile_stored(3, sums->high[1], LINE);
+    if (minimum)
+        _tile_stored(5, sums->minimum[n - 1], LINE);
+    for (int j = 0; j < 4; j++)
+        finish_some_k(last, sums, j, n, minimum);
+}
+
+/* Super-block i of group g with the n tiles from `at` on. */
+ALWAYS_INLINE void set_step_k(const panel_part *part, size_t i, size_t g, size_t at, int n,
+                              step_k *out)
 {
     const panel_job *job = part->job;
-    const size_t n_blocks = part->n_k / 256, tile_bytes = act_tile_bytes(ACT_Q256, job->k);
-    const uint8_t *tiles = job->tiles + (part->first_tile + t) * tile_bytes;
+    const size_t tile_bytes = act_tile_bytes(ACT_Q256, job->k);
+    const uint8_t *tile = job->tiles + (part->first_tile + at) * tile_bytes;
+    out->w = (const group_k *)(const void *)part->panel + g * (part->n_k / 256) + i;
+    out->y = &part->y[g][at];
+    for (int c = 0; c < n; c++, tile += tile_bytes) {
+        const tile_part a = tile_at(tile, ACT_Q256, job->k, part->k0 + 256 * i);
+        out->q[c] = a.q;
+        out->da[c] = a.d;
+        out->minimums[c] = a.more;
+    }
+}
+
+/* Tiles [t, end) of the slab, n at a time. A super-block of two groups of rows stays in the
+ * first-level cache while the tiles pass. */
+ALWAYS_INLINE void multiply_tiles_k(const panel_part *part, bool minimum, size_t t, size_t end,
+                                    int n)
+{
+    enum { GROUPS_AT_ONCE = 2 };
+    const size_t n_blocks = part->n_k / 256;
     _Alignas(64) sums_k sums;
     step_k steps[2];
-    tile_part parts[2];
     const step_k *last = NULL;
-    size_t step = 0;
-    for (int c = 0; c < n; c++)
-        parts[c] = tile_at(tiles + (size_t)c * tile_bytes, ACT_Q256, job->k, part->k0);
+    size_t n_steps = 0;
     for (size_t i = 0; i < n_blocks; i++) {
-        for (size_t g = 0; g < part->n_groups; g++, step++) {
-            step_k *next = &steps[step % 2];
-            next->w = (const group_k *)(const void *)part->panel + g * n_blocks + i;
-            next->y = &part->y[g][t];
-            next->sums = &sums;
-            for (int c = 0; c < n; c++) {
-                next->q[c] = parts[c].q + LINE * 64 * i;
-                next->da[c] = parts[c].d + 16 * i;
-                next->minimums[c] = parts[c].more + LINE * 16 * i;
+        for (size_t first = 0; first < part->n_groups; first += GROUPS_AT_ONCE) {
+            const size_t left = part->n_groups - first;
+            const size_t groups_end = first + (left < GROUPS_AT_ONCE ? left : GROUPS_AT_ONCE);
+            for (size_t at = t; at < end; at += (size_t)n) {
+                for (size_t g = first; g < groups_end; g++) {
+                    step_k *next = &steps[n_steps++ % 2];
+                    set_step_k(part, i, g, at, n, next);
+                    if (next->w->has_high)
+                        run_step_k(next, last, &sums, n, true, minimum);
+                    else
+                        run_step_k(next, last, &sums, n, false, minimum);
+                    last = next;
+                }
             }
-            if (next->w->has_high)
-                run_step_k(next, last, n, true, minimum);
-            else
-                run_step_k(next, last, n, false, minimum);
-            last = next;
         }
     }
-    for (int r = 0; r < GROUP_ROWS; r += 4)
-        finish_rows_k(last, r, n, last->w->has_high, minimum);
+    if (last)
+        end_steps_k(last, &sums, n, minimum);
 }
 
 ALWAYS_INLINE void multiply_k(const panel_part *part, bool minimum)
 {
     static const tile_config config = CONFIGURE(64);
-    size_t t = 0;
+    const size_t pairs = part->n_tiles / 2 * 2;
     _tile_loadconfig(&config);
-    for (; t + 2 <= part->n_tiles; t += 2)
-        multiply_tiles_k(part, minimum, t, 2);
-    if (t < part->n_tiles)
-        multiply_tiles_k(part, minimum, t, 1);
+    multiply_tiles_k(part, minimum, 0, pairs, 2);
+    multiply_tiles_k(part, minimum, pairs, part->n_tiles, 1);
     _tile_release();
 }
 
@@ -306,22 +351,6 @@ ALWAYS_INLINE void unpack_b(const panel_part *part, const format_b *f)
 
 enum { PARTS_AT_ONCE = 4 };
 
-/* PARTS_AT_ONCE products into as many sums. */
-ALWAYS_INLINE void multiply_parts_b(const group_b *w, const uint8_t *q, int elements)
-{
-    const int per_group = 64 / elements;
-#define PART(i, weights, columns)                                                                  \
-    _tile_zero(i);                                                                                 \
-    _tile_loadd(weights, w[i / per_group].q[0] + elements * (i % per_group), LINE);                \
-    _tile_loadd(columns, q + LINE * (elements / 4) * i, LINE);                                     \
-    _tile_dpbssd(i, weights, columns)
-    PART(0, 4, 6);
-    PART(1, 5, 7);
-    PART(2, 4, 6);
-    PART(3, 5, 7);
-#undef PART
-}
-
 /* Adds part i of the 64 weights in w, number p of the tile's, to the chains of a group. */
 ALWAYS_INLINE void finish_part_b(const format_b *f, const group_b *w, int i, const tile_part *a,
                                  size_t p, int elements, const sum_tile *sums, __m512 *y)
@@ -340,18 +369,8 @@ ALWAYS_INLINE void finish_part_b(const format_b *f, const group_b *w, int i, con
     }
 }
 
-/* PARTS_AT_ONCE of them. */
-ALWAYS_INLINE void finish_parts_b(const format_b *f, const group_b *w, const tile_part *a, size_t p,
-                                  int elements, const sum_tile *sums, __m512 *y)
-{
-    const int per_group = 64 / elements;
-#pragma GCC unroll 4
-    for (int i = 0; i < PARTS_AT_ONCE; i++)
-        finish_part_b(f, &w[i / per_group], i % per_group, a, p + (size_t)i, elements, &sums[i], y);
-}
-
-/* A group of rows with one tile. The sums of some parts are finished while those of the next are
- * multiplied. */
+/* A group of rows with one tile. A sum is taken out just before its tile begins the next one, and
+ * finished while others are multiplied. */
 ALWAYS_INLINE void multiply_group_b(const panel_part *part, const format_b *f, size_t g, size_t t,
                                     const tile_part *a)
 {
@@ -360,24 +379,59 @@ ALWAYS_INLINE void multiply_group_b(const panel_part *part, const format_b *f, s
     const group_b *w = (const group_b *)(const void *)part->panel + g * ((part->n_k + 63) / 64);
     _Alignas(64) sum_tile sums[PARTS_AT_ONCE];
     __m512 y[GROUP_ROWS];
-#define AT(p) &w[(p) / (size_t)per_group]
+#define START(i, weights, columns)                                                                 \
+    _tile_loadd(weights, at[i / per_group].q[0] + elements * (i % per_group), LINE);               \
+    _tile_loadd(columns, q + LINE * (elements / 4) * i, LINE);                                     \
+    _tile_zero(i);                                                                                 \
+    _tile_dpbssd(i, weights, columns)
+#define TAKE(i) _tile_stored(i, sums[i], LINE)
+#define FINISH(i)                                                                                  \
+    finish_part_b(f, &last[i / per_group], i % per_group, a, p - PARTS_AT_ONCE + i, elements,      \
+                  &sums[i], y)
+    const group_b *at = w, *last = w;
+    const uint8_t *q = a->q;
+    size_t p = 0;
     for (int r = 0; r < GROUP_ROWS; r++)
         y[r] = _mm512_load_ps(part->y[g][t][r]);
-    for (size_t p = 0; p < whole; p += PARTS_AT_ONCE) {
-        multiply_parts_b(AT(p), a->q + LINE * (size_t)(elements / 4) * p, elements);
-        if (p > 0)
-            finish_parts_b(f, AT(p - PARTS_AT_ONCE), a, p - PARTS_AT_ONCE, elements, sums, y);
-        _tile_stored(0, sums[0], LINE);
-        _tile_stored(1, sums[1], LINE);
-        _tile_stored(2, sums[2], LINE);
-        _tile_stored(3, sums[3], LINE);
+    if (whole > 0) {
+        START(0, 4, 6);
+        START(1, 5, 7);
+        START(2, 4, 6);
+        START(3, 5, 7);
+        for (p = PARTS_AT_ONCE; p < whole; p += PARTS_AT_ONCE) {
+            last = at;
+            at += PARTS_AT_ONCE / per_group;
+            q += LINE * (size_t)(elements / 4) * PARTS_AT_ONCE;
+            TAKE(0);
+            START(0, 4, 6);
+            TAKE(1);
+            START(1, 5, 7);
+            FINISH(0);
+            FINISH(1);
+            TAKE(2);
+            START(2, 4, 6);
+            TAKE(3);
+            START(3, 5, 7);
+            FINISH(2);
+            FINISH(3);
+        }
+        last = at;
+        TAKE(0);
+        TAKE(1);
+        TAKE(2);
+        TAKE(3);
+        FINISH(0);
+        FINISH(1);
+        FINISH(2);
+        FINISH(3);
     }
-    if (whole > 0)
-        finish_parts_b(f, AT(whole - PARTS_AT_ONCE), a, whole - PARTS_AT_ONCE, elements, sums, y);
-    for (size_t p = whole; p < n; p++) {
+#undef FINISH
+#undef TAKE
+#undef START
+    for (; p < n; p++) {
         /* Parts of one group: the second of them is half way into it. */
-        const group_b *at = AT(p);
         const int i = (int)(p % (size_t)per_group);
+        at = &w[p / (size_t)per_group];
         _tile_zero(0);
         _tile_loadd(4, at->q[0] + elements * i, LINE);
         _tile_loadd(6, a->q + LINE * (size_t)(elements / 4) * p, LINE);
@@ -385,7 +439,6 @@ ALWAYS_INLINE void multiply_group_b(const panel_part *part, const format_b *f, s
         _tile_stored(0, sums[0], LINE);
         finish_part_b(f, at, i, a, p, elements, sums, y);
     }
-#undef AT
     for (int r = 0; r < GROUP_ROWS; r++)
         _mm512_store_ps(part->y[g][t][r], y[r]);
 }

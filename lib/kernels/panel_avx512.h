@@ -46,7 +46,7 @@ static void pack_Q32(const void *const *rows, size_t n, size_t k, void *tile)
 }
 
 /* Turns lanes to columns. All rows of a column go out together: outputs of one column are far from
- * those of the next. */
+ * those of the next, and no cache has them: those of the next tile are fetched meanwhile. */
 static inline void store_tile(const panel_part *part, size_t t)
 {
     const panel_job *job = part->job;
@@ -60,8 +60,15 @@ static inline void store_tile(const panel_part *part, size_t t)
         for (int c = 0; c < TILE_COLUMNS; c++)
             _mm512_store_si512(turned[c] + GROUP_ROWS * g, v[c]);
     }
-    for (size_t c = 0; c < TILE_COLUMNS && c < left; c++)
-        memcpy(job->y + (column + c) * job->y_stride, turned[c], job->n_rows * sizeof(float));
+    for (size_t c = 0; c < TILE_COLUMNS && c < left; c++) {
+        float *y = job->y + (column + c) * job->y_stride;
+        for (size_t r = 0; r < job->n_rows; r += 16) {
+            const size_t n = job->n_rows - r < 16 ? job->n_rows - r : 16;
+            _mm512_mask_storeu_ps(y + r, (__mmask16)((1u << n) - 1), _mm512_load_ps(turned[c] + r));
+        }
+        for (size_t r = 0; r < job->n_rows && c + TILE_COLUMNS < left; r += 16)
+            __builtin_prefetch(y + TILE_COLUMNS * job->y_stride + r, 1, 2);
+    }
 }
 
 /* ---- class B ---- */

@@ -8,11 +8,13 @@
  *            uneven blocks and one by one, which must all be the same bits
  *
  * A program without a framework, as test_float.c:  kernels_test_attention [ISA...]
+ * kernels_test_attention --bench ISA tells how fast they are.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "kernels/kernels.h"
@@ -294,9 +296,78 @@ static void test_isa(const char *isa)
     printf("%-8s %s\n", isa, failures ? "FAILED" : "ok");
 }
 
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Nanoseconds for a row and a tile that it sees whole: the same few tiles again and again. */
+static double bench_rows(const kernels *k, cache_type type, size_t dim, size_t n_rows)
+{
+    problem p = {.type_k = type, .type_v = type, .dim_k = dim, .dim_v = dim, .n_rows = n_rows};
+    make(&p);
+    tiles t = store(k->attn, &p);
+    float *out = malloc(n_rows * dim * sizeof *out);
+    void *scratch = mem_alloc_aligned(attn_block_bytes(n_rows, dim, dim));
+    if (!out || !scratch)
+        exit(1);
+    for (size_t i = 0; i < n_rows; i++) {
+        p.rows[i].low = 0;
+        p.rows[i].high = N_POSITIONS;
+        p.rows[i].out = out + i * dim;
+    }
+    attn_block b = {.type_k = type,
+                    .type_v = type,
+                    .head_dim_k = dim,
+                    .head_dim_v = dim,
+                    .scale = 0.1f,
+                    .n_rows = n_rows,
+                    .rows = p.rows};
+    attn_block_init(&b, scratch);
+    k->attn->begin(&b);
+    double best = 1e9, begin = seconds();
+    do {
+        double start = seconds();
+        k->attn->start(&b);
+        for (size_t i = 0; i < N_TILES; i++)
+            k->attn->tile(&b, t.keys + i * t.key_bytes, t.values + i * t.value_bytes,
+                          (uint32_t)(i * ATTN_TILE));
+        best = fmin(best, seconds() - start);
+    } while (seconds() - begin < 0.1);
+    mem_free(scratch);
+    free(out);
+    tiles_drop(&t);
+    drop(&p);
+    return best * 1e9 / (double)(N_TILES * n_rows);
+}
+
+static void bench(const char *isa)
+{
+    static const char *const names[CACHE_COUNT] = {"F32", "F16", "Q8_0"};
+    static const size_t rows[] = {1, 4, 8, 16, 128, 512};
+    const kernels *k = kernels_get(isa);
+    if (k == NULL || cpu_best_isa() == CPU_ISA_SCALAR)
+        return;
+    printf("%s, one thread, ns for a row and a tile, by rows of a block\n", isa);
+    for (size_t dim = 64; dim <= 128; dim *= 2) {
+        for (int type = 0; type < CACHE_COUNT; type++) {
+            printf("%-4s %3zu", names[type], dim);
+            for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+                printf(" %8.1f", bench_rows(k, (cache_type)type, dim, rows[i]));
+            printf("\n");
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     rng_state = 7;
+    if (argc == 3 && strcmp(argv[1], "--bench") == 0) {
+        bench(argv[2]);
+        return 0;
+    }
     static const char *const all[] = {"scalar", "avx2", "avx512", "amx", "neon"};
     printf("seed %llu\n", (unsigned long long)rng_state);
     for (int i = 1; i < argc; i++)

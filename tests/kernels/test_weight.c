@@ -636,11 +636,15 @@ static double bench_panel(const kernels *isa, wtype type, size_t n_columns)
     return (double)K * N_ROWS * (double)n_columns / best;
 }
 
-static void bench_panels(const kernels *isa, const char *only)
+/* All formats, or one; from so many columns on. */
+static void bench_panels(const kernels *isa, const char *only, size_t least)
 {
     static const size_t n_columns[] = {16, 32, 64, 128, 512};
+    size_t first = 0;
+    while (first < 4 && n_columns[first] < least)
+        first++;
     printf("%s, one thread, panels, GMAC/s by columns\n%-8s", isa->isa, "format");
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = first; i < 5; i++)
         printf(" %9zu", n_columns[i]);
     printf("\n");
     for (wtype type = 0; type < WTYPE_COUNT; type++) {
@@ -648,7 +652,7 @@ static void bench_panels(const kernels *isa, const char *only)
             (only && strcmp(only, wtype_get(type)->name) != 0))
             continue;
         printf("%-8s", wtype_get(type)->name);
-        for (size_t i = 0; i < 5; i++)
+        for (size_t i = first; i < 5; i++)
             printf(" %9.1f", bench_panel(isa, type, n_columns[i]) / 1e9);
         printf("\n");
         fflush(stdout);
@@ -720,7 +724,8 @@ int main(int argc, char **argv)
     bool benching = argc > 1 && strcmp(argv[1], "--bench") == 0;
     int first = benching ? 2 : 1;
     if (argc > 2 && strcmp(argv[1], "--panels") == 0) {
-        bench_panels(kernels_get(argv[2]), argc > 3 ? argv[3] : NULL);
+        bench_panels(kernels_get(argv[2]), argc > 3 ? argv[3] : NULL,
+                     argc > 4 ? strtoul(argv[4], NULL, 10) : 0);
         return 0;
     }
     for (int i = first; i < argc; i++) {
