@@ -4,7 +4,7 @@
  *
  * Layout, little-endian:
  *   0   8  "HEARTHKV"
- *   8   4  version (2)
+ *   8   4  version (3)
  *   12  4  1 if logits follow, else 0
  *   16  8  fingerprint of the model and the cache types (session_fingerprint)
  *   24  8  n_tokens
@@ -21,7 +21,7 @@
 #include "os/file_map.h"
 
 static const char magic[8] = {'H', 'E', 'A', 'R', 'T', 'H', 'K', 'V'};
-enum { VERSION = 2, HEADER_BYTES = 40, HASH_BYTES = 8 };
+enum { VERSION = 3, HEADER_BYTES = 40, HASH_BYTES = 8 };
 
 typedef struct state_header {
     char magic[8];
