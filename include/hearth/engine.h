@@ -96,6 +96,9 @@ typedef struct hearth_request_options {
     const hearth_sampler_options *sampler; /* NULL: the defaults; used during submit only */
     const hearth_matcher *matcher; /* the grammar of the answer, or NULL; copied. An answer to which
                                       nothing may be added any more ends (STOP) */
+    const float *adapters;   /* how strongly each of the model's LoRA adapters is applied; NULL: 1
+                                each;   copied */
+    size_t n_adapters;       /* as the model has, with `adapters` */
     int32_t max_tokens;      /* -1: until the model stops or the context is full; 0 only reads */
     const char *const *stop; /* stop strings, not given out; copied */
     size_t n_stop;

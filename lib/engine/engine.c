@@ -169,9 +169,10 @@ static hearth_status allocate_pass(pass *p, size_t n_batch, size_t n_parts, hear
     p->positions = mem_alloc_array(n_batch, sizeof *p->positions);
     p->visible = mem_alloc_array(n_batch, sizeof *p->visible);
     p->sequences = mem_alloc_array(n_batch, sizeof *p->sequences);
+    p->mixes = mem_alloc_array(n_batch, sizeof *p->mixes);
     p->parts = mem_alloc_array(n_parts, sizeof *p->parts);
-    if (!p->tokens || !p->positions || !p->visible || !p->sequences || !p->parts)
-        return error_no_memory(err, "a pass", n_batch * 4 * sizeof *p->sequences);
+    if (!p->tokens || !p->positions || !p->visible || !p->sequences || !p->mixes || !p->parts)
+        return error_no_memory(err, "a pass", n_batch * 5 * sizeof *p->sequences);
     return HEARTH_OK;
 }
 
@@ -212,7 +213,7 @@ static hearth_status open_store(hearth_engine *e, hearth_error *err)
         return HEARTH_OK;
     page_store_options options = {.folder = o->disk_dir,
                                   .max_bytes = o->disk_bytes ? o->disk_bytes : default_disk_bytes,
-                                  .fingerprint = e->tree.root_key,
+                                  .fingerprint = e->tree.roots[0].key,
                                   .page_bytes = e->pool.page_bytes,
                                   .log = o->log,
                                   .written = on_written,
@@ -292,6 +293,7 @@ void hearth_engine_close(hearth_engine *e)
     mem_free(e->pass.positions);
     mem_free(e->pass.visible);
     mem_free(e->pass.sequences);
+    mem_free(e->pass.mixes);
     mem_free(e->pass.parts);
     mem_free(e->running);
     mem_free(e->readers);

@@ -202,7 +202,7 @@ void engine_cache_release(hearth_engine *e, hearth_request *r)
     sequence_release(r->pages, &e->pool);
     r->n_past = 0;
     r->pooled.n = 0;
-    r->node = PREFIX_ROOT;
+    r->node = r->root;
 }
 
 uint32_t engine_cache_n_available(const hearth_engine *e)
@@ -213,7 +213,7 @@ uint32_t engine_cache_n_available(const hearth_engine *e)
 /* Its text, less the pages that are in use anyway. */
 uint32_t engine_cache_n_needed(const hearth_engine *e, const hearth_request *r)
 {
-    uint32_t n = (uint32_t)kv_n_pages(r->n_tokens), node = PREFIX_ROOT;
+    uint32_t n = (uint32_t)kv_n_pages(r->n_tokens), node = r->root;
     for (size_t at = 0; r->caches && at + KV_PAGE < r->n_tokens; at += KV_PAGE) {
         node = prefix_tree_find(&e->tree, node, r->tokens + at);
         if (node == NO_PAGE)

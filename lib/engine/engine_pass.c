@@ -302,7 +302,8 @@ void engine_run_pass(hearth_engine *e)
                .tokens = p->tokens,
                .positions = p->positions,
                .sequences = p->sequences,
-               .n_visible = p->visible};
+               .n_visible = p->visible,
+               .mixes = e->model->n_adapters ? p->mixes : NULL};
     uint64_t start = clock_now_ns();
     hearth_status status =
         forward_run(e->f, &b, p->may_be_cut ? &e->interrupted : &e->closing, &error);
@@ -312,7 +313,7 @@ void engine_run_pass(hearth_engine *e)
         return;
     e->stats.n_passes++;
     e->stats.n_pass_tokens += p->n;
-    if (status == HEARTH_OK && gguf_is_lost(e->model->g))
+    if (status == HEARTH_OK && model_is_lost(e->model))
         status = error_set(&error, HEARTH_EIO, e->model->info.path,
                            "the model file '%s' became shorter while it was in use; copy it again "
                            "and reopen it",

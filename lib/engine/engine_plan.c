@@ -72,7 +72,8 @@ static uint64_t own_bytes(const hearth_model *m, const hearth_engine_options *o,
                           const hearth_engine_plan_result *p)
 {
     forward_options f = engine_forward_options(m, o, p);
-    uint64_t n_vocab = m->h.n_vocab, row = 2 * sizeof(uint32_t) + sizeof(int32_t) + sizeof(void *);
+    uint64_t n_vocab = m->h.n_vocab,
+             row = 2 * sizeof(uint32_t) + sizeof(int32_t) + 2 * sizeof(void *);
     uint64_t stream =
         sizeof(hearth_request) + n_vocab * SAMPLER_BYTES + p->memory.n_ctx * sizeof(int32_t) +
         sequence_bytes(kv_n_pages(p->memory.n_ctx)) + POOLED_ROWS * m->h.n_embd * sizeof(float);

@@ -33,10 +33,11 @@ typedef struct pass_part {
 
 typedef struct pass {
     size_t n;
-    int32_t *tokens; /* [n_batch], as the next three */
+    int32_t *tokens; /* [n_batch], as the next four */
     uint32_t *positions;
     uint32_t *visible;
     const kv_sequence **sequences;
+    const adapter_mix **mixes;
     pass_part *parts; /* [n_parallel] */
     size_t n_parts;
     bool may_be_cut; /* one request alone reads: a new one need not wait for the end */

@@ -30,10 +30,10 @@ uint64_t prefix_tree_bytes(uint64_t n_pages)
 hearth_status prefix_tree_init(prefix_tree *t, page_pool *pool, uint64_t root_key,
                                hearth_error *err)
 {
-    *t = (prefix_tree){.pool = pool,
-                       .n_buckets = count_buckets(pool->n_pages),
-                       .first_child = NO_PAGE,
-                       .root_key = root_key};
+    *t = (prefix_tree){.pool = pool, .n_buckets = count_buckets(pool->n_pages)};
+    for (size_t i = 0; i < PREFIX_ROOTS; i++)
+        t->roots[i].first_child = NO_PAGE;
+    t->roots[0].key = root_key;
     t->nodes = mem_calloc(pool->n_pages, sizeof *t->nodes);
     t->buckets = mem_alloc_array(t->n_buckets, sizeof *t->buckets);
     if (!t->nodes || !t->buckets) {
@@ -59,9 +59,43 @@ static uint32_t *bucket_of(const prefix_tree *t, uint32_t parent, const int32_t 
     return &t->buckets[(hash ^ hash >> 32) & (t->n_buckets - 1)];
 }
 
+/* NULL for a page. */
+static prefix_root *root_of(const prefix_tree *t, uint32_t node)
+{
+    uint32_t i = PREFIX_ROOT - node;
+    return i < PREFIX_ROOTS ? (prefix_root *)&t->roots[i] : NULL;
+}
+
+bool prefix_tree_take_root(prefix_tree *t, uint64_t key, uint32_t *root)
+{
+    uint32_t unused = PREFIX_ROOTS;
+    for (uint32_t i = 0; i < PREFIX_ROOTS; i++) {
+        prefix_root *r = &t->roots[i];
+        bool empty = i > 0 && r->n_users == 0 && r->first_child == NO_PAGE;
+        if (r->key == key && !empty) {
+            unused = i;
+            break;
+        }
+        if (empty && unused == PREFIX_ROOTS)
+            unused = i;
+    }
+    if (unused == PREFIX_ROOTS)
+        return false;
+    t->roots[unused].key = key;
+    t->roots[unused].n_users++;
+    *root = PREFIX_ROOT - unused;
+    return true;
+}
+
+void prefix_tree_leave_root(prefix_tree *t, uint32_t root)
+{
+    root_of(t, root)->n_users--;
+}
+
 static uint32_t *children_of(prefix_tree *t, uint32_t parent)
 {
-    return parent == PREFIX_ROOT ? &t->first_child : &t->nodes[parent].first_child;
+    prefix_root *root = root_of(t, parent);
+    return root ? &root->first_child : &t->nodes[parent].first_child;
 }
 
 static size_t count_same(const int32_t *a, const int32_t *b, size_t n)
@@ -85,7 +119,7 @@ uint32_t prefix_tree_find_similar(const prefix_tree *t, uint32_t parent, const i
                                   size_t n, size_t *n_same)
 {
     uint32_t best = NO_PAGE;
-    uint32_t at = parent == PREFIX_ROOT ? t->first_child : t->nodes[parent].first_child;
+    uint32_t at = *children_of((prefix_tree *)t, parent);
     *n_same = 0;
     for (; at != NO_PAGE; at = t->nodes[at].next) {
         const prefix_node *node = &t->nodes[at];
@@ -100,7 +134,8 @@ uint32_t prefix_tree_find_similar(const prefix_tree *t, uint32_t parent, const i
 
 uint64_t prefix_tree_key(const prefix_tree *t, uint32_t parent, const int32_t *tokens)
 {
-    uint64_t key = parent == PREFIX_ROOT ? t->root_key : t->nodes[parent].key;
+    const prefix_root *root = root_of(t, parent);
+    uint64_t key = root ? root->key : t->nodes[parent].key;
     return hash_bytes(key, tokens, KV_PAGE * sizeof *tokens);
 }
 

@@ -21,8 +21,16 @@
 
 #include "engine/page_pool.h"
 
-/* The parent of what begins a text. */
+/* The parent of what begins a text. Texts that are read otherwise, by other adapters, have roots of
+ * their own, next to it. */
 #define PREFIX_ROOT NO_PAGE
+enum { PREFIX_ROOTS = 32 };
+
+typedef struct prefix_root {
+    uint64_t key; /* a hash of what keys and values depend on beside the tokens */
+    uint32_t first_child;
+    uint32_t n_users;
+} prefix_root;
 
 typedef struct prefix_node {
     uint32_t parent;
@@ -41,20 +49,24 @@ typedef struct prefix_node {
 typedef struct prefix_tree {
     page_pool *pool;
     prefix_node *nodes;
-    uint32_t *buckets; /* of whole pages, by parent and tokens */
-    size_t n_buckets;  /* a power of two */
-    uint32_t first_child;
-    uint64_t root_key;
+    uint32_t *buckets;               /* of whole pages, by parent and tokens */
+    size_t n_buckets;                /* a power of two */
+    prefix_root roots[PREFIX_ROOTS]; /* the i-th is node PREFIX_ROOT - i; 0 is always there */
     uint64_t value;
     uint64_t clock;
     uint64_t n_evicted;
 } prefix_tree;
 
-/* root_key: a hash of what keys and values depend on beside the tokens. */
+/* root_key: of PREFIX_ROOT. */
 hearth_status prefix_tree_init(prefix_tree *t, page_pool *pool, uint64_t root_key,
                                hearth_error *err);
 void prefix_tree_deinit(prefix_tree *t);
 uint64_t prefix_tree_bytes(uint64_t n_pages);
+
+/* The root for texts with this key, which is kept until prefix_tree_leave_root; false if all are in
+ * use. */
+bool prefix_tree_take_root(prefix_tree *t, uint64_t key, uint32_t *root);
+void prefix_tree_leave_root(prefix_tree *t, uint32_t root);
 
 /* The child that holds exactly these KV_PAGE tokens, or NO_PAGE. */
 uint32_t prefix_tree_find(const prefix_tree *t, uint32_t parent, const int32_t *tokens);

@@ -4,6 +4,7 @@
  */
 #include "engine/request.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -131,9 +132,30 @@ static hearth_status make_blank(hearth_request **out, hearth_error *err)
         return error_no_memory(err, "a request", sizeof *r);
     atomic_init(&r->references, 1);
     monitor_init(&r->door);
-    r->node = PREFIX_ROOT;
+    r->root = r->node = PREFIX_ROOT;
     r->submitted_ns = clock_now_ns();
     *out = r;
+    return HEARTH_OK;
+}
+
+/* An embedding has all of them. */
+static hearth_status set_adapters(hearth_request *r, const hearth_model *model,
+                                  const hearth_request_options *o, hearth_error *err)
+{
+    size_t n = model->n_adapters;
+    if (o && o->adapters && o->n_adapters != n)
+        FAIL(err, EINVAL, "adapters", "%zu scales were given; the model has %zu adapters",
+             o->n_adapters, n);
+    r->scales = mem_alloc_array(n + 1, sizeof *r->scales);
+    if (r->scales == NULL)
+        return error_no_memory(err, "adapters", n * sizeof *r->scales);
+    for (size_t i = 0; i < n; i++) {
+        r->scales[i] = o && o->adapters ? o->adapters[i] : 1.0f;
+        if (!isfinite(r->scales[i]))
+            FAIL(err, EINVAL, "adapters", "the scale of adapter %zu is %g; give a finite number", i,
+                 (double)r->scales[i]);
+    }
+    r->mix = (adapter_mix){(const adapter *const *)model->adapters, r->scales, n};
     return HEARTH_OK;
 }
 
@@ -146,6 +168,7 @@ hearth_status request_new(hearth_request **out, const hearth_model *model, uint3
     TRY(make_blank(&r, err));
     r->options = *options;
     r->options.logprobs |= options->n_probs > 0;
+    TRY_OUT(set_adapters(r, model, options, err));
     r->client_key = options->client;
     r->caches = !options->no_cache_prompt;
     if (options->max_time_ms > 0)
@@ -180,6 +203,7 @@ hearth_status request_new_embedding(hearth_request **out, const hearth_model *mo
     hearth_request *r;
     TRY(check_tokens(model, item->tokens, item->n_tokens, err));
     TRY(make_blank(&r, err));
+    TRY_OUT(set_adapters(r, model, NULL, err));
     r->wants_sum = true;
     r->pooling = pooling;
     r->normalize = options->normalize;
@@ -220,6 +244,7 @@ void request_unref(hearth_request *r)
     answer_text_close(&r->text);
     hearth_sampler_free(r->sampler);
     hearth_matcher_free(r->matcher);
+    mem_free(r->scales);
     mem_free(r->end_tokens);
     mem_free(r->tokens);
     mem_free(r->hidden);

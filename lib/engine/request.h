@@ -23,6 +23,7 @@
 #include "engine/answer_text.h"
 #include "engine/page_pool.h"
 #include "engine/pooling.h"
+#include "model/adapter.h"
 #include "os/thread.h"
 
 enum {
@@ -58,6 +59,9 @@ struct hearth_request {
     char **stop;
     hearth_sampler *sampler;
     hearth_matcher *matcher; /* NULL: any text */
+    adapter_mix mix;
+    float *scales; /* of the mix */
+    uint32_t root; /* of its pages, in the prefix tree: engine's, where `caches` */
     answer_text text;
     int32_t *end_tokens; /* forbidden, with ignore_eos */
     size_t n_end_tokens;

@@ -60,6 +60,9 @@ void scheduler_count(hearth_engine *e, hearth_request *r, size_t n_tokens)
 
 void scheduler_add(hearth_engine *e, hearth_request *r)
 {
+    uint64_t key = adapter_mix_fingerprint(&r->mix, e->tree.roots[0].key);
+    r->caches = r->caches && prefix_tree_take_root(&e->tree, key, &r->root);
+    r->node = r->root;
     r->client = find_client(e, r->client_key);
     r->client->n_requests++;
     r->next = NULL;
@@ -100,6 +103,8 @@ void scheduler_remove(hearth_engine *e, hearth_request *r)
         take_out(&e->waiting, r);
     }
     r->client->n_requests--;
+    if (r->caches)
+        prefix_tree_leave_root(&e->tree, r->root);
     request_unref(r);
 }
 
@@ -195,6 +200,7 @@ static void add_part(hearth_engine *e, hearth_request *r, size_t n)
         p->positions[p->n + i] = (uint32_t)(r->n_past + i);
         p->visible[p->n + i] = (uint32_t)(r->n_past + n);
         p->sequences[p->n + i] = &r->pages->kv;
+        p->mixes[p->n + i] = &r->mix;
     }
     p->n += n;
     r->in_pass = true;

@@ -18,6 +18,7 @@
 #include <hearth/hearth.h>
 
 #include "gguf/gguf_writer.h"
+#include "support/engine_run.h"
 #include "support/tiny_model.h"
 
 enum { RANK = 3, N_TOKENS = 40 };
@@ -339,11 +340,69 @@ static void test_wrong_files_are_refused(void **unused)
     gguf_close(g);
 }
 
+static hearth_engine *open_engine(const hearth_model *model)
+{
+    hearth_engine_options options;
+    hearth_engine *e;
+    hearth_engine_options_init(&options);
+    options.n_ctx = 256;
+    OK(hearth_engine_open(&e, model, &options, &err));
+    return e;
+}
+
+/* The same prompt with several scales, at the same time and one after the other. */
+static void test_requests_with_scales_of_their_own(void **unused)
+{
+    (void)unused;
+    static const float full = 1.0f, none = 0.0f;
+    static engine_run plain, first, again, without;
+    gguf *g = write_base("llama");
+    write_adapter(adapter_path, g, &(adapter_words){"adapter", "lora", "llama", 6.0f, 0, NULL});
+    hearth_model *adapted = open_model(base_path, adapter_path, NULL);
+    hearth_model *base = open_model(base_path, NULL, NULL);
+    hearth_engine *e = open_engine(adapted), *e_base = open_engine(base);
+    hearth_request_options o;
+    hearth_sampler_options greedy;
+    hearth_request *one, *other;
+    int32_t tokens[150];
+    engine_run_text(tokens, 150, 320, 5);
+    hearth_request_options_init(&o);
+    o.tokens = tokens;
+    o.n_tokens = 150;
+    o.max_tokens = 12;
+    o.logprobs = true;
+    hearth_sampler_options_init(&greedy);
+    greedy.temperature = 0;
+    o.sampler = &greedy;
+    engine_run_whole(&plain, e_base, &o);
+    OK(hearth_engine_submit(e, &o, &one, &err)); /* 1 is what is meant where nothing is said */
+    o.n_adapters = 1;
+    o.adapters = &none;
+    OK(hearth_engine_submit(e, &o, &other, &err));
+    engine_run_read(&first, one);
+    engine_run_read(&without, other);
+    assert_int_equal(without.hash, plain.hash);
+    assert_int_not_equal(first.hash, plain.hash);
+    assert_int_equal(without.done.n_cached, 0);
+    o.adapters = &full;
+    engine_run_whole(&again, e, &o);
+    assert_int_equal(again.hash, first.hash);
+    assert_true(again.done.n_cached >= 128);
+    o.n_adapters = 2;
+    assert_int_equal(hearth_engine_submit(e, &o, &one, &err), HEARTH_EINVAL);
+    hearth_engine_close(e);
+    hearth_engine_close(e_base);
+    hearth_model_close(adapted);
+    hearth_model_close(base);
+    gguf_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adapter_is_the_merged_model),
         cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_requests_with_scales_of_their_own),
         cmocka_unit_test(test_wrong_files_are_refused),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
