@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/ember.h"
 #include "cli/interrupt.h"
+#include "cli/terminal.h"
 #include "worker/worker.h"
 
 typedef struct engine_command {
@@ -21,10 +22,14 @@ typedef struct engine_command {
     hearth_error err;
 } engine_command;
 
+/* Launchers look for the readiness line in llama-server's log, which is standard error; a person
+ * sees both, and wants it once. */
 static void tell(const char *line)
 {
     puts(line);
     fflush(stdout);
+    if (!terminal_is_tty(stdout) || !terminal_is_tty(stderr))
+        fprintf(stderr, "%s\n", line);
 }
 
 static void wait_for_signal(void)

@@ -86,6 +86,16 @@ void http_reply_stream(http_reply *reply, const char *content_type, const http_s
     http_reply_header(reply, "Cache-Control", "no-cache");
 }
 
+/* Shortened and without control characters, for messages. */
+static const char *shown(const char *value, char out[80])
+{
+    size_t n = 0;
+    for (; value[n] && n < 79; n++)
+        out[n] = value[n] < 0x20 || value[n] == 0x7f ? '?' : value[n];
+    out[n] = '\0';
+    return out;
+}
+
 /* ---- beginning and end ---- */
 
 static http_method read_method(const char *name, bool *is_head)
@@ -141,6 +151,7 @@ void exchange_completed(void *user, struct MHD_Connection *mhd, void **exchange,
 {
     http_exchange *x = *exchange;
     http_server *server = user;
+    char path[80];
     (void)mhd;
     if (x == NULL)
         return;
@@ -151,7 +162,7 @@ void exchange_completed(void *user, struct MHD_Connection *mhd, void **exchange,
               : x->request.method == HTTP_POST    ? "POST"
               : x->request.method == HTTP_OPTIONS ? "OPTIONS"
                                                   : "request",
-              x->request.path, x->status, (clock_now_ns() - x->start_ns) / 1000000,
+              shown(x->request.path, path), x->status, (clock_now_ns() - x->start_ns) / 1000000,
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", not read to its end");
     drop_body(x);
     pthread_mutex_lock(&server->lock);
@@ -210,16 +221,6 @@ static void check_framing(http_exchange *x)
                                    : "Transfer-Encoding");
     if (counts.length > 0 && counts.encoding > 0)
         refuse(x, 400, "Content-Length and Transfer-Encoding exclude each other");
-}
-
-/* Shortened and without control characters, for messages. */
-static const char *shown(const char *value, char out[80])
-{
-    size_t n = 0;
-    for (; value[n] && n < 79; n++)
-        out[n] = value[n] < 0x20 || value[n] == 0x7f ? '?' : value[n];
-    out[n] = '\0';
-    return out;
 }
 
 static void check_sender(http_exchange *x)

@@ -84,7 +84,7 @@ bool guard_allows_host(const guard *g, const char *host)
     if (guard_is_loopback(name.at, name.n) || same(name, g->bound))
         return true;
     for (size_t i = 0; i < g->n_hosts; i++) {
-        if (same(name, g->hosts[i]))
+        if (same(name, g->hosts[i]) || strcmp(g->hosts[i], "*") == 0)
             return true;
     }
     return !guard_is_loopback(g->bound, strlen(g->bound)) && read_address(name, address);

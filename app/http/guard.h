@@ -26,7 +26,7 @@ typedef struct guard {
     const char *bound; /* the host that was asked for, "0.0.0.0"; NULL: a Unix socket */
     const char *const *keys;
     size_t n_keys;
-    const char *const *hosts; /* allowed beside the rules above */
+    const char *const *hosts; /* allowed beside the rules above; "*" for any */
     size_t n_hosts;
     const char *const *origins; /* "https://app.example", or "*" for any */
     size_t n_origins;

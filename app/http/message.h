@@ -72,7 +72,7 @@ typedef struct http_stream {
 
 typedef struct http_header {
     char name[32];
-    char value[160];
+    char value[1024];
 } http_header;
 
 typedef struct http_reply {

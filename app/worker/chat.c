@@ -71,8 +71,9 @@ hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const he
     if (s->source == NULL)
         s->source = hearth_model_get_info(model)->chat_template;
     if (s->source == NULL) {
-        log_write(log, HEARTH_LOG_WARNING,
-                  "the model has no chat template; chats are written as ChatML");
+        if (hearth_model_get_info(model)->causal)
+            log_write(log, HEARTH_LOG_WARNING,
+                      "the model has no chat template; chats are written as ChatML");
         s->source = chatml;
     }
     size_t n = strlen(s->source);

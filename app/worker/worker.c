@@ -135,6 +135,11 @@ static void warn_open(const worker *w, const secrets *s)
             log_write(&w->host->log, HEARTH_LOG_WARNING,
                       "--cors-origins * lets every web page use this engine");
     }
+    for (size_t i = 0; i < s->n_hosts; i++) {
+        if (strcmp(s->hosts[i], "*") == 0)
+            log_write(&w->host->log, HEARTH_LOG_WARNING,
+                      "--allowed-hosts * lets web pages reach this engine by names of their own");
+    }
 }
 
 static void tell(const worker *w, const char *what, const char *value)

@@ -190,6 +190,21 @@ if command -v openssl >/dev/null; then
     expect_body '"stop":true'
 fi
 
+# ---- a queue that is full says so, and goes on ----
+start_engine -m ember --port 0 -np 1 --queue 1 --drain 0 || finish
+curl -sS -N -o "$work/first" -H 'Content-Type: application/json' -d "$long,\"stream\":true}" "$url/completion" &
+await_busy 1
+curl -sS -N -o "$work/second" -H 'Content-Type: application/json' -d "$long,\"stream\":true}" "$url/completion" &
+for _ in $(seq 500); do
+    post /completion '{"prompt":"a","n_predict":1}' --max-time 1
+    [ "$status" = 000 ] || break # the second one is not there yet: this one waits, and leaves
+done 2>/dev/null
+expect_status 429
+expect_in '^retry-after: 1' "$(tr 'A-Z' 'a-z' <"$work/head")"
+expect_equal "$(json 'b.error.type')" rate_limit_error
+stop_engine
+wait
+
 # ---- pages of other origins, names of other hosts ----
 start_engine -m ember --port 0 || finish
 post /tokenize '{"content":"a"}' -H 'Origin: http://evil.example'

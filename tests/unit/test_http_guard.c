@@ -35,6 +35,8 @@ static void test_hosts(void **state)
     static const char *const keys[] = {"k"};
     const guard local = {.bound = "127.0.0.1", .hosts = allowed, .n_hosts = 1};
     const guard open = {.bound = "0.0.0.0"};
+    static const char *const star[] = {"*"};
+    const guard any = {.bound = "127.0.0.1", .hosts = star, .n_hosts = 1};
     const guard named = {.bound = "box"};
     const guard unix_socket = {.bound = NULL};
     const guard keyed = {.bound = "127.0.0.1", .keys = keys, .n_keys = 1};
@@ -74,6 +76,8 @@ static void test_hosts(void **state)
         assert_true(guard_allows_host(&keyed, rows[i].host));
         assert_true(guard_allows_host(&unix_socket, rows[i].host));
     }
+    assert_true(guard_allows_host(&any, "evil.com:1"));
+    assert_false(guard_allows_host(&any, "evil com:1:2"));
     assert_true(guard_allows_host(&named, "box:8080"));
     assert_false(guard_allows_host(&named, "box.evil"));
 }
