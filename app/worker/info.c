@@ -138,21 +138,6 @@ hearth_status worker_slot_action(worker_call *c, hearth_error *err)
          action && strcmp(action, "erase") == 0 ? "erased" : "saved to files");
 }
 
-/* ---- adapters ---- */
-
-hearth_status worker_loras(worker_call *c, hearth_error *err)
-{
-    return response_loras(NULL, 0, &c->reply->body, err);
-}
-
-hearth_status worker_set_loras(worker_call *c, hearth_error *err)
-{
-    if (c->r->options.n_lora > 0)
-        FAIL(err, EINVAL, "[0].id", "[0].id: %d is no adapter of this engine; it has none",
-             (int)c->r->options.lora[0].id);
-    return response_success(true, NULL, &c->reply->body, err);
-}
-
 /* ---- metrics ---- */
 
 hearth_status worker_metrics(worker_call *c, hearth_error *err)

@@ -7,13 +7,16 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "worker/adapters.h"
 
 void engine_options_deinit(engine_options *o)
 {
     mem_free(o->biases);
     mem_free(o->stops);
+    mem_free(o->adapters);
     o->biases = NULL;
     o->stops = NULL;
+    o->adapters = NULL;
 }
 
 /* A bias on a text is one on each of its tokens. */
@@ -73,15 +76,13 @@ static hearth_status check(const worker *w, const request_options *r, hearth_err
         FAIL(err, EINVAL, "n_discard", "n_discard: a context shift drops half; send 0");
     if (r->n_indent > 0)
         FAIL(err, EINVAL, "n_indent", "n_indent: not supported; send 0, and cut the text yourself");
-    if (r->n_lora > 0)
-        FAIL(err, EINVAL, "lora", "lora: this engine has no adapters");
     if (r->id_slot >= 0 && (uint32_t)r->id_slot >= n_slots)
         FAIL(err, EINVAL, "id_slot", "id_slot: %d is too large; this engine has %u slots",
              (int)r->id_slot, (unsigned)n_slots);
     return HEARTH_OK;
 }
 
-hearth_status engine_options_init(engine_options *o, const worker *w, const request *r,
+hearth_status engine_options_init(engine_options *o, worker *w, const request *r,
                                   const token_list *prompt, const hearth_chat_format *format,
                                   uint32_t i, hearth_error *err)
 {
@@ -92,6 +93,9 @@ hearth_status engine_options_init(engine_options *o, const worker *w, const requ
     TRY(read_biases(o, w, from, err));
     hearth_request_options_init(to);
     TRY(join_stops(o, from, format, err));
+    TRY(adapters_scales(w, from, &o->adapters, err));
+    to->adapters = w->n_adapters > 0 ? o->adapters : NULL;
+    to->n_adapters = w->n_adapters;
     /* Choices differ although one seed was given. */
     if (from->sampler.seed != UINT32_MAX)
         o->sampler.seed = from->sampler.seed + i;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/file.h"
+#include "worker/adapters.h"
 #include "worker/infill.h"
 
 enum { TEXT_FILE_MAX = 4 << 20 };
@@ -150,6 +151,7 @@ hearth_status setup_check(worker *w, hearth_error *err)
         FAIL(err, EINVAL, "--model",
              "which model? Give a GGUF file with --model, or ember, which is built in");
     TRY(read_names(w, err));
+    TRY(adapters_init(w, err));
     TRY(chat_setup_init(&w->chat, w->flags, err));
     return read_defaults(w, err);
 }
@@ -172,6 +174,8 @@ static hearth_status open_model(worker *w, hearth_error *err)
     o.isa = w->flags->isa;
     o.overrides = w->flags->overrides.items;
     o.n_overrides = w->flags->overrides.n;
+    o.adapters = w->adapters;
+    o.n_adapters = w->n_adapters;
     o.ignore_memory_limit = w->flags->ignore_memory_limit;
     o.read_ahead = true;
     o.progress = (hearth_progress){go_on, w};
@@ -237,5 +241,6 @@ void setup_undo(worker *w)
     mem_free(w->schema);
     mem_free(w->grammar);
     mem_free(w->biases);
+    adapters_deinit(w);
     mem_free(w->aliases);
 }

@@ -46,7 +46,10 @@ typedef struct worker {
     char fingerprint[32];
     int64_t created_s;
     metrics metrics;
-    pthread_mutex_t lock; /* of answers */
+    const char **adapters; /* paths; one allocation with their texts */
+    size_t n_adapters;
+    float *scales;        /* of adapters: what requests without a say of their own get */
+    pthread_mutex_t lock; /* of answers and scales */
     struct answer *answers;
     atomic_bool ready;
 } worker;

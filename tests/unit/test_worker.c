@@ -85,7 +85,7 @@ static void test_flags(void **state)
     assert_int_equal(PARSE(&flags, &err, "--rope-scaling", "yarn"), HEARTH_EINVAL);
     assert_string_equal(err.where, "--rope-scaling");
     assert_int_equal(PARSE(&flags, &err, "--ui-mcp-proxy"), HEARTH_EINVAL);
-    assert_int_equal(PARSE(&flags, &err, "--lora", "a.gguf"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--mmproj", "a.gguf"), HEARTH_EINVAL);
 }
 
 static void test_environment(void **state)
