@@ -205,6 +205,30 @@ expect_equal "$(json 'b.error.type')" rate_limit_error
 stop_engine
 wait
 
+# ---- adapters: by flag, by request, by path ----
+node "$SOURCE/tests/e2e/make_adapter.mjs" "$work/a.gguf"
+content() {
+    post /completion "{\"prompt\":\"What is Hearth?\",\"temperature\":0,\"n_predict\":12,\"ignore_eos\":true$1}"
+    json 'b.content'
+}
+refuse 2 "lora-scaled: 'a.gguf'" engine -m ember --lora-scaled a.gguf
+start_engine -m ember --port 0 --lora-scaled "$work/a.gguf:2" --lora-init-without-apply || finish
+get /lora-adapters
+expect_equal "$(json 'b.map(a => [a.id, a.scale])')" '[[0,0]]'
+plain=$(content '')
+expect_equal "$plain" "$text"
+changed=$(content ',"lora":[{"id":0,"scale":2}]')
+[ "$changed" != "$plain" ] || fail "the adapter changes nothing"
+expect_equal "$(content '')" "$plain"
+post /lora-adapters '[{"id":0,"scale":2}]'
+expect_status 200
+expect_equal "$(content '')" "$changed"
+expect_equal "$(content ',"lora":[{"id":0,"scale":0}]')" "$plain"
+post /lora-adapters '[{"id":1,"scale":2}]'
+expect_status 400
+post /completion '{"prompt":"a","lora":[{"id":7,"scale":1}]}'
+expect_status 400
+
 # ---- pages of other origins, names of other hosts ----
 start_engine -m ember --port 0 || finish
 post /tokenize '{"content":"a"}' -H 'Origin: http://evil.example'
