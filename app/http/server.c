@@ -169,7 +169,8 @@ static size_t unescape(void *user, struct MHD_Connection *mhd, char *text)
     return (size_t)(out - text);
 }
 
-static void on_mhd_message(void *user, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_mhd_message(void *user, const char *format,
+                                                                 va_list args)
 {
     http_server *server = user;
     char text[256];
