@@ -51,6 +51,7 @@ typedef struct hearth_engine_options {
                                  finished prompts are kept for other runs; engines of several processes
                                  may share it. Copied */
     uint64_t disk_bytes;      /* most bytes in it; the least recently used pages leave. 0: 4 GiB */
+    bool no_drafts;           /* guess no tokens from the text so far. Never changes a result */
     bool ignore_memory_limit; /* open although the plan says that it does not fit */
     hearth_log log; /* what went wrong beside requests: a damaged file, a full disk. Called from the
                        engine's threads, one at a time */
@@ -162,12 +163,14 @@ typedef struct hearth_request_event {
     size_t n_prompt_done; /* of them read or taken from the cache */
     size_t n_cached;      /* of them taken from the cache: at most n_prompt - 1 */
     size_t n_generated;   /* tokens chosen, the one that ends the answer included */
-    size_t n_shifted;     /* tokens forgotten by context shifts */
-    size_t n_reread;      /* tokens read a second time: after a shift, or after the request had to
-                             give its pages to others for a while */
-    double queue_ms;      /* waiting for a place */
-    double prompt_ms;     /* from there to the first token */
-    double generate_ms;   /* from the first token on */
+    size_t n_drafted;     /* tokens guessed from the text so far, and those that were right */
+    size_t n_draft_accepted;
+    size_t n_shifted;   /* tokens forgotten by context shifts */
+    size_t n_reread;    /* tokens read a second time: after a shift, or after the request had to
+                           give its pages to others for a while */
+    double queue_ms;    /* waiting for a place */
+    double prompt_ms;   /* from there to the first token */
+    double generate_ms; /* from the first token on */
 } hearth_request_event;
 
 /* The next event. timeout_ms 0 does not wait, -1 waits for ever. After DONE every further call
@@ -243,6 +246,8 @@ typedef struct hearth_engine_stats {
     uint64_t n_prompt_tokens; /* prompt tokens read */
     uint64_t n_cached_tokens; /* prompt tokens that did not have to be read */
     uint64_t n_generated_tokens;
+    uint64_t n_drafted_tokens;
+    uint64_t n_draft_accepted_tokens;
     uint64_t n_reread_tokens; /* see hearth_request_event */
     uint64_t n_preempted;     /* requests that had to give up their pages for a while */
     uint64_t n_pages_evicted;

@@ -253,9 +253,9 @@ static void commit(hearth_engine *e)
     for (size_t i = 0; i < e->pass.n_parts; i++) {
         pass_part *part = &e->pass.parts[i];
         hearth_request *r = part->request;
-        size_t before = r->n_read;
-        engine_cache_commit(e, r, part->n);
-        scheduler_count(e, r, part->n);
+        size_t before = r->n_read, n = part->n - part->n_drafted;
+        engine_cache_commit(e, r, n);
+        scheduler_count(e, r, n);
         if (r->n_tokens == r->n_prompt && r->n_read > before)
             e->stats.n_prompt_tokens += r->n_read - before;
         if (r->options.prompt_progress && r->n_tokens == r->n_prompt) {
@@ -263,6 +263,34 @@ static void commit(hearth_engine *e)
             request_push_progress(r);
         }
     }
+}
+
+/* Tokens are chosen one after the other as long as each is the one that was guessed, which then has
+ * its keys already. */
+static void answer_drafted(hearth_engine *e, const pass_part *part)
+{
+    hearth_request *r = part->request;
+    const int32_t *fed = e->pass.tokens + part->first;
+    size_t rows[FORWARD_LOGITS_ROWS], n_right = 0, stride;
+    uint32_t place = r->place;
+    for (size_t i = 0; i < part->n; i++)
+        rows[i] = part->first + i;
+    const float *logits = forward_logits(e->f, rows, part->n, &stride);
+    r->counts.n_drafted += part->n_drafted;
+    e->stats.n_drafted_tokens += part->n_drafted;
+    for (;; n_right++) {
+        size_t n_tokens = r->n_tokens;
+        answer(e, r, logits + n_right * stride);
+        if (e->running[place] != r || r->n_tokens != n_tokens + 1)
+            return; /* it has ended, or its text was shifted */
+        if (n_right == part->n_drafted || r->tokens[n_tokens] != fed[n_right + 1])
+            break;
+        r->counts.n_draft_accepted++;
+        e->stats.n_draft_accepted_tokens++;
+        engine_cache_commit(e, r, 1);
+        scheduler_count(e, r, 1);
+    }
+    draft_learn(&r->draft, part->n_drafted, n_right);
 }
 
 /* Those whose last token went through get logits, as many at a time as one product takes. */
@@ -274,6 +302,9 @@ static void answer_all(hearth_engine *e)
         const pass_part *part = &e->pass.parts[i];
         if (part->request->wants_sum) {
             add_hidden(e, part);
+            part = NULL;
+        } else if (part->n_drafted > 0) {
+            answer_drafted(e, part);
             part = NULL;
         } else if (request_n_pending(part->request) > 0) {
             part = NULL;

@@ -29,6 +29,7 @@ typedef struct pass_part {
     hearth_request *request;
     size_t first; /* row */
     size_t n;
+    size_t n_drafted; /* of them guessed: the last ones */
 } pass_part;
 
 typedef struct pass {

@@ -109,6 +109,7 @@ static hearth_status copy_tokens(hearth_request *r, const int32_t *tokens, size_
         return error_no_memory(err, "a request's tokens", room * sizeof *r->tokens);
     memcpy(r->tokens, tokens, n * sizeof *tokens);
     r->n_prompt = r->n_tokens = n;
+    r->room = room;
     r->counts.n_prompt = n;
     return HEARTH_OK;
 }
@@ -253,6 +254,12 @@ void request_unref(hearth_request *r)
 }
 
 /* ---- the engine's side ---- */
+
+size_t request_n_free_events(const hearth_request *r)
+{
+    uint32_t n = atomic_load(&r->n_events) + EVENTS_RESERVED;
+    return n < N_EVENTS ? N_EVENTS - n : 0;
+}
 
 bool request_has_room(hearth_request *r)
 {

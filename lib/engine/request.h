@@ -21,6 +21,7 @@
 #include <hearth/engine.h>
 
 #include "engine/answer_text.h"
+#include "engine/draft.h"
 #include "engine/page_pool.h"
 #include "engine/pooling.h"
 #include "model/adapter.h"
@@ -88,6 +89,8 @@ struct hearth_request {
     uint32_t node; /* of the last whole page, in the prefix tree */
     bool paused;   /* gave up its pages and waits for others to end */
     bool in_pass;
+    draft draft;
+    size_t room; /* tokens that fit in `tokens` */
     hearth_finish_reason reason;
     uint64_t admitted_ns, first_ns;
     hearth_request_event counts; /* the fields for all events, and what is the same in each */
@@ -123,6 +126,9 @@ static inline size_t request_n_pending(const hearth_request *r)
 
 /* False: the consumer is behind; it wakes the engine when that changes. */
 bool request_has_room(hearth_request *r);
+
+/* Events that may be pushed beside those that are reserved. */
+size_t request_n_free_events(const hearth_request *r);
 
 /* The free slot that the next push gives out, emptied. */
 queued_event *request_slot(hearth_request *r, hearth_request_event_type type);

@@ -4,7 +4,8 @@
  *
  * Places   A free place goes to the client with the fewest, then to the one that was served least,
  *          then to who came first. Who was passed over PATIENCE times is next whatever they ask.
- * Passes   Everyone who writes is in every pass, with one token. The rest reads: n_fair tokens if
+ * Passes   Everyone who writes is in every pass, with one token, and with guesses of the next ones
+ *          while all of them together are few columns (draft.h). The rest reads: n_fair tokens if
  *          somebody writes, else as many as a pass holds, of which a long text takes n_fair while
  *          others read too. One request that is alone reads whole passes.
  * Readers  Who was left out of PATIENCE passes goes first. Then those whose client is not ahead of
@@ -191,10 +192,10 @@ void scheduler_admit(hearth_engine *e)
 
 /* ---- passes ---- */
 
-static void add_part(hearth_engine *e, hearth_request *r, size_t n)
+static void add_part(hearth_engine *e, hearth_request *r, size_t n, size_t n_drafted)
 {
     pass *p = &e->pass;
-    p->parts[p->n_parts++] = (pass_part){r, p->n, n};
+    p->parts[p->n_parts++] = (pass_part){r, p->n, n, n_drafted};
     for (size_t i = 0; i < n; i++) {
         p->tokens[p->n + i] = r->tokens[r->n_past + i];
         p->positions[p->n + i] = (uint32_t)(r->n_past + i);
@@ -206,19 +207,46 @@ static void add_part(hearth_engine *e, hearth_request *r, size_t n)
     r->in_pass = true;
 }
 
-/* One token each; returns how many there are, whether or not they could take part. */
+static bool is_writer(const hearth_request *r)
+{
+    return r && !r->paused && r->n_tokens != r->n_prompt && request_n_pending(r) == 1;
+}
+
+/* Columns that each writer may add: up to COLUMNS in all a pass costs little more than with one. */
+static size_t draft_share(const hearth_engine *e)
+{
+    enum { COLUMNS = 8 };
+    size_t n = 0;
+    for (uint32_t i = 0; i < e->plan.n_parallel; i++)
+        n += is_writer(e->running[i]);
+    if (n == 0 || n > COLUMNS || e->options.no_drafts || e->plan.memory.n_batch < COLUMNS)
+        return 0;
+    return COLUMNS / n - 1;
+}
+
+/* Guesses go behind the text, where the next tokens will stand. */
+static size_t add_drafts(hearth_request *r, size_t most)
+{
+    size_t room = r->room - r->n_tokens, n_free = request_n_free_events(r);
+    most = most < DRAFT_MOST ? most : DRAFT_MOST;
+    most = most < n_free ? most : n_free;
+    most = most < room ? most : room;
+    return most > 0 ? draft_guess(&r->draft, r->tokens, r->n_tokens, most, r->tokens + r->n_tokens)
+                    : 0;
+}
+
+/* One token each, and guesses; returns how many there are, whether or not they could take part. */
 static size_t add_writers(hearth_engine *e, bool *lacks_pages)
 {
-    size_t n = 0;
+    size_t n = 0, share = draft_share(e);
     for (uint32_t i = 0; i < e->plan.n_parallel; i++) {
         hearth_request *r = e->running[i];
-        if (r == NULL || r->paused || r->n_tokens == r->n_prompt || request_n_pending(r) != 1)
-            continue;
-        if (!request_has_room(r))
+        if (!is_writer(r) || !request_has_room(r))
             continue;
         n++;
-        if (engine_cache_reserve(e, r, 1) == 1)
-            add_part(e, r, 1);
+        size_t drafted = add_drafts(r, share), got = engine_cache_reserve(e, r, 1 + drafted);
+        if (got > 0)
+            add_part(e, r, got, got - 1);
         else
             *lacks_pages = true;
     }
@@ -273,8 +301,8 @@ static size_t find_readers(hearth_engine *e, bool *again)
         hearth_request *r = e->running[i];
         if (r == NULL || r->paused || r->in_pass || request_n_pending(r) == 0)
             continue;
-        if (r->n_tokens != r->n_prompt && request_n_pending(r) == 1)
-            continue; /* a writer */
+        if (is_writer(r))
+            continue;
         if (!request_has_room(r))
             continue;
         if (!engine_cache_acquire(e, r))
@@ -318,7 +346,7 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
         }
         r->n_passed_over = 0;
         one_ends |= got == request_n_pending(r);
-        add_part(e, r, got);
+        add_part(e, r, got, 0);
         left -= got;
     }
     e->pass.may_be_cut = e->pass.n_parts == 1 && e->pass.n > e->n_fair && e->model->h.causal;

@@ -6,22 +6,22 @@
 #ifndef HEARTH_KERNELS_FORMATS_AVX512_H
 #define HEARTH_KERNELS_FORMATS_AVX512_H
 
-#include "kernels/unpack_b_avx512.h"
+#include "kernels/turn_b_avx512.h"
 #include "kernels/unpack_f_avx512.h"
 #include "kernels/unpack_iq_avx512.h"
 #include "kernels/unpack_k_avx512.h"
 
 /* Class B: scale, offset. Class K: bits of the scale, where it is, its unit, offset, group. */
-#define FORMAT_Q4_0 scale_f16, 8
-#define FORMAT_Q4_1 scale_f16, 0
-#define FORMAT_Q5_0 scale_f16, 16
-#define FORMAT_Q5_1 scale_f16, 0
-#define FORMAT_Q8_0 scale_f16, 128
-#define FORMAT_IQ4_NL scale_f16, 128
+#define FORMAT_Q4_0 low_f16, 8
+#define FORMAT_Q4_1 low_f16, 0
+#define FORMAT_Q5_0 low_f16, 16
+#define FORMAT_Q5_1 low_f16, 0
+#define FORMAT_Q8_0 low_f16, 128
+#define FORMAT_IQ4_NL low_f16, 128
 #define FORMAT_MXFP4 scale_e8m0, 12
 #define FORMAT_NVFP4 scale_ue4m3, 12
-#define FORMAT_Q1_0 scale_f16, 1
-#define FORMAT_Q2_0 scale_f16, 1
+#define FORMAT_Q1_0 low_f16, 1
+#define FORMAT_Q2_0 low_f16, 1
 
 #define FORMAT_Q2_K load_u16, 80, 1.0f, 0, 16
 #define FORMAT_Q3_K load_u16, 108, 1.0f, 4, 16
@@ -41,7 +41,7 @@
 
 #define FORMAT_B(name, elements, bytes, scale, offset)                                             \
     {                                                                                              \
-        load_##name, scale, WTYPE_##name, offset, bytes, elements / 32                             \
+        load_##name, turn_##name, scale, WTYPE_##name, offset, bytes, elements / 32                \
     }
 #define FORMAT_K(name, elements, bytes, bits, at, unit, offset, group)                             \
     {                                                                                              \

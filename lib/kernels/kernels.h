@@ -67,6 +67,7 @@ typedef struct matmul_job {
     int n_columns;                     /* 1..MATMUL_MAX_COLUMNS */
     const void *x[MATMUL_MAX_COLUMNS]; /* activation rows of act_kind_for(type) */
     float *y[MATMUL_MAX_COLUMNS];
+    size_t n_next; /* rows that follow in memory and are likely to be wanted next: fetched ahead */
 } matmul_job;
 
 typedef struct weight_kernels {

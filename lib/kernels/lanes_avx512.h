@@ -147,6 +147,91 @@ ALWAYS_INLINE void prefetch(const uint8_t *p, size_t n)
         _mm_prefetch((const char *)p + i, _MM_HINT_T1);
 }
 
+/* The same for the lines that begin in n bytes: pieces that follow each other ask for each line
+ * once. Twice costs as much as two lines while the first is on its way. */
+ALWAYS_INLINE void prefetch_once(const uint8_t *p, size_t n)
+{
+    const uintptr_t end = (uintptr_t)p + n;
+    for (uintptr_t i = ((uintptr_t)p + 63) & ~(uintptr_t)63; i < end; i += 64)
+        _mm_prefetch((const char *)i, _MM_HINT_T1);
+}
+
+/* ---- sixteen rows ---- */
+
+/* Four times four neighbours: row 4i + j is at quad[i] + j * stride. With few pointers all of them
+ * stay in registers. */
+typedef struct rows_16 {
+    const uint8_t *quad[4];
+    size_t stride;
+} rows_16;
+
+/* 16 bytes of rows j, 4 + j, 8 + j and 12 + j. Inserting from memory needs no shuffle. */
+ALWAYS_INLINE __m512i load_every_fourth(const rows_16 *rows, size_t j, size_t at)
+{
+    at += j * rows->stride;
+    __m512i v = _mm512_castsi128_si512(load_128(rows->quad[0] + at));
+    v = _mm512_inserti32x4(v, load_128(rows->quad[1] + at), 1);
+    v = _mm512_inserti32x4(v, load_128(rows->quad[2] + at), 2);
+    return _mm512_inserti32x4(v, load_128(rows->quad[3] + at), 3);
+}
+
+/* The first of four dwords that are read from a byte of the rows on. */
+ALWAYS_INLINE __m512i rows_dword(const rows_16 *rows, size_t at)
+{
+    const __m512i a =
+        _mm512_unpacklo_epi32(load_every_fourth(rows, 0, at), load_every_fourth(rows, 1, at));
+    const __m512i b =
+        _mm512_unpacklo_epi32(load_every_fourth(rows, 2, at), load_every_fourth(rows, 3, at));
+    return _mm512_unpacklo_epi64(a, b);
+}
+
+/* Four dwords of each row. */
+ALWAYS_INLINE void turn_16(const rows_16 *rows, size_t at, __m512i *out)
+{
+    __m512i v[4], t[4];
+    for (size_t j = 0; j < 4; j++)
+        v[j] = load_every_fourth(rows, j, at);
+    for (int i = 0; i < 4; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+    }
+    out[0] = _mm512_unpacklo_epi64(t[0], t[2]);
+    out[1] = _mm512_unpackhi_epi64(t[0], t[2]);
+    out[2] = _mm512_unpacklo_epi64(t[1], t[3]);
+    out[3] = _mm512_unpackhi_epi64(t[1], t[3]);
+}
+
+/* The same of eight rows, in the lower half. */
+ALWAYS_INLINE __m512i rows_8_dword(const uint8_t *const *rows, size_t at)
+{
+    __m256i v[4];
+    for (int j = 0; j < 4; j++)
+        v[j] = _mm256_inserti128_si256(_mm256_castsi128_si256(load_128(rows[j] + at)),
+                                       load_128(rows[4 + j] + at), 1);
+    return _mm512_castsi256_si512(_mm256_unpacklo_epi64(_mm256_unpacklo_epi32(v[0], v[1]),
+                                                        _mm256_unpacklo_epi32(v[2], v[3])));
+}
+
+static inline __m512i low_nibbles(__m512i v)
+{
+    return _mm512_and_si512(v, _mm512_set1_epi8(15));
+}
+
+static inline __m512i high_nibbles(__m512i v)
+{
+    return low_nibbles(_mm512_srli_epi32(v, 4));
+}
+
+static inline __m512 low_f16(__m512i dwords)
+{
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(dwords));
+}
+
+static inline __m512 high_f16(__m512i dwords)
+{
+    return low_f16(_mm512_srli_epi32(dwords, 16));
+}
+
 /* ---- one value of each of eight rows ---- */
 
 typedef uint16_t bits_fn(const uint8_t *p);
@@ -158,12 +243,6 @@ ALWAYS_INLINE __m256 rows_f16(const uint8_t *const *rows, size_t at, bits_fn *bi
     return _mm256_cvtph_ps(
         _mm_setr_epi16(BITS(0), BITS(1), BITS(2), BITS(3), BITS(4), BITS(5), BITS(6), BITS(7)));
 #undef BITS
-}
-
-static inline __m256i rows_byte(const uint8_t *const *rows, size_t at)
-{
-    return _mm256_setr_epi32(rows[0][at], rows[1][at], rows[2][at], rows[3][at], rows[4][at],
-                             rows[5][at], rows[6][at], rows[7][at]);
 }
 
 #endif

@@ -27,15 +27,20 @@ static inline __m512i correction_b(const int16_t *sums, int offset)
     return _mm512_maskz_permutexvar_epi32(0x1111, places, _mm512_castsi128_si512(products));
 }
 
-/* Adds block b to the chains, or the half of it whose scale is at a byte of the rows. */
-ALWAYS_INLINE __m256 chain_b(__m256 y, const format_b *f, const uint8_t *const *w, size_t scale_at,
+ALWAYS_INLINE __m256 low_ps(__m512 v)
+{
+    return _mm512_castps512_ps256(v);
+}
+
+/* Adds block b to the chains, or the half of it whose scale is byte i of those in `first`. */
+ALWAYS_INLINE __m256 chain_b(__m256 y, const format_b *f, __m512i first, unsigned i,
                              const float *da, const int16_t *a_sums, size_t b, __m256i products)
 {
-    const __m256 scale = _mm256_mul_ps(f->scale(w, scale_at), _mm256_set1_ps(da[b]));
-    y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(products), y);
+    const __m256 d = low_ps(f->scale(_mm512_srli_epi32(first, 8 * i)));
+    y = _mm256_fmadd_ps(_mm256_mul_ps(d, _mm256_set1_ps(da[b])), _mm256_cvtepi32_ps(products), y);
     if (has_minimum(f->type)) {
         const float sum = da[b] * (float)(a_sums[2 * b] + a_sums[2 * b + 1]);
-        y = _mm256_fmadd_ps(scale_f16(w, scale_at + 2), _mm256_set1_ps(sum), y);
+        y = _mm256_fmadd_ps(low_ps(high_f16(first)), _mm256_set1_ps(sum), y);
     }
     return y;
 }
@@ -64,22 +69,24 @@ ALWAYS_INLINE __m256 multiply_narrow_b(const format_b *f, const uint8_t *const *
         prefetch_b(f, w, ahead, b);
         for (int r = 0; r < NARROW_ROWS; r++)
             sums[r] = _mm512_dpbusd_epi32(start, f->load(w[r], b, b + 1 < n ? b + 1 : b), a);
-#define CHAIN(block, at, products) y = chain_b(y, f, w, at, da, a_sums, block, products)
-        const size_t at = scale_at_b(f, b);
+#define CHAIN(block, i, products) y = chain_b(y, f, first, i, da, a_sums, block, products)
+        const __m512i first = rows_8_dword(w, scale_at_b(f, b));
         if (has_scale_per_16(f->type)) {
             const __m512i low = add_lanes_4(sums), high = add_lanes_4(sums + 4);
 #define PART(i)                                                                                    \
     _mm256_set_m128i(_mm512_extracti32x4_epi32(high, i), _mm512_extracti32x4_epi32(low, i))
-            CHAIN(b, at, PART(0));
-            CHAIN(b, at + 1, PART(1));
-            CHAIN(b + 1, at + 2, PART(2));
-            CHAIN(b + 1, at + 3, PART(3));
+            CHAIN(b, 0, PART(0));
+            CHAIN(b, 1, PART(1));
+            CHAIN(b + 1, 2, PART(2));
+            CHAIN(b + 1, 3, PART(3));
 #undef PART
         } else {
             const __m512i halves = sum_halves_8(sums);
-            CHAIN(b, at, low_half(halves));
-            if (b + 1 < n)
-                CHAIN(b + 1, scale_at_b(f, b + 1), high_half(halves));
+            y = chain_b(y, f, first, 0, da, a_sums, b, low_half(halves));
+            if (b + 1 < n) {
+                const __m512i second = rows_8_dword(w, scale_at_b(f, b + 1));
+                y = chain_b(y, f, second, 0, da, a_sums, b + 1, high_half(halves));
+            }
         }
 #undef CHAIN
     }

@@ -83,9 +83,13 @@ enum { DEPTH_B = PANEL_DEPTH / 64 };
 _Static_assert(Y_BYTES + sizeof(group_b) * PANEL_GROUPS * DEPTH_B <= PANEL_SCRATCH_BYTES,
                "the panel fits the scratch");
 
-static inline __m512 scales_b(const format_b *f, const uint8_t *const *w, size_t at)
+/* The first bytes of block b of each row. */
+static inline __m512i first_dword(const format_b *f, const uint8_t *const *w, size_t b)
 {
-    return join_ps(f->scale(w, at), f->scale(w + 8, at));
+    int32_t dwords[GROUP_ROWS];
+    for (int r = 0; r < GROUP_ROWS; r++)
+        memcpy(&dwords[r], w[r] + scale_at_b(f, b), sizeof dwords[r]);
+    return load_512(dwords);
 }
 
 /* Quants less `offset`, as the multiplication wants them. */
@@ -101,14 +105,14 @@ ALWAYS_INLINE void unpack_groups_b(const panel_part *part, const format_b *f, in
             for (int r = 0; r < GROUP_ROWS; r++)
                 _mm512_store_si512(out->q[r], _mm512_sub_epi8(f->load(w[r], b, next),
                                                               _mm512_set1_epi8((char)offset)));
-            for (size_t i = 0; has_scale_per_16(f->type) && i < 4; i++)
-                _mm512_store_ps(out->d[i], scales_b(f, w, scale_at_b(f, b) + i));
+            for (unsigned i = 0; has_scale_per_16(f->type) && i < 4; i++)
+                _mm512_store_ps(out->d[i],
+                                f->scale(_mm512_srli_epi32(first_dword(f, w, b), 8 * i)));
             for (size_t i = 0; !has_scale_per_16(f->type) && i < 2; i++) {
-                const size_t at = scale_at_b(f, i ? next : b);
-                _mm512_store_ps(out->d[i], scales_b(f, w, at));
+                const __m512i first_4 = first_dword(f, w, i ? next : b);
+                _mm512_store_ps(out->d[i], f->scale(first_4));
                 if (has_minimum(f->type))
-                    _mm512_store_ps(out->m[i],
-                                    join_ps(scale_f16(w, at + 2), scale_f16(w + 8, at + 2)));
+                    _mm512_store_ps(out->m[i], high_f16(first_4));
             }
         }
     }

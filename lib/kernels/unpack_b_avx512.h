@@ -4,8 +4,8 @@
  *
  * load_NAME(row, b, next) gives the quants of two blocks of 32 weights as unsigned bytes, each
  * with the format's offset added: block b, an even number, and block next, which is b + 1, or b
- * again at the end of a row with an odd number of blocks. scale_NAME gives the scale at a byte of
- * each of eight rows.
+ * again at the end of a row with an odd number of blocks. scale_NAME gives the scales of sixteen
+ * rows from the first four bytes of their blocks.
  */
 #ifndef HEARTH_KERNELS_UNPACK_B_AVX512_H
 #define HEARTH_KERNELS_UNPACK_B_AVX512_H
@@ -13,10 +13,13 @@
 #include "kernels/lanes_avx512.h"
 
 typedef __m512i load_b_fn(const uint8_t *row, size_t b, size_t next);
-typedef __m256 scale_fn(const uint8_t *const *rows, size_t at);
+typedef __m512 scale_fn(__m512i dwords);
+
+typedef void turn_b_fn(const rows_16 *rows, size_t at, __m512i *q); /* turn_b_avx512.h */
 
 typedef struct format_b {
     load_b_fn *load;
+    turn_b_fn *turn;
     scale_fn *scale;
     wtype type;
     int offset;
@@ -120,31 +123,27 @@ static inline __m512i load_Q2_0(const uint8_t *row, size_t b, size_t next)
     return _mm512_and_si512(four, _mm512_set1_epi8(3));
 }
 
-static inline __m256 scale_f16(const uint8_t *const *rows, size_t at)
+/* half_e8m0 of block.h. */
+static inline __m512 scale_e8m0(__m512i dwords)
 {
-    return rows_f16(rows, at, load_u16);
+    const __m512i e = _mm512_and_si512(dwords, _mm512_set1_epi32(255));
+    const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+    const __m512i small = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
+    const __mmask16 is_small = _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2));
+    return _mm512_castsi512_ps(_mm512_mask_blend_epi32(is_small, normal, small));
 }
 
-/* half_e8m0 and half_ue4m3 of block.h, eight at once. */
-static inline __m256 scale_e8m0(const uint8_t *const *rows, size_t at)
+/* half_ue4m3 of block.h. */
+static inline __m512 scale_ue4m3(__m512i dwords)
 {
-    const __m256i e = rows_byte(rows, at);
-    const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
-    const __m256i small = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
-    const __mmask8 is_small = _mm256_cmplt_epu32_mask(e, _mm256_set1_epi32(2));
-    return _mm256_castsi256_ps(_mm256_mask_blend_epi32(is_small, normal, small));
-}
-
-static inline __m256 scale_ue4m3(const uint8_t *const *rows, size_t at)
-{
-    const __m256i e = rows_byte(rows, at);
-    const __m256i magnitude = _mm256_and_si256(e, _mm256_set1_epi32(0x7f));
-    const __m256 normal = _mm256_castsi256_ps(
-        _mm256_add_epi32(_mm256_slli_epi32(magnitude, 20), _mm256_set1_epi32((127 - 7 - 1) << 23)));
-    const __m256 small = _mm256_mul_ps(_mm256_cvtepi32_ps(magnitude), _mm256_set1_ps(0x1p-10f));
-    const __mmask8 is_small = _mm256_cmplt_epu32_mask(magnitude, _mm256_set1_epi32(8));
-    const __mmask8 is_number = _mm256_cmpneq_epu32_mask(e, _mm256_set1_epi32(0x7f));
-    return _mm256_maskz_mov_ps(is_number, _mm256_mask_blend_ps(is_small, normal, small));
+    const __m512i e = _mm512_and_si512(dwords, _mm512_set1_epi32(255));
+    const __m512i magnitude = _mm512_and_si512(e, _mm512_set1_epi32(0x7f));
+    const __m512 normal = _mm512_castsi512_ps(
+        _mm512_add_epi32(_mm512_slli_epi32(magnitude, 20), _mm512_set1_epi32((127 - 7 - 1) << 23)));
+    const __m512 small = _mm512_mul_ps(_mm512_cvtepi32_ps(magnitude), _mm512_set1_ps(0x1p-10f));
+    const __mmask16 is_small = _mm512_cmplt_epu32_mask(magnitude, _mm512_set1_epi32(8));
+    const __mmask16 is_number = _mm512_cmpneq_epu32_mask(e, _mm512_set1_epi32(0x7f));
+    return _mm512_maskz_mov_ps(is_number, _mm512_mask_blend_ps(is_small, normal, small));
 }
 
 #endif

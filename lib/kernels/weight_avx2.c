@@ -68,7 +68,8 @@ ALWAYS_INLINE tile tile_at(const matmul_job *job, size_t row, int n_rows)
     t.n_real = left < (size_t)n_rows ? (int)left : n_rows;
     for (int r = 0; r < n_rows; r++)
         t.w[r] = job->w + row_of(&t, r) * job->row_bytes;
-    t.next = t.w[0] + (left >= 2 * (size_t)n_rows ? (size_t)n_rows * job->row_bytes : 0);
+    t.next =
+        t.w[0] + (left + job->n_next >= 2 * (size_t)n_rows ? (size_t)n_rows * job->row_bytes : 0);
     return t;
 }
 

@@ -2,8 +2,9 @@
  *
  * weight_avx512.c - the weight kernels for processors with AVX-512 F, BW, DQ, VL and VNNI.
  *
- * One column is multiplied with eight rows at a time (narrow_avx512.h), several columns with
- * sixteen (wide_avx512.h); missing rows at the end are repeats of the last.
+ * Classes B and K: one column is multiplied with eight rows at a time (narrow_avx512.h), several
+ * columns with sixteen (wide_avx512.h). Class F: two to eight rows with all columns. Missing rows
+ * at the end are repeats of others. While one tile is multiplied, the next is fetched.
  *
  * Products are of unsigned by signed bytes: quants have an offset added (unpack_*_avx512.h) that
  * is taken back exactly by the sums of activations that come with each row of them.
@@ -31,7 +32,7 @@ static inline void point_at_rows(const matmul_job *job, size_t row, size_t n, co
 /* How far behind a tile of n rows the next one is, or 0 where there is none of n rows. */
 static inline size_t next_tile(const matmul_job *job, size_t row, size_t n)
 {
-    return row + 2 * n <= job->n_rows ? n * job->row_bytes : 0;
+    return row + 2 * n <= job->n_rows + job->n_next ? n * job->row_bytes : 0;
 }
 
 static inline void store_rows(const matmul_job *job, size_t row, int column, size_t n,
@@ -66,69 +67,133 @@ ALWAYS_INLINE void add_elements(load_f_fn *load, const uint8_t *const *w, size_t
     }
 }
 
-/* Eight chains of sums at a time, so that each fma's latency is hidden: n_rows * n_columns = 8.
- * Columns from first on; those that the job does not have are repeats of the first. */
-ALWAYS_INLINE void multiply_f(const matmul_job *job, load_f_fn *load, size_t n_rows,
-                              size_t n_columns, int first)
+/* A tile is multiplied part by part of k, so that the columns' part stays in the first-level cache;
+ * its sums wait in memory. Eight chains of sums or more hide each fma's latency, so step * columns
+ * is 8 or 16. */
+typedef struct plan_f {
+    size_t columns; /* those that the job does not have are repeats of the last */
+    size_t rows;    /* of a tile */
+    size_t step;    /* rows at a time */
+    size_t part;    /* elements, a multiple of 16 */
+} plan_f;
+
+enum { MAX_ROWS_F = 16 };
+
+/* Elements k0 and on of some rows. The fetching covers what one step of the tile's part is to the
+ * next tile. */
+ALWAYS_INLINE void multiply_part_f(const plan_f *plan, load_f_fn *load, const uint8_t *const *w,
+                                   const float *const *x, size_t k0, size_t end,
+                                   const uint8_t *fetch, size_t fetch_bytes, __m512 *all)
 {
-    const float *x[8];
-    for (size_t c = 0; c < n_columns; c++)
-        x[c] = job->x[first + (int)c < job->n_columns ? first + (int)c : first];
-    for (size_t row = 0; row < job->n_rows; row += n_rows) {
-        const uint8_t *w[8];
-        __m512 sums[8];
-        point_at_rows(job, row, n_rows, w);
-        for (int p = 0; p < 8; p++)
+    const size_t n = plan->step * plan->columns;
+    __m512 sums[16];
+    for (size_t p = 0; p < n; p++)
+        sums[p] = all[p];
+    size_t i = k0;
+    for (; i + 16 <= end; i += 16, fetch += fetch_bytes) {
+        prefetch(fetch, fetch_bytes);
+        add_elements(load, w, plan->step, x, plan->columns, i, 0xffff, sums);
+    }
+    if (i < end)
+        add_elements(load, w, plan->step, x, plan->columns, i, (__mmask16)((1u << (end - i)) - 1),
+                     sums);
+    for (size_t p = 0; p < n; p++)
+        all[p] = sums[p];
+}
+
+ALWAYS_INLINE void multiply_f(const matmul_job *job, load_f_fn *load, size_t bytes, plan_f plan)
+{
+    const size_t n_real = (size_t)job->n_columns, fetch_bytes = 16 * plan.step * bytes;
+    const float *x[MATMUL_MAX_COLUMNS];
+    for (size_t c = 0; c < plan.columns; c++)
+        x[c] = job->x[c < n_real ? c : n_real - 1];
+    for (size_t row = 0; row < job->n_rows; row += plan.rows) {
+        const uint8_t *w[MAX_ROWS_F];
+        __m512 sums[MAX_ROWS_F * MATMUL_MAX_COLUMNS];
+        point_at_rows(job, row, plan.rows, w);
+        const uint8_t *fetch = w[0] + next_tile(job, row, plan.rows);
+        for (size_t p = 0; p < plan.rows * plan.columns; p++)
             sums[p] = _mm512_setzero_ps();
-        size_t i = 0;
-        for (; i + 16 <= job->k; i += 16)
-            add_elements(load, w, n_rows, x, n_columns, i, 0xffff, sums);
-        if (i < job->k)
-            add_elements(load, w, n_rows, x, n_columns, i, (__mmask16)((1u << (job->k - i)) - 1),
-                         sums);
-        for (size_t c = 0; c < n_columns && first + (int)c < job->n_columns; c++) {
-            for (size_t r = 0; r < n_rows && row + r < job->n_rows; r++)
-                job->y[first + (int)c][row + r] = reduce_sums(sums[r * n_columns + c]);
+        for (size_t k0 = 0; k0 < job->k; k0 += plan.part) {
+            const size_t end = job->k - k0 < plan.part ? job->k : k0 + plan.part;
+            for (size_t r = 0; r < plan.rows; r += plan.step) {
+                multiply_part_f(&plan, load, w + r, x, k0, end, fetch, fetch_bytes,
+                                sums + r * plan.columns);
+                fetch += (end - k0) / 16 * fetch_bytes;
+            }
+        }
+        for (size_t c = 0; c < plan.columns && c < n_real; c++) {
+            for (size_t r = 0; r < plan.rows && row + r < job->n_rows; r++)
+                job->y[c][row + r] = reduce_sums(sums[r * plan.columns + c]);
         }
     }
 }
 
-ALWAYS_INLINE void matmul_f(const matmul_job *job, load_f_fn *load)
+ALWAYS_INLINE void matmul_f(const matmul_job *job, load_f_fn *load, size_t bytes)
 {
-    if (job->n_columns == 1) {
-        multiply_f(job, load, 8, 1, 0);
-        return;
-    }
-    for (int c = 0; c < job->n_columns; c += 4)
-        multiply_f(job, load, 2, 4, c);
+    if (job->n_columns == 1)
+        multiply_f(job, load, bytes, (plan_f){1, 8, 8, SIZE_MAX / 32 * 16});
+    else if (job->n_columns == 2)
+        multiply_f(job, load, bytes, (plan_f){2, 8, 8, SIZE_MAX / 32 * 16});
+    else if (job->n_columns <= 4)
+        multiply_f(job, load, bytes, (plan_f){4, 16, 4, 1024});
+    else
+        multiply_f(job, load, bytes, (plan_f){8, 16, 2, 512});
 }
 
-/* ---- classes B and K ---- */
+/* Sixteen rows from `row` on, as far as there are so many; else some of them more than once. */
+typedef struct wide_tile {
+    rows_16 rows;
+    size_t first[4]; /* number of each quad's first row */
+    size_t n;        /* rows in a quad that differ: 4, or 1 where the job has fewer than 4 */
+} wide_tile;
+
+static inline void set_tile(wide_tile *t, const matmul_job *job, size_t row)
+{
+    t->n = job->n_rows < 4 ? 1 : 4;
+    t->rows.stride = t->n == 1 ? 0 : job->row_bytes;
+    for (size_t i = 0; i < 4; i++) {
+        const size_t wanted = row + i * t->n, last = job->n_rows - t->n;
+        t->first[i] = wanted < last ? wanted : last;
+        t->rows.quad[i] = job->w + t->first[i] * job->row_bytes;
+    }
+}
+
+static inline void store_tile(const wide_tile *t, float *y, __m512 values)
+{
+    float lanes[WIDE_ROWS];
+    _mm512_storeu_ps(lanes, values);
+    for (size_t i = 0; i < 4; i++)
+        memcpy(y + t->first[i], lanes + 4 * i, t->n * sizeof *y);
+}
 
 #define DEFINE_MATMUL(class)                                                                       \
+    ALWAYS_INLINE void matmul_narrow_##class(const matmul_job *job, const format_##class *f)       \
+    {                                                                                              \
+        for (size_t row = 0; row < job->n_rows; row += NARROW_ROWS) {                              \
+            const uint8_t *w[NARROW_ROWS];                                                         \
+            float y[NARROW_ROWS];                                                                  \
+            const size_t ahead = next_tile(job, row, NARROW_ROWS);                                 \
+            point_at_rows(job, row, NARROW_ROWS, w);                                               \
+            _mm256_storeu_ps(y, multiply_narrow_##class(f, w, ahead, job->x[0], job->k));          \
+            store_rows(job, row, 0, NARROW_ROWS, y);                                               \
+        }                                                                                          \
+    }                                                                                              \
     ALWAYS_INLINE void matmul_##class(const matmul_job *job, const format_##class *f)              \
     {                                                                                              \
         if (job->n_columns == 1) {                                                                 \
-            for (size_t row = 0; row < job->n_rows; row += NARROW_ROWS) {                          \
-                const uint8_t *w[NARROW_ROWS];                                                     \
-                float y[NARROW_ROWS];                                                              \
-                point_at_rows(job, row, NARROW_ROWS, w);                                           \
-                _mm256_storeu_ps(y,                                                                \
-                                 multiply_narrow_##class(f, w, next_tile(job, row, NARROW_ROWS),   \
-                                                         job->x[0], job->k));                      \
-                store_rows(job, row, 0, NARROW_ROWS, y);                                           \
-            }                                                                                      \
+            matmul_narrow_##class(job, f);                                                         \
             return;                                                                                \
         }                                                                                          \
         for (size_t row = 0; row < job->n_rows; row += WIDE_ROWS) {                                \
-            const uint8_t *w[WIDE_ROWS];                                                           \
+            wide_tile tile;                                                                        \
             __m512 y[MATMUL_MAX_COLUMNS];                                                          \
-            point_at_rows(job, row, WIDE_ROWS, w);                                                 \
+            set_tile(&tile, job, row);                                                             \
             for (int c = 0; c < job->n_columns; c++)                                               \
                 y[c] = _mm512_setzero_ps();                                                        \
-            multiply_wide_##class(f, w, next_tile(job, row, WIDE_ROWS), job, y);                   \
+            multiply_wide_##class(f, &tile.rows, next_tile(job, row, WIDE_ROWS), job, y);          \
             for (int c = 0; c < job->n_columns; c++)                                               \
-                store_rows(job, row, c, WIDE_ROWS, (const float *)&y[c]);                          \
+                store_tile(&tile, job->y[c], y[c]);                                                \
         }                                                                                          \
     }
 
@@ -195,7 +260,7 @@ static void quantize_F32(const float *x, size_t k, void *row)
 #define DEFINE_F(name, elements, bytes)                                                            \
     static void matmul_##name(const matmul_job *job)                                               \
     {                                                                                              \
-        matmul_f(job, load_##name);                                                                \
+        matmul_f(job, load_##name, bytes);                                                         \
     }
 #define DEFINE_B(name, elements, bytes)                                                            \
     MATMUL_FUNCTION(name, b, APPLY(FORMAT_B, name, elements, bytes, FORMAT_##name))

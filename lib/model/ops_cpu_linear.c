@@ -5,10 +5,17 @@
  * The input is quantized once for each kind of activation that the matrices want. Then the rows of
  * all matrices together are cut into chunks; a chunk multiplies its rows, which stay in the cache,
  * by all columns: many columns as a panel (kernels/panel.h), few MATMUL_MAX_COLUMNS at a time.
+ *
+ * Few columns run at the speed of memory. So every worker begins with a span of chunks of its own,
+ * whose rows follow each other and can be fetched ahead, and helps with the others' when it is
+ * done.
  */
 #include "model/ops_cpu_state.h"
 
+#include <stdatomic.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 typedef struct quantize_job {
     const ops_cpu *o;
@@ -72,6 +79,14 @@ size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows)
     return rows < n_rows ? rows : n_rows;
 }
 
+/* Chunks first, first + 1 .. end - 1, of which those before next are taken. */
+typedef struct span {
+    _Alignas(MEM_ALIGN) atomic_size_t next;
+    size_t end;
+} span;
+
+enum { MAX_SPANS = 64 };
+
 typedef struct linears_job {
     const ops_cpu *o;
     const linear *const *w;
@@ -81,6 +96,8 @@ typedef struct linears_job {
     size_t n_linears;
     size_t chunk_rows[OPS_MAX_LINEARS];
     size_t first_chunk[OPS_MAX_LINEARS + 1];
+    int n_spans;
+    span *spans;
 } linears_job;
 
 static void multiply_panel(const linears_job *j, size_t m, size_t first, size_t n_rows, int worker)
@@ -99,7 +116,8 @@ static void multiply_panel(const linears_job *j, size_t m, size_t first, size_t 
     j->o->k->panel->matmul[w->type](&job);
 }
 
-static void multiply_direct(const linears_job *j, size_t m, size_t first, size_t n_rows)
+static void multiply_direct(const linears_job *j, size_t m, size_t first, size_t n_rows,
+                            size_t n_next)
 {
     const linear *w = j->w[m];
     const act_kind kind = act_kind_for(w->type);
@@ -108,7 +126,8 @@ static void multiply_direct(const linears_job *j, size_t m, size_t first, size_t
     matmul_job mm = {.w = w->data + first * w->row_bytes,
                      .row_bytes = w->row_bytes,
                      .k = w->k,
-                     .n_rows = n_rows};
+                     .n_rows = n_rows,
+                     .n_next = n_next};
     for (size_t column = 0; column < j->n; column += MATMUL_MAX_COLUMNS) {
         size_t rest = j->n - column;
         mm.n_columns = rest < MATMUL_MAX_COLUMNS ? (int)rest : MATMUL_MAX_COLUMNS;
@@ -120,19 +139,41 @@ static void multiply_direct(const linears_job *j, size_t m, size_t first, size_t
     }
 }
 
-static void multiply_chunk(void *arg, size_t chunk, int worker)
+static void fill_spans(span *spans, int n_spans, size_t n_chunks)
+{
+    for (int i = 0; i < n_spans; i++) {
+        atomic_init(&spans[i].next, n_chunks * (size_t)i / (size_t)n_spans);
+        spans[i].end = n_chunks * (size_t)(i + 1) / (size_t)n_spans;
+    }
+}
+
+/* One chunk for each call: as many calls are made as there are chunks. */
+static size_t take_chunk(const linears_job *j, int worker, size_t *end)
+{
+    for (int i = 0;; i++) {
+        span *s = &j->spans[(worker + i) % j->n_spans];
+        const size_t chunk = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+        *end = s->end;
+        if (chunk < s->end)
+            return chunk;
+    }
+}
+
+static void multiply_chunk(void *arg, size_t call, int worker)
 {
     const linears_job *j = arg;
-    size_t m = 0;
+    size_t m = 0, end;
+    const size_t chunk = take_chunk(j, worker, &end);
+    (void)call;
     while (chunk >= j->first_chunk[m + 1])
         m++;
     const linear *w = j->w[m];
-    size_t first = (chunk - j->first_chunk[m]) * j->chunk_rows[m];
-    size_t n_rows = w->n_rows - first < j->chunk_rows[m] ? w->n_rows - first : j->chunk_rows[m];
+    const size_t rows = j->chunk_rows[m], first = (chunk - j->first_chunk[m]) * rows;
+    const size_t left = w->n_rows - first, n_rows = left < rows ? left : rows;
     if (ops_cpu_uses_panels(j->o, w->type, j->n))
         multiply_panel(j, m, first, n_rows, worker);
     else
-        multiply_direct(j, m, first, n_rows);
+        multiply_direct(j, m, first, n_rows, chunk + 1 < end ? left - n_rows : 0);
     for (size_t c = 0; c < j->n && w->bias; c++)
         j->o->k->f->add(j->y[m] + c * ops_stride(w->n_rows) + first, w->bias + first, n_rows);
 }
@@ -172,5 +213,9 @@ void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t 
             prepare_input(o, kind, x, n, w[m]->k, tiles[kind]);
         ready[kind] = true;
     }
+    span spans[MAX_SPANS];
+    job.spans = spans;
+    job.n_spans = thread_pool_size(o->pool) < MAX_SPANS ? thread_pool_size(o->pool) : MAX_SPANS;
+    fill_spans(spans, job.n_spans, job.first_chunk[n_linears]);
     ops_cpu_run(o, multiply_chunk, &job, job.first_chunk[n_linears], work);
 }

@@ -11,7 +11,9 @@
  * guards, so touching a byte too many fails. A program without a framework, so that it is easily
  * compiled for another processor and run in an emulator:
  *
- *   kernels_test_weight [--bench] [ISA...]     default: all that this CPU can run
+ *   kernels_test_weight [ISA...]               default: all that this CPU can run
+ *   kernels_test_weight --bench ISA [FORMAT...]
+ *   kernels_test_weight --panels ISA [FORMAT]
  */
 #include <math.h>
 #include <stdio.h>
@@ -24,6 +26,7 @@
 #include "base/half.h"
 #include "base/mem.h"
 #include "kernels/kernels.h"
+#include "kernels/peak.h"
 #include "os/cpu.h"
 #include "support/kernel_check.h"
 
@@ -234,7 +237,7 @@ static void test_scalar_sums(const kernels *scalar, wtype type)
         fill_activations(x, k);
         scalar->weight->dequantize[type](w, k, dequantized);
         scalar->weight->quantize_act[kind](x, k, row);
-        matmul_job job = {w, row_bytes, k, 1, 1, {row}, {&y}};
+        matmul_job job = {w, row_bytes, k, 1, 1, {row}, {&y}, 0};
         scalar->weight->matmul[type](&job);
         double sum = 0, magnitude = 0;
         for (size_t i = 0; i < k; i++) {
@@ -398,7 +401,8 @@ static void multiply_by_rows(const kernels *scalar, wtype type, const panel_job 
                           job->n_rows,
                           1,
                           {p->first_row + c * p->row_bytes},
-                          {y + c * job->y_stride}};
+                          {y + c * job->y_stride},
+                          0};
         scalar->weight->matmul[type](&one);
     }
 }
@@ -561,41 +565,53 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Best of several passes over weights that no cache holds, in bytes of weights per second. */
-static double bench_matmul(const kernels *isa, wtype type, int n_columns)
+/* Weights that no cache holds, in pages like those of a mapped file. */
+enum { BENCH_K = 2048, BENCH_BYTES = 512 << 20, BENCH_SLICE = 32 << 20 };
+
+/* Fills w with rows of random weights, the same ones again and again. Returns the bytes of a row.
+ */
+static size_t fill_bench(wtype type, uint8_t *w)
 {
-    enum { K = 4096, N_BYTES = 64 << 20 };
     const wtype_info *info = wtype_get(type);
-    act_kind kind = act_kind_for(type);
-    size_t row_bytes = K / info->block_elements * info->block_bytes, n_rows = N_BYTES / row_bytes;
-    uint8_t *w = mem_alloc_aligned(n_rows * row_bytes);
-    for (size_t i = 0; i < n_rows * row_bytes; i += info->block_bytes) {
+    size_t row_bytes = BENCH_K / info->block_elements * info->block_bytes, n = 256 * row_bytes;
+    for (size_t i = 0; i < n; i += info->block_bytes) {
         for (size_t j = 0; j < info->block_bytes; j++)
             w[i + j] = (uint8_t)rng_bits();
         tame_block(type, w + i);
         if (type == WTYPE_MXFP4) /* subnormal scales are slow, and no model has them */
             w[i] |= 0x40;
     }
-    matmul_job job = {w, row_bytes, K, n_rows, n_columns, {0}, {0}};
-    float x[K];
-    for (int c = 0; c < n_columns; c++) {
-        void *row = mem_alloc_aligned(act_row_bytes(kind, K));
-        fill_activations(x, K);
-        isa->weight->quantize_act[kind](x, K, row);
+    for (size_t i = n; i < BENCH_BYTES; i += n)
+        memcpy(w + i, w, BENCH_BYTES - i < n ? BENCH_BYTES - i : n);
+    return row_bytes;
+}
+
+/* The best of several slices, in bytes of weights per second. */
+static double bench_matmul(const kernels *isa, wtype type, const uint8_t *w, size_t row_bytes,
+                           int n_columns)
+{
+    act_kind kind = act_kind_for(type);
+    const size_t n_rows = BENCH_SLICE / row_bytes;
+    matmul_job job = {w, row_bytes, BENCH_K, n_rows, n_columns, {0}, {0}, 0};
+    float x[BENCH_K];
+    uint8_t *rows = mem_alloc_aligned((size_t)n_columns * act_row_bytes(kind, BENCH_K));
+    for (int c = 0; c < n_columns; c++) { /* as a model's: the rows follow each other */
+        uint8_t *row = rows + (size_t)c * act_row_bytes(kind, BENCH_K);
+        fill_activations(x, BENCH_K);
+        isa->weight->quantize_act[kind](x, BENCH_K, row);
         job.x[c] = row;
         job.y[c] = mem_alloc_array(n_rows, sizeof(float));
     }
     double best = 1e9, begin = seconds();
-    do {
+    for (size_t slice = 0; seconds() - begin < 0.25; slice++) {
+        job.w = w + slice % (BENCH_BYTES / BENCH_SLICE) * BENCH_SLICE;
         double start = seconds();
         isa->weight->matmul[type](&job);
         best = fmin(best, seconds() - start);
-    } while (seconds() - begin < 0.25);
-    for (int c = 0; c < n_columns; c++) {
-        mem_free((void *)job.x[c]);
-        mem_free(job.y[c]);
     }
-    mem_free(w);
+    for (int c = 0; c < n_columns; c++)
+        mem_free(job.y[c]);
+    mem_free(rows);
     return (double)(n_rows * row_bytes) / best;
 }
 
@@ -659,36 +675,44 @@ static void bench_panels(const kernels *isa, const char *only, size_t least)
     }
 }
 
-static double bench_read(void)
+static double bench_read(const uint8_t *w)
 {
-    enum { N = 64 << 20 };
-    uint64_t *p = mem_alloc_aligned(N), sum = 0;
-    double best = 1e9;
-    memset(p, 1, N);
-    for (int round = 0; round < 8; round++) {
+    double best = 1e9, begin = seconds();
+    uint64_t sum = 0;
+    for (size_t slice = 0; seconds() - begin < 0.25; slice++) {
+        const uint8_t *from = w + slice % (BENCH_BYTES / BENCH_SLICE) * BENCH_SLICE;
         double start = seconds();
-        for (size_t i = 0; i < N / 8; i++)
-            sum += p[i];
+        sum += peak_read((const uint64_t *)(const void *)from, BENCH_SLICE);
         best = fmin(best, seconds() - start);
     }
-    mem_free(p);
-    return (double)N / best + (double)(sum & 1);
+    return (double)BENCH_SLICE / best + (double)(sum & 1);
 }
 
-static void bench(const kernels *isa)
+/* GB/s of weights and their share of what reading alone reaches. */
+static void bench(const kernels *isa, char **formats, int n_formats)
 {
-    printf("%s, one thread, reading memory: %.1f GB/s\n", isa->isa, bench_read() / 1e9);
-    printf("%-8s %15s %15s %10s\n", "format", "1 column GB/s", "8 columns GB/s", "GMAC/s");
+    static const int n_columns[] = {1, 2, 4, 8};
+    uint8_t *w = mem_alloc_aligned(BENCH_BYTES);
+    memset(w, 1, BENCH_BYTES);
+    const double peak = bench_read(w);
+    printf("%s, one thread, reading memory: %.1f GB/s\n", isa->isa, peak / 1e9);
+    printf("%-8s %12s %12s %12s %12s\n", "GB/s", "1 column", "2 columns", "4 columns", "8 columns");
     for (wtype type = 0; type < WTYPE_COUNT; type++) {
-        const wtype_info *info = wtype_get(type);
-        if (!isa->weight->matmul[type])
+        bool wanted = n_formats == 0;
+        for (int i = 0; i < n_formats; i++)
+            wanted |= strcmp(formats[i], wtype_get(type)->name) == 0;
+        if (!isa->weight->matmul[type] || !wanted)
             continue;
-        double one = bench_matmul(isa, type, 1), eight = bench_matmul(isa, type, 8);
-        double weights_per_byte = (double)info->block_elements / info->block_bytes;
-        printf("%-8s %15.1f %15.1f %10.1f\n", info->name, one / 1e9, eight / 1e9,
-               8 * eight * weights_per_byte / 1e9);
+        const size_t row_bytes = fill_bench(type, w);
+        printf("%-8s", wtype_get(type)->name);
+        for (int i = 0; i < 4; i++) {
+            double rate = bench_matmul(isa, type, w, row_bytes, n_columns[i]);
+            printf(" %6.1f %4.0f%%", rate / 1e9, 100 * rate / peak);
+        }
+        printf("\n");
         fflush(stdout);
     }
+    mem_free(w);
 }
 
 /* ---- */
@@ -721,23 +745,25 @@ int main(int argc, char **argv)
 {
     const kernels *scalar = kernels_get("scalar");
     const cpu_isa best = cpu_best_isa(); /* also asks for what has to be asked for */
-    bool benching = argc > 1 && strcmp(argv[1], "--bench") == 0;
-    int first = benching ? 2 : 1;
+    if (argc > 2 && strcmp(argv[1], "--bench") == 0) {
+        bench(kernels_get(argv[2]), argv + 3, argc - 3);
+        return 0;
+    }
     if (argc > 2 && strcmp(argv[1], "--panels") == 0) {
         bench_panels(kernels_get(argv[2]), argc > 3 ? argv[3] : NULL,
                      argc > 4 ? strtoul(argv[4], NULL, 10) : 0);
         return 0;
     }
-    for (int i = first; i < argc; i++) {
+    for (int i = 1; i < argc; i++) {
         const kernels *isa = kernels_get(argv[i]);
         CHECK(isa, "this build has no %s", argv[i]);
         if (isa)
-            benching ? bench(isa) : test_isa(scalar, isa);
+            test_isa(scalar, isa);
     }
-    for (cpu_isa i = CPU_ISA_SCALAR; argc <= first && i <= best; i++) {
+    for (cpu_isa i = CPU_ISA_SCALAR; argc <= 1 && i <= best; i++) {
         const kernels *isa = kernels_get(cpu_isa_name(i));
         if (isa)
-            benching ? bench(isa) : test_isa(scalar, isa);
+            test_isa(scalar, isa);
     }
     printf(failures ? "FAILED\n" : "ok\n");
     return failures != 0;

@@ -586,6 +586,38 @@ static int set_up(void **state)
     return 0;
 }
 
+/* A model that falls into a circle is guessed well; one that draws at random is not. Both write
+ * what they write without guesses. */
+static void test_guesses_change_nothing(void **state)
+{
+    (void)state;
+    hearth_engine_options eo = engine_options();
+    hearth_engine *engine = open_engine(&eo);
+    eo.no_drafts = true;
+    hearth_engine *plain = open_engine(&eo);
+    hearth_sampler_options greedy = sampling;
+    hearth_logit_bias always = {.token = 50, .bias = 1000};
+    greedy.temperature = 0;
+    greedy.logit_bias = &always;
+    greedy.n_logit_bias = 1;
+    hearth_request_options o = request(60, 3, 300);
+    const hearth_sampler_options *samplings[] = {&greedy, &sampling};
+    engine_run guessed, without;
+    for (size_t i = 0; i < 2; i++) {
+        o.sampler = samplings[i];
+        engine_run_whole(&guessed, engine, &o);
+        engine_run_whole(&without, plain, &o);
+        assert_int_equal(guessed.n_tokens, 300);
+        assert_true(guessed.hash == without.hash);
+        assert_int_equal(without.done.n_drafted, 0);
+        assert_true(guessed.done.n_draft_accepted <= guessed.done.n_drafted);
+        assert_true(i > 0 || guessed.done.n_draft_accepted > 200);
+    }
+    assert_true(settled_stats(engine).n_passes + 100 < settled_stats(plain).n_passes);
+    hearth_engine_close(engine);
+    hearth_engine_close(plain);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -614,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_close_with_requests),
         cmocka_unit_test(test_time_is_over),
         cmocka_unit_test(test_embeddings),
+        cmocka_unit_test(test_guesses_change_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
