@@ -17,12 +17,16 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
                          .n_cached = e->n_cached,
                          .n_processed = e->n_prompt_done,
                          .n_generated = e->n_generated,
+                         .n_drafted = e->n_drafted,
+                         .n_draft_accepted = e->n_draft_accepted,
                          .prompt_ms = e->prompt_ms,
                          .generate_ms = e->generate_ms};
     if (before->n_generated == 0)
         return usage;
     /* The prompt is the first request's; reading it again, out of the cache, is part of writing. */
     usage.n_generated += before->n_generated;
+    usage.n_drafted += before->n_drafted;
+    usage.n_draft_accepted += before->n_draft_accepted;
     usage.generate_ms += before->generate_ms + usage.prompt_ms;
     usage.n_prompt = usage.n_processed = before->n_prompt;
     usage.n_cached = before->n_cached;

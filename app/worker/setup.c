@@ -202,6 +202,7 @@ static hearth_status open_engine(worker *w, hearth_error *err)
     o.cache_type_v = f->cache_type_v;
     o.cache_bytes = (uint64_t)f->cache_mib << 20;
     o.no_prefix_cache = f->no_prefix_cache;
+    o.no_drafts = f->spec_type && strcmp(f->spec_type, "none") == 0;
     o.disk_dir = f->disk_cache;
     o.disk_bytes = (uint64_t)f->disk_mib << 20;
     o.ignore_memory_limit = f->ignore_memory_limit;
