@@ -298,7 +298,9 @@ static bool is_json(const char *type)
            (n > 5 && strncasecmp(type + n - 5, "+json", 5) == 0);
 }
 
-/* *n is the body's length, SIZE_MAX if it is not told. */
+/* *n is the body's length, SIZE_MAX if it is not told. A page can send forms and plain text to any
+ * server without asking it first, but not JSON that is called JSON; programs, which send no Origin,
+ * may call it what they like (curl -d calls all a form). */
 static void check_body(http_exchange *x, size_t *n)
 {
     const char *length = http_request_header(&x->request, "Content-Length");
@@ -311,7 +313,7 @@ static void check_body(http_exchange *x, size_t *n)
         *n = SIZE_MAX;
     if (*n != SIZE_MAX && *n > max)
         refuse(x, 413, "the body of %zu bytes is too large; at most %zu are taken", *n, max);
-    if (*n > 0 && type && !is_json(type))
+    if (*n > 0 && type && !is_json(type) && http_request_header(&x->request, "Origin"))
         refuse(x, 415, "the body is '%s'; send JSON, as Content-Type: application/json",
                shown(type, text));
     if (encoding && strcasecmp(encoding, "identity") != 0)

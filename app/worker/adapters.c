@@ -12,47 +12,65 @@
 
 /* ---- flags ---- */
 
-/* "FILE:SCALE": the path is copied to *text, which is moved behind it. */
-static hearth_status read_scaled(const char *flag, char **text, const char **path, float *scale,
-                                 hearth_error *err)
+/* One adapter: "FILE", or "FILE:SCALE" where it is scaled; the colon becomes the path's end. */
+static hearth_status add(worker *w, char *text, bool scaled, hearth_error *err)
 {
-    const char *colon = strrchr(flag, ':');
-    char *end = NULL;
-    *scale = colon && colon[1] ? strtof(colon + 1, &end) : NAN;
-    if (colon == NULL || colon == flag || end == NULL || *end != '\0' || !isfinite(*scale))
+    char *colon = scaled ? strrchr(text, ':') : NULL, *end = NULL;
+    float scale = scaled ? NAN : 1;
+    if (colon && colon > text && colon[1])
+        scale = strtof(colon + 1, &end);
+    if (scaled && (end == NULL || *end != '\0' || !isfinite(scale)))
         FAIL(err, EINVAL, "--lora-scaled",
-             "--lora-scaled: '%.128s' is not a file and its strength, like style.gguf:0.5", flag);
-    size_t n = (size_t)(colon - flag);
-    memcpy(*text, flag, n);
-    (*text)[n] = '\0';
-    *path = *text;
-    *text += n + 1;
+             "--lora-scaled: '%.128s' is not a file and its strength, like style.gguf:0.5", text);
+    if (colon)
+        *colon = '\0';
+    w->scales[w->n_adapters] = w->flags->loras_off ? 0 : scale;
+    w->adapters[w->n_adapters++] = text;
     return HEARTH_OK;
+}
+
+/* Of "A,B" and so on; *text is the room for copies, and is moved behind them. */
+static hearth_status add_list(worker *w, const option_list *list, bool scaled, char **text,
+                              hearth_error *err)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        char *part = *text, *end = part + strlen(list->items[i]);
+        memcpy(part, list->items[i], (size_t)(end - part) + 1);
+        *text = end + 1;
+        for (char *next; part < end; part = next) {
+            next = part + strcspn(part, ",") + 1;
+            next[-1] = '\0';
+            if (*part)
+                TRY(add(w, part, scaled, err));
+        }
+    }
+    return HEARTH_OK;
+}
+
+/* Counts the most parts that a list may have, and the bytes of its texts. */
+static void count_list(const option_list *list, size_t *n, size_t *n_text)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        *n_text += strlen(list->items[i]) + 1;
+        *n += 1;
+        for (const char *c = list->items[i]; *c; c++)
+            *n += *c == ',';
+    }
 }
 
 hearth_status adapters_init(worker *w, hearth_error *err)
 {
     const worker_flags *f = w->flags;
-    size_t n = f->loras.n + f->scaled_loras.n, n_text = 0;
-    for (size_t i = 0; i < f->scaled_loras.n; i++)
-        n_text += strlen(f->scaled_loras.items[i]) + 1;
+    size_t n = 0, n_text = 0;
+    count_list(&f->loras, &n, &n_text);
+    count_list(&f->scaled_loras, &n, &n_text);
     w->adapters = mem_calloc(1, n * sizeof *w->adapters + n_text);
     w->scales = mem_calloc(n, sizeof *w->scales);
     if (w->adapters == NULL || w->scales == NULL)
         return error_no_memory(err, "the adapters", n * sizeof *w->adapters + n_text);
     char *text = (char *)(w->adapters + n);
-    for (size_t i = 0; i < f->loras.n; i++) {
-        w->adapters[i] = f->loras.items[i];
-        w->scales[i] = 1;
-    }
-    for (size_t i = 0; i < f->scaled_loras.n; i++) {
-        size_t at = f->loras.n + i;
-        TRY(read_scaled(f->scaled_loras.items[i], &text, &w->adapters[at], &w->scales[at], err));
-    }
-    for (size_t i = 0; f->loras_off && i < n; i++)
-        w->scales[i] = 0;
-    w->n_adapters = n;
-    return HEARTH_OK;
+    TRY(add_list(w, &f->loras, false, &text, err));
+    return add_list(w, &f->scaled_loras, true, &text, err);
 }
 
 void adapters_deinit(worker *w)

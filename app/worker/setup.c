@@ -144,12 +144,30 @@ static hearth_status read_names(worker *w, hearth_error *err)
     return HEARTH_OK;
 }
 
+/* llama-server has several ways to look for what comes next in the text so far: all mean the one
+ * that is here. */
+static hearth_status check_guesses(const char *types, hearth_error *err)
+{
+    if (types == NULL || strcmp(types, "none") == 0)
+        return HEARTH_OK;
+    for (const char *type = types; type; type = strchr(type, ',')) {
+        type += *type == ',';
+        if (strncmp(type, "ngram", 5) != 0)
+            FAIL(err, EINVAL, "--spec-type",
+                 "--spec-type: '%.64s' is not there; tokens are guessed from the text so far (ngram) "
+                 "or not at all (none)",
+                 types);
+    }
+    return HEARTH_OK;
+}
+
 hearth_status setup_check(worker *w, hearth_error *err)
 {
     w->model_path = w->flags->model;
     if (w->model_path == NULL)
         FAIL(err, EINVAL, "--model",
              "which model? Give a GGUF file with --model, or ember, which is built in");
+    TRY(check_guesses(w->flags->spec_type, err));
     TRY(read_names(w, err));
     TRY(adapters_init(w, err));
     TRY(chat_setup_init(&w->chat, w->flags, err));

@@ -15,6 +15,9 @@ expect_in '^version: [0-9.]+ \(hearth\)$' "$out"
 refuse 2 'which model' engine
 refuse 2 "unknown option '--no-such-flag'" engine -m ember --no-such-flag
 refuse 2 'hf-repo: an engine downloads nothing' engine -hf some/repo
+refuse 2 'spec-draft-model: tokens are guessed' engine -m ember -md small.gguf
+refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
+refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
 refuse 2 'need each other' engine -m ember --ssl-cert-file x
 refuse 2 'not one of f32' engine -m ember -ctk q4_0
@@ -211,10 +214,14 @@ content() {
     post /completion "{\"prompt\":\"What is Hearth?\",\"temperature\":0,\"n_predict\":12,\"ignore_eos\":true$1}"
     json 'b.content'
 }
+expect_adapters() { expect_equal "$(get /lora-adapters; json 'b.map(a => [a.id, a.path.split("/").at(-1), a.scale])')" "$1"; }
 refuse 2 "lora-scaled: 'a.gguf'" engine -m ember --lora-scaled a.gguf
+refuse 2 "lora-scaled: 'b.gguf:x'" engine -m ember --lora-scaled a.gguf:1,b.gguf:x
+cp "$work/a.gguf" "$work/b.gguf"
+start_engine -m ember --port 0 --lora "$work/a.gguf,$work/b.gguf" --lora-scaled "$work/b.gguf:-0.5,$work/a.gguf:2" || finish
+expect_adapters '[[0,"a.gguf",1],[1,"b.gguf",1],[2,"b.gguf",-0.5],[3,"a.gguf",2]]'
 start_engine -m ember --port 0 --lora-scaled "$work/a.gguf:2" --lora-init-without-apply || finish
-get /lora-adapters
-expect_equal "$(json 'b.map(a => [a.id, a.scale])')" '[[0,0]]'
+expect_adapters '[[0,"a.gguf",0]]'
 plain=$(content '')
 expect_equal "$plain" "$text"
 changed=$(content ',"lora":[{"id":0,"scale":2}]')
@@ -226,8 +233,23 @@ expect_equal "$(content '')" "$changed"
 expect_equal "$(content ',"lora":[{"id":0,"scale":0}]')" "$plain"
 post /lora-adapters '[{"id":1,"scale":2}]'
 expect_status 400
-post /completion '{"prompt":"a","lora":[{"id":7,"scale":1}]}'
+post /completion '{"prompt":"a","lora":[{"id":0,"scale":1},{"id":7,"scale":1}]}'
 expect_status 400
+expect_body 'lora\[1\]\.id: 7'
+
+# ---- guesses: told, and never a change ----
+repeated='{"prompt":"one two three four one two three four one two three four one two","temperature":0,"n_predict":40,"ignore_eos":true}'
+start_engine -m ember --port 0 --metrics --spec-type ngram-simple || finish
+post /completion "$repeated"
+expect_equal "$(json 'b.timings.draft_n > 0 && b.timings.draft_n >= b.timings.draft_n_accepted')" true
+guessed=$(json 'b.content')
+n_guessed=$(json 'b.timings.draft_n')
+get /metrics
+expect_body "^llamacpp:spec_decode_num_draft_tokens_total $n_guessed\$"
+start_engine -m ember --port 0 --spec-type none || finish
+post /completion "$repeated"
+expect_equal "$(json 'b.content')" "$guessed"
+expect_equal "$(json 'b.timings.draft_n ?? 0')" 0
 
 # ---- pages of other origins, names of other hosts ----
 start_engine -m ember --port 0 || finish
@@ -239,7 +261,9 @@ post /tokenize '{"content":"a"}' -H 'Origin: http://localhost:3000'
 expect_status 200
 post /tokenize '{"content":"a"}' -X PUT
 expect_status 405
-get /tokenize -d '{}' # curl's form type
+get /tokenize -d '{"content":"a"}' # curl's form type
+expect_status 200
+get /tokenize -d '{"content":"a"}' -H 'Origin: http://localhost:3000'
 expect_status 415
 stop_engine
 finish

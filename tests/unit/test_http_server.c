@@ -242,6 +242,7 @@ static const char *ask(const char *method, const char *path, const char *headers
 }
 
 #define HOST "Host: localhost\r\n"
+#define PAGE "Origin: http://localhost:3000\r\n"
 
 static void expect(const char *wanted)
 {
@@ -312,11 +313,16 @@ static void test_refusals(void **state)
     ask("PATCH", "/echo", HOST, NULL);
     expect_status(405);
     expect("Allow: GET, HEAD, POST, OPTIONS\r\n");
-    ask("POST", "/echo", HOST "Content-Type: text/plain\r\n", "{}");
+    ask("POST", "/echo", HOST PAGE "Content-Type: text/plain\r\n", "{}");
     expect_status(415);
-    ask("POST", "/echo", HOST "Content-Type: application/jsonx\r\n", "{}");
+    ask("POST", "/echo", HOST PAGE "Content-Type: application/jsonx\r\n", "{}");
     expect_status(415);
-    ask("POST", "/echo", HOST "Content-Type: application/problem+json; charset=utf-8\r\n", "{}");
+    ask("POST", "/echo", HOST "Origin: null\r\nContent-Type: text/plain\r\n", "{}");
+    assert_null(strstr(heard, " 200 "));
+    ask("POST", "/echo", HOST PAGE "Content-Type: application/problem+json; charset=utf-8\r\n",
+        "{}");
+    expect_status(200);
+    ask("POST", "/echo", HOST "Content-Type: application/x-www-form-urlencoded\r\n", "{}");
     expect_status(200);
     ask("POST", "/echo", HOST "Content-Encoding: gzip\r\n", "{}");
     expect_status(415);

@@ -1,10 +1,10 @@
 // Anthropic's own client against an engine: node anthropic.mjs URL KEY
 import Anthropic from '@anthropic-ai/sdk';
-import { equal, failure, finish, ok } from './check.mjs';
+import { equal, failure, finish, ok, question } from './check.mjs';
 
 const [url, key] = process.argv.slice(2);
 const client = new Anthropic({ baseURL: url, apiKey: key, maxRetries: 0 });
-const common = { model: 'ember', temperature: 0, max_tokens: 60, messages: [{ role: 'user', content: 'What is Hearth?' }] };
+const common = { model: 'ember', temperature: 0, max_tokens: 60, messages: [{ role: 'user', content: question }] };
 
 const message = await client.messages.create(common);
 const answer = message.content[0].text;

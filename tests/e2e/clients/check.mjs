@@ -1,4 +1,6 @@
 // Checks for the client tests: each failure is printed, and the last word is the exit status.
+import { z } from 'zod';
+
 let failures = 0;
 let checks = 0;
 
@@ -22,6 +24,22 @@ export async function failure(promise) {
         return error;
     }
     return {};
+}
+
+export const question = 'What is Hearth?';
+
+// What a tool takes.
+export const city = z.strictObject({ city: z.enum(['Rome', 'Oslo']) });
+
+// Whether all requests of the engine end, after a client left one.
+export async function becomesIdle(url, key) {
+    const headers = { authorization: `Bearer ${key}` };
+    for (let left = 500; left > 0; left--) {
+        const slots = await (await fetch(`${url}/slots`, { headers })).json();
+        if (slots.every(s => !s.is_processing))
+            return true;
+    }
+    return false;
 }
 
 export function finish() {

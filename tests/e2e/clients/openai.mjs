@@ -1,10 +1,10 @@
 // OpenAI's own client against an engine: node openai.mjs URL KEY
 import OpenAI from 'openai';
-import { equal, failure, finish, ok } from './check.mjs';
+import { becomesIdle, equal, failure, finish, ok, question } from './check.mjs';
 
 const [url, key] = process.argv.slice(2);
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 });
-const messages = [{ role: 'user', content: 'What is Hearth?' }];
+const messages = [{ role: 'user', content: question }];
 const common = { model: 'ember', temperature: 0, max_tokens: 60 };
 
 const models = await client.models.list();
@@ -49,10 +49,10 @@ ok('json_schema', ['program', 'stone'].includes(JSON.parse(shaped.choices[0].mes
 const completion = await client.completions.create({ ...common, prompt: 'Hearth is', max_tokens: 5, logprobs: 2 });
 equal('completion', completion.choices[0].logprobs.tokens.length, completion.usage.completion_tokens);
 
-const response = await client.responses.create({ model: 'ember', input: 'What is Hearth?', temperature: 0, max_output_tokens: 60 });
+const response = await client.responses.create({ model: 'ember', input: question, temperature: 0, max_output_tokens: 60 });
 equal('response', response.output_text, answer);
 let delta = '';
-for await (const event of await client.responses.create({ model: 'ember', input: 'What is Hearth?', temperature: 0, max_output_tokens: 60, stream: true }))
+for await (const event of await client.responses.create({ model: 'ember', input: question, temperature: 0, max_output_tokens: 60, stream: true }))
     if (event.type === 'response.output_text.delta')
         delta += event.delta;
 equal('streamed response', delta, answer);
@@ -71,9 +71,5 @@ for await (const chunk of endless) {
     if (chunk.choices[0]?.delta?.content)
         controller.abort();
 }
-const idle = async () => (await (await fetch(`${url}/slots`, { headers: { authorization: `Bearer ${key}` } })).json()).every(s => !s.is_processing);
-let left = 500;
-while (!(await idle()) && left > 0)
-    left--;
-ok('an aborted stream frees its slot', left > 0);
+ok('an aborted stream frees its slot', await becomesIdle(url, key));
 finish();
