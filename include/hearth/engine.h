@@ -224,10 +224,10 @@ typedef struct hearth_embed_options {
 /* The model's pooling, normalized. */
 HEARTH_API void hearth_embed_options_init(hearth_embed_options *options);
 
-/* Embeddings or scores of n texts, as many in one pass as fit; returns when all are there. They wait in the
- * same queue as requests, a few at a time. All or nothing: on failure the outs are undefined.
- * ECANCELED by progress; ECONTEXT names the text that is too long and both counts; EBUSY as for
- * submit. Any thread. */
+/* Embeddings or scores of n texts, as many in one pass as fit; returns when all are there. They
+ * wait in the same queue as requests, a few at a time. All or nothing: on failure the outs are
+ * undefined. ECANCELED by progress; ECONTEXT names the text that is too long and both counts; EBUSY
+ * as for submit. Any thread. */
 HEARTH_API hearth_status hearth_engine_embed(hearth_engine *engine, const hearth_embed_item *items,
                                              size_t n, const hearth_embed_options *options,
                                              hearth_error *err);

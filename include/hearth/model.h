@@ -87,8 +87,8 @@ typedef struct hearth_model_info {
     uint32_t n_ff;
     uint32_t n_expert;
     uint32_t n_expert_used;
-    uint32_t sliding_window; /* 0: none */
-    bool causal;             /* false: an encoder, which gives embeddings and no logits */
+    uint32_t sliding_window;   /* 0: none */
+    bool causal;               /* false: an encoder, which gives embeddings and no logits */
     uint32_t n_labels;         /* outputs of a reranker's classifier; 0: the model has none */
     const char *const *labels; /* their names, n_labels; NULL if the file does not tell */
 } hearth_model_info;
@@ -191,8 +191,8 @@ HEARTH_API hearth_status hearth_tokenize(const hearth_model *model, const char *
  * text of the two becomes a control token. *tokens is the caller's: hearth_free. */
 HEARTH_API hearth_status hearth_tokenize_pair(const hearth_model *model, const char *query,
                                               size_t n_query, const char *document,
-                                              size_t n_document, int32_t **tokens,
-                                              size_t *n_tokens, hearth_error *err);
+                                              size_t n_document, int32_t **tokens, size_t *n_tokens,
+                                              hearth_error *err);
 /* The text of a whole sequence. special: write control tokens too. *text (NUL-terminated) is the
  * caller's: hearth_free. */
 HEARTH_API hearth_status hearth_detokenize(const hearth_model *model, const int32_t *tokens,

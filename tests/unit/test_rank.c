@@ -268,7 +268,8 @@ static void test_labels(void **state)
 
 /* ---- a query and a document ---- */
 
-/* "q" and "d" with the special tokens as ids below 10, and what stands for the texts as 'q', 'd'. */
+/* "q" and "d" with the special tokens as ids below 10, and what stands for the texts as 'q', 'd'.
+ */
 static void expect_layout(int h, const char *expected, const char *const *overrides, size_t n)
 {
     char got[64] = "";
