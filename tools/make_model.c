@@ -9,6 +9,7 @@
  *         --layers N        so many layers, to cut a model that is too large
  *         --experts N       so many experts
  *         --vocab N         so many tokens
+ *         --labels N        a reranker with so many outputs
  *         --seed N          other weights
  *     make_model --split IN.gguf NAME        writes it again in two parts, NAME-0000?-of-00002.gguf
  *     make_model --known                     lists the shapes
@@ -87,8 +88,8 @@ static uint32_t number(const char *text)
 /* argv[i] and its value; the index of the next option. */
 static int read_option(random_model_options *o, int argc, char **argv, int i)
 {
-    static const char *const counts[] = {"--layers", "--experts", "--vocab"};
-    uint32_t *fields[] = {&o->n_layer, &o->n_expert, &o->n_vocab};
+    static const char *const counts[] = {"--layers", "--experts", "--vocab", "--labels"};
+    uint32_t *fields[] = {&o->n_layer, &o->n_expert, &o->n_vocab, &o->n_labels};
     if (strcmp(argv[i], "--pure") == 0) {
         o->pure = true;
         return i + 1;

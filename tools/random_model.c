@@ -307,6 +307,26 @@ static void write_vocabulary(maker *m)
     mem_free(types);
 }
 
+/* Two are the answers of a decoder, of which "yes" comes first. */
+static void write_labels(maker *m)
+{
+    enum { LABEL = 24 };
+    uint32_t n = m->o->n_labels;
+    char key[96];
+    gguf_string *names = mem_alloc_array(n, sizeof *names);
+    char(*text)[LABEL] = mem_alloc_array(n, LABEL);
+    for (uint32_t i = 0; i < n; i++) {
+        snprintf(text[i], LABEL, "LABEL_%u", i);
+        if (n == 2)
+            snprintf(text[i], LABEL, "%s", i == 0 ? "yes" : "no");
+        names[i] = (gguf_string){text[i], strlen(text[i])};
+    }
+    snprintf(key, sizeof key, "%s.classifier.output_labels", m->o->arch);
+    must(m, gguf_writer_set_string_array(m->w, key, names, n, &m->err));
+    mem_free(names);
+    mem_free(text);
+}
+
 static uint32_t head_width(const random_model_options *o)
 {
     return o->head_dim ? o->head_dim : o->n_embd / o->n_head;
@@ -355,7 +375,11 @@ static void write_metadata(maker *m)
         set_f32(m, "logit_scale", 4.0f);
     if (m->has & LONG_FACTORS)
         set_u32(m, "rope.scaling.original_context_length", o->n_ctx / 4);
-    if (m->has & ENCODER)
+    if (o->n_labels > 0)
+        write_labels(m);
+    if (o->n_labels > 0 || o->dense_label)
+        set_u32(m, "pooling_type", 4);
+    else if (m->has & ENCODER)
         set_u32(m, "pooling_type", 1);
     if (strcmp(o->arch, "mpt") == 0)
         set_f32(m, "attention.max_alibi_bias", 8.0f);
@@ -510,6 +534,10 @@ static void add_tensors(maker *m)
         add(m, -1, "rope_factors_long.weight", WTYPE_F32, half, 0, 0)->offset = 4.0f;
         add(m, -1, "rope_factors_short.weight", WTYPE_F32, half, 0, 0)->offset = 1.0f;
     }
+    if (o->dense_label)
+        add_matrix(m, -1, "cls", o->n_embd, o->n_embd, true);
+    if (o->n_labels > 0)
+        add_matrix(m, -1, "cls.output", o->n_embd, o->n_labels, m->has & ENCODER);
     if (m->has & ENCODER)
         return;
     add_norm(m, -1, "output_norm", o->n_embd, 0);

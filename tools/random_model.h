@@ -35,6 +35,8 @@ typedef struct random_model_options {
     uint32_t n_ff_expert;             /* 0: n_ff */
     uint32_t n_window;                /* of architectures with a sliding window */
     float rope_base;                  /* 0: not told in the file */
+    uint32_t n_labels;                /* outputs of a reranker's classifier; 0: none */
+    bool dense_label;                 /* a dense layer before them, or instead of them */
     random_model_tie tie;
     uint64_t seed;
     bool experts; /* also where the family has none by itself: Mixtral is such a llama */

@@ -26,10 +26,12 @@ static hearth_pooling pooling_named(const char *name)
     return HEARTH_POOLING_MODEL;
 }
 
-/* The flag's pooling, or else what the engine makes of the model. */
+/* The flag's pooling, or else the model's. */
 static hearth_pooling pooling_of(const worker *w)
 {
     if (w->flags->reranking)
+        return HEARTH_POOLING_RANK;
+    if (w->flags->pooling == NULL && strcmp(w->info->pooling, "rank") == 0)
         return HEARTH_POOLING_RANK;
     return pooling_named(w->flags->pooling);
 }
@@ -70,7 +72,15 @@ static bool go_on(void *user, uint64_t done, uint64_t total)
     return http_request_life(user) == HTTP_OPEN;
 }
 
-/* Fills t->values, n_embd floats for every text or token. */
+/* Floats of one text. A model without a classifier is refused by the engine. */
+static uint64_t result_width(const worker *w, const token_list *text, hearth_pooling pooling)
+{
+    if (pooling == HEARTH_POOLING_RANK)
+        return w->info->n_labels;
+    return (uint64_t)w->info->n_embd * (pooling == HEARTH_POOLING_NONE ? text->n : 1);
+}
+
+/* Fills t->values: a vector for every text or token, or the scores of every text. */
 static hearth_status compute(worker_call *c, texts *t, hearth_pooling pooling, hearth_error *err)
 {
     const worker *w = c->w;
@@ -80,17 +90,16 @@ static hearth_status compute(worker_call *c, texts *t, hearth_pooling pooling, h
     t->n_tokens = 0;
     for (size_t i = 0; i < t->n; i++) {
         t->n_tokens += t->lists[i].n;
-        n_values +=
-            (uint64_t)w->info->n_embd * (pooling == HEARTH_POOLING_NONE ? t->lists[i].n : 1);
+        n_values += result_width(w, &t->lists[i], pooling);
     }
     if (checked_mul(n_values, sizeof(float), &n_bytes) && checked_size(n_bytes, &bytes))
-        t->values = mem_calloc(1, bytes);
+        t->values = mem_calloc(1, bytes + 1);
     if (t->values == NULL)
         return error_no_memory(err, "the embeddings", n_bytes);
     float *out = t->values;
     for (size_t i = 0; i < t->n; i++) {
         t->items[i] = (hearth_embed_item){t->lists[i].tokens, t->lists[i].n, out};
-        out += (size_t)w->info->n_embd * (pooling == HEARTH_POOLING_NONE ? t->lists[i].n : 1);
+        out += result_width(w, &t->lists[i], pooling);
     }
     hearth_embed_options_init(&o);
     o.pooling = pooling;
@@ -135,6 +144,10 @@ hearth_status worker_embed(worker_call *c, hearth_error *err)
     hearth_pooling pooling = pooling_of(c->w);
     hearth_status status = HEARTH_OK;
     texts t = {0};
+    if (pooling == HEARTH_POOLING_RANK)
+        FAIL(err, EINVAL, "pooling",
+             "this engine gives scores of documents, no vectors (pooling rank): ask /rerank, or "
+             "start it with --pooling mean, cls or last");
     if (pooling == HEARTH_POOLING_NONE && r->api == API_OPENAI_EMBEDDING)
         FAIL(err, EINVAL, "pooling",
              "this engine gives a vector for every token (--pooling none); /embedding tells them");
@@ -153,22 +166,26 @@ out:
 
 /* ---- documents ---- */
 
-/* bos query eos sep document eos, as far as the model has them: what rerankers are trained on. */
 static hearth_status add_pair(token_list *list, const worker *w, const char *query,
                               const char *document, hearth_error *err)
 {
-    const hearth_special_tokens *s = &w->special;
-    int32_t begin = s->cls >= 0 && s->bos < 0 ? s->cls : s->bos;
-    int32_t middle = s->sep >= 0 ? s->sep : s->eos;
-    if (begin >= 0)
-        TRY(token_list_add(list, &begin, 1, err));
-    TRY(token_list_add_text(list, w->model, query, strlen(query), 0, err));
-    if (s->eos >= 0)
-        TRY(token_list_add(list, &s->eos, 1, err));
-    if (middle >= 0)
-        TRY(token_list_add(list, &middle, 1, err));
-    TRY(token_list_add_text(list, w->model, document, strlen(document), 0, err));
-    return s->eos >= 0 ? token_list_add(list, &s->eos, 1, err) : HEARTH_OK;
+    int32_t *tokens;
+    size_t n;
+    TRY(hearth_tokenize_pair(w->model, query, strlen(query), document, strlen(document), &tokens,
+                             &n, err));
+    hearth_status status = token_list_add(list, tokens, n, err);
+    hearth_free(tokens);
+    return status;
+}
+
+/* Which of a text's scores ranks it: that of "yes" where the model answers a question. */
+static size_t ranking_label(const hearth_model_info *info)
+{
+    for (size_t i = 0; info->labels && i < info->n_labels; i++) {
+        if (strcmp(info->labels[i], "yes") == 0)
+            return i;
+    }
+    return 0;
 }
 
 hearth_status worker_rerank(worker_call *c, hearth_error *err)
@@ -179,6 +196,10 @@ hearth_status worker_rerank(worker_call *c, hearth_error *err)
     hearth_status status = HEARTH_OK;
     float *scores = NULL;
     texts t = {0};
+    if (pooling_of(c->w) != HEARTH_POOLING_RANK)
+        FAIL(err, EUNSUPPORTED, "rerank",
+             "this engine does not rank documents: start it with --reranking and a model that has "
+             "a classifier");
     TRY_OUT(texts_init(&t, r->n_documents, err));
     scores = mem_calloc(t.n, sizeof *scores);
     if (scores == NULL) {
@@ -189,7 +210,7 @@ hearth_status worker_rerank(worker_call *c, hearth_error *err)
         TRY_OUT(add_pair(&t.lists[i], c->w, r->query, r->documents[i], err));
     TRY_OUT(compute(c, &t, HEARTH_POOLING_RANK, err));
     for (size_t i = 0; i < t.n; i++)
-        scores[i] = t.items[i].out[0];
+        scores[i] = t.items[i].out[ranking_label(c->w->info)];
     status = response_rerank(c->r, &info, scores, t.n_tokens, &c->reply->body, err);
 out:
     mem_free(scores);

@@ -198,19 +198,24 @@ typedef enum hearth_pooling {
     HEARTH_POOLING_MEAN = 1,
     HEARTH_POOLING_CLS = 2,  /* the first token's */
     HEARTH_POOLING_LAST = 3, /* the last token's */
-    HEARTH_POOLING_RANK = 4  /* a score from a classifier head: EUNSUPPORTED where there is none */
+    HEARTH_POOLING_RANK = 4  /* the scores of a reranker's classifier: EUNSUPPORTED where the model
+                                has none. The text is a query and a document as the model wants
+                                them: hearth_tokenize_pair */
 } hearth_pooling;
 
 typedef struct hearth_embed_item {
     const int32_t *tokens; /* at least one */
     size_t n_tokens;
-    float *out; /* n_embd floats; n_tokens times that for HEARTH_POOLING_NONE */
+    float *out; /* n_embd floats; n_tokens times that for HEARTH_POOLING_NONE. For
+                   HEARTH_POOLING_RANK n_labels floats (hearth_model_info), in the order of its
+                   labels: what the classifier gives, and where that is meant as the logits of
+                   answers (Qwen3: "yes", "no"), their probabilities */
 } hearth_embed_item;
 
 typedef struct hearth_embed_options {
     size_t struct_size; /* set by hearth_embed_options_init */
     hearth_pooling pooling;
-    bool normalize; /* every vector to length 1 */
+    bool normalize; /* every vector to length 1; not the scores of HEARTH_POOLING_RANK */
     uint64_t client;
     hearth_progress progress; /* texts done of all; false cancels. Asked after every text, and some
                                  times a second while waiting */
@@ -219,10 +224,10 @@ typedef struct hearth_embed_options {
 /* The model's pooling, normalized. */
 HEARTH_API void hearth_embed_options_init(hearth_embed_options *options);
 
-/* Embeddings of n texts, as many in one pass as fit; returns when all are there. They wait in the
- * same queue as requests, a few at a time. All or nothing: on failure the outs are undefined.
- * ECANCELED by progress; ECONTEXT names the text that is too long and both counts; EBUSY as for
- * submit. Any thread. */
+/* Embeddings or scores of n texts, as many in one pass as fit; returns when all are there. They
+ * wait in the same queue as requests, a few at a time. All or nothing: on failure the outs are
+ * undefined. ECANCELED by progress; ECONTEXT names the text that is too long and both counts; EBUSY
+ * as for submit. Any thread. */
 HEARTH_API hearth_status hearth_engine_embed(hearth_engine *engine, const hearth_embed_item *items,
                                              size_t n, const hearth_embed_options *options,
                                              hearth_error *err);

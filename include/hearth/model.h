@@ -87,8 +87,10 @@ typedef struct hearth_model_info {
     uint32_t n_ff;
     uint32_t n_expert;
     uint32_t n_expert_used;
-    uint32_t sliding_window; /* 0: none */
-    bool causal;             /* false: an encoder, which gives embeddings and no logits */
+    uint32_t sliding_window;   /* 0: none */
+    bool causal;               /* false: an encoder, which gives embeddings and no logits */
+    uint32_t n_labels;         /* outputs of a reranker's classifier; 0: the model has none */
+    const char *const *labels; /* their names, n_labels; NULL if the file does not tell */
 } hearth_model_info;
 
 /* Valid until close. Fields that the file does not tell are 0 or "". */
@@ -182,6 +184,15 @@ enum {
 HEARTH_API hearth_status hearth_tokenize(const hearth_model *model, const char *text, size_t n_text,
                                          unsigned flags, int32_t **tokens, size_t *n_tokens,
                                          hearth_error *err);
+/* A query and a document as a reranker wants to read them together: by the template of the file
+ * (tokenizer.chat_template.rerank, with {query} and {document} in it), or else
+ *     bos query eos [sep] document eos
+ * with the special tokens that the file asks for (an encoder's CLS and SEP are its bos and eos). No
+ * text of the two becomes a control token. *tokens is the caller's: hearth_free. */
+HEARTH_API hearth_status hearth_tokenize_pair(const hearth_model *model, const char *query,
+                                              size_t n_query, const char *document,
+                                              size_t n_document, int32_t **tokens, size_t *n_tokens,
+                                              hearth_error *err);
 /* The text of a whole sequence. special: write control tokens too. *text (NUL-terminated) is the
  * caller's: hearth_free. */
 HEARTH_API hearth_status hearth_detokenize(const hearth_model *model, const int32_t *tokens,

@@ -64,7 +64,9 @@ HEARTH_API hearth_status hearth_session_set_adapters(hearth_session *session, co
 HEARTH_API const float *hearth_session_logits(const hearth_session *session);
 
 /* The pooled embedding of everything fed, n_embd floats to out: by the model's pooling (mean where
- * it names none). normalize: to length 1. EINVAL if nothing was fed or the session was rewound. */
+ * it names none; of a reranker, the hidden state that its classifier reads: scores are
+ * hearth_engine_embed's). normalize: to length 1. EINVAL if nothing was fed or the session was
+ * rewound. */
 HEARTH_API hearth_status hearth_session_embedding(hearth_session *session, bool normalize,
                                                   float *out, hearth_error *err);
 

@@ -32,10 +32,10 @@ static hearth_status choose_pooling(const hparams *h, hearth_pooling asked, pool
     *out = asked == HEARTH_POOLING_MODEL ? h->pooling : (pooling_kind)asked;
     if (asked == HEARTH_POOLING_MODEL && *out == POOLING_NONE)
         *out = POOLING_MEAN;
-    if (*out == POOLING_RANK)
+    if (*out == POOLING_RANK && h->n_labels == 0)
         FAIL(err, EUNSUPPORTED, "pooling",
-             "pooling 'rank' needs a classifier head, which this build does not read; ask for "
-             "another pooling");
+             "pooling 'rank' needs a reranker: this model's file has no classifier (cls.weight, "
+             "cls.output.weight); ask for another pooling");
     return HEARTH_OK;
 }
 

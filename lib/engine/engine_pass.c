@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/fmath.h"
+#include "engine/pooling_rank.h"
 #include "engine/sampler.h"
 #include "engine/token_probs.h"
 #include "os/clock.h"
@@ -231,7 +232,10 @@ static void add_hidden(hearth_engine *e, const pass_part *part)
     }
     if (request_n_pending(r) > 0)
         return;
-    if (r->pooling != POOLING_NONE) {
+    if (r->pooling == POOLING_RANK) {
+        rank_scores(e->model, pooled_row(&r->pooled, rank_token(&e->model->h)), r->scratch,
+                    r->result);
+    } else if (r->pooling != POOLING_NONE) {
         pooled_result(&r->pooled, f, r->pooling, r->result);
         if (r->normalize)
             pooling_normalize(f, r->result, width);

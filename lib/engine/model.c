@@ -46,6 +46,25 @@ static hearth_status describe_strings(hearth_model *m, hearth_error *err)
     return HEARTH_OK;
 }
 
+static hearth_status describe_labels(hearth_model *m, hearth_error *err)
+{
+    m->info.n_labels = m->h.n_labels;
+    const gguf_string *names = hparams_labels(&m->h, m->g, m->arch);
+    if (names == NULL)
+        return HEARTH_OK;
+    m->labels = mem_calloc(m->h.n_labels, sizeof *m->labels);
+    if (m->labels == NULL)
+        return error_no_memory(err, "labels", m->h.n_labels * sizeof *m->labels);
+    m->info.labels = (const char *const *)m->labels;
+    for (size_t i = 0; i < m->h.n_labels; i++) {
+        m->labels[i] = mem_dup(names[i].data, names[i].n);
+        if (m->labels[i] == NULL)
+            return error_no_memory(err, "labels", names[i].n);
+        metadata_repair(m->labels[i], names[i].n);
+    }
+    return HEARTH_OK;
+}
+
 /* Before (or without) opening the tokenizer: which kind the file asks for. */
 static const char *tokenizer_kind_of(const gguf *g)
 {
@@ -128,6 +147,8 @@ static hearth_status describe(hearth_model *m, hearth_error *err)
     info->isa = m->scope == HEARTH_SCOPE_ALL ? m->kernels->isa : "";
     TRY(describe_strings(m, err));
     describe_hparams(m);
+    if (m->arch)
+        TRY(describe_labels(m, err));
     describe_tensors(m);
     if (m->arch == NULL && m->t)
         info->n_vocab = (uint32_t)tokenizer_n_vocab(m->t);
@@ -337,6 +358,9 @@ void hearth_model_close(hearth_model *model)
     gguf_close(model->g);
     for (size_t i = 0; i < sizeof model->strings / sizeof *model->strings; i++)
         mem_free(model->strings[i]);
+    for (size_t i = 0; model->labels && i < model->info.n_labels; i++)
+        mem_free(model->labels[i]);
+    mem_free(model->labels);
     mem_free(model);
 }
 

@@ -30,6 +30,7 @@ struct hearth_model {
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */
     _Atomic(token_index *) token_index; /* for grammars: made by the first that needs it */
     char *strings[4];                   /* NUL-terminated copies that info points to */
+    char **labels;                      /* the same, info.n_labels; or NULL */
 };
 
 /* Makes text from a file what model.h promises, a string of UTF-8: bytes that belong to no

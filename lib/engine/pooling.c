@@ -27,9 +27,15 @@ void pooled_add(pooled *p, const float_kernels *f, const float *rows, size_t str
     p->n += n;
 }
 
+const float *pooled_row(const pooled *p, pooling_kind kind)
+{
+    return kind == POOLING_CLS ? p->first : p->last;
+}
+
 void pooled_result(const pooled *p, const float_kernels *f, pooling_kind kind, float *out)
 {
-    const float *source = kind == POOLING_CLS ? p->first : kind == POOLING_LAST ? p->last : p->sum;
+    bool one = kind == POOLING_CLS || kind == POOLING_LAST;
+    const float *source = one ? pooled_row(p, kind) : p->sum;
     memcpy(out, source, p->width * sizeof *out);
     if (source == p->sum)
         f->scale(out, 1.0f / (float)p->n, p->width);

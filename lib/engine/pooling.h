@@ -28,6 +28,9 @@ void pooled_init(pooled *p, float *memory, size_t width);
 /* n rows, `stride` floats from one to the next. */
 void pooled_add(pooled *p, const float_kernels *f, const float *rows, size_t stride, size_t n);
 
+/* Of the first token (CLS) or the last (anything else); n must not be 0. Borrowed. */
+const float *pooled_row(const pooled *p, pooling_kind kind);
+
 /* By MEAN, CLS or LAST (anything else is MEAN); n must not be 0. */
 void pooled_result(const pooled *p, const float_kernels *f, pooling_kind kind, float *out);
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "engine/engine_state.h"
 #include "engine/options.h"
+#include "engine/pooling_rank.h"
 #include "os/clock.h"
 
 void hearth_request_options_init(hearth_request_options *options)
@@ -219,6 +220,13 @@ hearth_status request_new_embedding(hearth_request **out, const hearth_model *mo
         goto out;
     }
     pooled_init(&r->pooled, r->hidden, model->h.n_embd);
+    if (pooling == POOLING_RANK) {
+        r->scratch = mem_alloc_aligned(rank_scratch_bytes(model));
+        if (r->scratch == NULL) {
+            status = error_no_memory(err, "a score", rank_scratch_bytes(model));
+            goto out;
+        }
+    }
     *out = r;
     return HEARTH_OK;
 out:
@@ -249,6 +257,7 @@ void request_unref(hearth_request *r)
     mem_free(r->end_tokens);
     mem_free(r->tokens);
     mem_free(r->hidden);
+    mem_free(r->scratch);
     monitor_deinit(&r->door);
     mem_free(r);
 }

@@ -73,6 +73,7 @@ struct hearth_request {
     bool normalize;
     float *result; /* of an embedding, the caller's */
     float *hidden; /* memory of pooled */
+    void *scratch; /* of the classifier, for POOLING_RANK */
     pooled pooled;
 
     /* engine */

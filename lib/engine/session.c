@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/options.h"
+#include "engine/pooling_rank.h"
 
 uint64_t session_bytes(const hparams *h, const hearth_plan *plan)
 {
@@ -323,7 +324,7 @@ hearth_status hearth_session_embedding(hearth_session *s, bool normalize, float 
              "kept; feed the text again from the start");
     if (s->pooled.n == 0)
         FAIL(err, EINVAL, "embedding", "nothing was fed yet; feed the text first");
-    pooled_result(&s->pooled, f, h->pooling, out);
+    pooled_result(&s->pooled, f, h->pooling == POOLING_RANK ? rank_token(h) : h->pooling, out);
     if (normalize)
         pooling_normalize(f, out, h->n_embd);
     return HEARTH_OK;

@@ -25,6 +25,7 @@ struct arch {
     bool ungated;         /* the feed-forward is down(act(up x)), without a gate */
     bool no_pre_norms;    /* attention and feed-forward read the residual stream as it is */
     bool post_norms;      /* their outputs are normed before they are added */
+    bool rank_softmax;    /* what a reranker's classifier gives are probabilities */
     const char *ffn_norm; /* the name of the feed-forward's pre-norm, if not "ffn_norm" */
     /* Reads what only this architecture has; the common values are already in h. May be NULL. */
     hearth_status (*read)(hparams *h, const gguf *g, const arch *a, hearth_error *err);

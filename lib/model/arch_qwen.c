@@ -38,6 +38,7 @@ const arch arch_qwen3 = {
     .name = "qwen3",
     .norm = NORM_RMS,
     .rope = ROPE_NEOX,
+    .rank_softmax = true, /* of the logits of "yes" and "no" */
 };
 
 const arch arch_qwen3moe = {

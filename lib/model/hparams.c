@@ -243,6 +243,42 @@ static hearth_status read_vocab_size(hparams *h, const gguf *g, const arch *a, h
     return HEARTH_OK;
 }
 
+static const gguf_value *find_labels(const gguf *g, const arch *a)
+{
+    char key[KEY_MAX];
+    make_key(key, a, "classifier.output_labels");
+    return gguf_find(g, key);
+}
+
+/* The last matrix of the classifier tells; metadata with names must agree. */
+static hearth_status read_classifier(hparams *h, const gguf *g, const arch *a, hearth_error *err)
+{
+    const gguf_tensor *last = gguf_find_tensor(g, "cls.output.weight");
+    const gguf_value *names = find_labels(g, a);
+    if (last == NULL)
+        last = gguf_find_tensor(g, "cls.weight");
+    if (last == NULL)
+        return HEARTH_OK;
+    if (last->ne[1] > MAX_LABELS)
+        FAIL(err, EFORMAT, "cls.output.weight",
+             "the classifier has %llu outputs; %d are the most that make sense",
+             (unsigned long long)last->ne[1], MAX_LABELS);
+    h->n_labels = (uint32_t)last->ne[1];
+    if (names && (names->type != GGUF_ARRAY || names->element_type != GGUF_STRING ||
+                  names->n != h->n_labels))
+        FAIL(err, EFORMAT, "classifier.output_labels",
+             "%s.classifier.output_labels must name the %u outputs of the classifier, but has %zu "
+             "entries; the file is damaged",
+             a->name, h->n_labels, names->n);
+    return HEARTH_OK;
+}
+
+const gguf_string *hparams_labels(const hparams *h, const gguf *g, const arch *a)
+{
+    const gguf_value *names = find_labels(g, a);
+    return names && h->n_labels > 0 ? names->strings : NULL;
+}
+
 static hearth_status find_arch(const arch **a, const gguf *g, hearth_error *err)
 {
     gguf_string name = {"", 0};
@@ -297,6 +333,7 @@ hearth_status hparams_read(hparams *h, const arch **out, const gguf *g, hearth_e
     uint32_t pooling = POOLING_NONE;
     TRY(hparams_get_u32(g, a, "pooling_type", 0, POOLING_RANK, &pooling, NULL, err));
     h->pooling = (pooling_kind)pooling;
+    TRY(read_classifier(h, g, a, err));
     h->embedding_scale = 1.0f;
     h->residual_scale = 1.0f;
     h->logit_scale = 1.0f;

@@ -24,7 +24,8 @@ enum {
     MAX_HEADS = 4096,
     MAX_EXPERTS = 1024,
     MAX_CONTEXT = 1 << 28,
-    MAX_VOCAB = 1 << 24
+    MAX_VOCAB = 1 << 24,
+    MAX_LABELS = 1 << 16
 };
 
 typedef enum norm_kind { NORM_RMS, NORM_LAYER } norm_kind;
@@ -111,6 +112,8 @@ typedef struct hparams {
     uint32_t n_ff_shared;
     gating_kind gating;
     bool expert_weights_norm; /* divide the weights of the chosen by their sum */
+
+    uint32_t n_labels; /* outputs of a reranker's classifier; 0: the model has none */
 } hparams;
 
 typedef struct arch arch;
@@ -128,6 +131,9 @@ hearth_status hparams_get_f32(const gguf *g, const arch *a, const char *suffix, 
                               bool *found, hearth_error *err);
 hearth_status hparams_get_bool(const gguf *g, const arch *a, const char *suffix, bool *out,
                                hearth_error *err);
+
+/* The names of the classifier's outputs, h->n_labels of them; NULL if the file does not tell. */
+const gguf_string *hparams_labels(const hparams *h, const gguf *g, const arch *a);
 
 /* Which layers slide, where there is a window: ARCHITECTURE.attention.sliding_window_pattern, an
  * array with a flag for each layer or a period P (the last of every P layers sees everything; 0:

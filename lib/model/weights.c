@@ -293,6 +293,15 @@ static linear bind_table(binder *b, const char *part, size_t min_rows)
     return bind_linear(b, part, b->h->n_embd, (size_t)t->ne[1], REQUIRED);
 }
 
+/* A dense layer, or an output, or both. */
+static void bind_classifier(binder *b)
+{
+    const hparams *h = b->h;
+    bool output = has(b, "cls.output");
+    b->w->cls = bind_linear(b, "cls", h->n_embd, output ? h->n_embd : h->n_labels, OPTIONAL);
+    b->w->cls_output = bind_linear(b, "cls.output", h->n_embd, h->n_labels, OPTIONAL);
+}
+
 static void bind_model(binder *b, const arch *a)
 {
     weights *w = b->w;
@@ -309,6 +318,7 @@ static void bind_model(binder *b, const arch *a)
             w->output.bias = bind_vector(b, "output", "bias", h->n_vocab, OPTIONAL);
         }
     }
+    bind_classifier(b);
     w->rope_freqs = bind_vector(b, "rope_freqs", "weight", h->n_rot / 2, OPTIONAL);
     w->rope_long = bind_vector(b, "rope_factors_long", "weight", h->n_rot / 2, OPTIONAL);
     w->rope_short = bind_vector(b, "rope_factors_short", "weight", h->n_rot / 2, OPTIONAL);

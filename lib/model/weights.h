@@ -63,6 +63,7 @@ typedef struct weights {
     norm_weights embd_norm;
     norm_weights output_norm;
     linear output; /* the token embedding if the file has no other; data NULL for encoders */
+    linear cls, cls_output;  /* a reranker's classifier: tanh(cls x), then cls_output x */
     const float *rope_freqs; /* n_rot / 2 divisors, or NULL */
     const float *rope_long;
     const float *rope_short;

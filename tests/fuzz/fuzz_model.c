@@ -133,6 +133,13 @@ static void make_tokens(const hearth_model *model, int32_t tokens[N_TEXT])
     require(status == (has_text(model) ? HEARTH_OK : HEARTH_EUNSUPPORTED));
     if (status != HEARTH_OK)
         return;
+    int32_t *pair;
+    if (succeeded(hearth_tokenize_pair(model, text, 5, text, sizeof text - 1, &pair, &n_text, &err),
+                  &err)) {
+        for (size_t i = 0; i < n_text; i++)
+            require(pair[i] >= 0 && (uint32_t)pair[i] < n_vocab);
+        hearth_free(pair);
+    }
     require(hearth_detokenize(model, ids, n_ids, true, &written, &n_text, &err) == HEARTH_OK);
     for (size_t i = 0; i < N_TEXT; i++) {
         tokens[i] = i < n_ids ? ids[i] : tokens[i];
