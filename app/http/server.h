@@ -4,14 +4,13 @@
  *
  * What     libmicrohttpd with one thread per connection, so that a handler may simply block. What
  *          is refused before a handler sees it: hosts, origins and keys (guard.h), unknown paths
- *          (404) and methods (405), bodies that are too large (413) or a page's and not JSON (415), and every
- *          request while the server is not ready (503).
- * Limits   Of everything that a client can make larger or longer: heads, bodies, all bodies
- *          together, connections, and the time for each step. A head that is late, a body that
- *          is late and an answer that is not taken all end the connection.
- * Ending   http_server_stop closes the port, lets running requests end, then asks them to
- *          (HTTP_ENDING), then closes what is left.
- * Threads  start, stop and free from one thread; handlers run on many at once.
+ *          (404) and methods (405), bodies that are too large (413) or a page's and not JSON (415),
+ * and every request while the server is not ready (503). Limits   Of everything that a client can
+ * make larger or longer: heads, bodies, all bodies together, connections, and the time for each
+ * step. A head that is late, a body that is late and an answer that is not taken all end the
+ * connection. Ending   http_server_stop closes the port, lets running requests end, then asks them
+ * to (HTTP_ENDING), then closes what is left. Threads  start, stop and free from one thread;
+ * handlers run on many at once.
  */
 #ifndef HEARTH_HTTP_SERVER_H
 #define HEARTH_HTTP_SERVER_H

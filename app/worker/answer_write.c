@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "os/clock.h"
 #include "worker/answer_state.h"
+#include "worker/slots.h"
 
 reply_usage answer_usage(const choice *x, const hearth_request_event *e)
 {
@@ -178,6 +179,8 @@ static hearth_status write_done(answer *a, uint32_t i, const hearth_request_even
     }
     x->done = true;
     a->n_done++;
+    if (e->type == HEARTH_REQUEST_DONE)
+        TRY(slots_keep(a->w, done.id_slot, x->request, err));
     metrics_tokens(&a->w->metrics, e->n_prompt + e->n_generated);
     return reply_write(a->y, &done, out, err);
 }

@@ -129,15 +129,6 @@ out:
     return status;
 }
 
-hearth_status worker_slot_action(worker_call *c, hearth_error *err)
-{
-    const char *action = http_request_query(c->q, "action");
-    FAIL(err, EUNSUPPORTED, "action",
-         "slots are not %s: finished prompts are kept by themselves, and with --disk-cache also "
-         "for later runs",
-         action && strcmp(action, "erase") == 0 ? "erased" : "saved to files");
-}
-
 /* ---- metrics ---- */
 
 hearth_status worker_metrics(worker_call *c, hearth_error *err)

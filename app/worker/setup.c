@@ -14,6 +14,7 @@
 #include "os/file.h"
 #include "worker/adapters.h"
 #include "worker/infill.h"
+#include "worker/slots.h"
 
 enum { TEXT_FILE_MAX = 4 << 20 };
 
@@ -154,7 +155,8 @@ static hearth_status check_guesses(const char *types, hearth_error *err)
         type += *type == ',';
         if (strncmp(type, "ngram", 5) != 0)
             FAIL(err, EINVAL, "--spec-type",
-                 "--spec-type: '%.64s' is not there; tokens are guessed from the text so far (ngram) "
+                 "--spec-type: '%.64s' is not there; tokens are guessed from the text so far "
+                 "(ngram) "
                  "or not at all (none)",
                  types);
     }
@@ -247,6 +249,7 @@ hearth_status setup_worker(worker *w, hearth_error *err)
         .n_choices_max = hearth_engine_get_plan(w->engine)->n_parallel,
     };
     log_plan(w);
+    TRY(slots_init(w, err));
     TRY(infill_tokens_find(&w->infill, w->model, err));
     return chat_setup_open(&w->chat, w->model, &w->host->log, err);
 }
@@ -254,6 +257,7 @@ hearth_status setup_worker(worker *w, hearth_error *err)
 void setup_undo(worker *w)
 {
     chat_setup_deinit(&w->chat);
+    slots_deinit(w);
     hearth_engine_close(w->engine);
     hearth_model_close(w->model);
     json_decref(w->schema_json);

@@ -49,7 +49,8 @@ typedef struct worker {
     const char **adapters; /* paths; one allocation with their texts */
     size_t n_adapters;
     float *scales;        /* of adapters: what requests without a say of their own get */
-    pthread_mutex_t lock; /* of answers and scales */
+    hearth_text **texts;  /* [n_parallel], see slots.h; NULL: none yet */
+    pthread_mutex_t lock; /* of answers, scales and texts */
     struct answer *answers;
     atomic_bool ready;
 } worker;

@@ -190,6 +190,42 @@ HEARTH_API void hearth_request_free(hearth_request *request);
 /* Unique within the engine, from 1; as in hearth_engine_slot. */
 HEARTH_API uint64_t hearth_request_id(const hearth_request *request);
 
+/* ---- texts in files ---- */
+
+/* The text of a request: its tokens, and with which adapters they were read. Immutable; any thread.
+ * It holds no keys and values. */
+typedef struct hearth_text hearth_text;
+
+/* After DONE: prompt and answer, as they stand in the context. EINVAL before. */
+HEARTH_API hearth_status hearth_request_text(const hearth_request *request, hearth_text **out,
+                                             hearth_error *err);
+HEARTH_API hearth_text *hearth_text_ref(hearth_text *text);
+/* Lets go of one reference. NULL is fine. */
+HEARTH_API void hearth_text_free(hearth_text *text);
+HEARTH_API size_t hearth_text_n_tokens(const hearth_text *text);
+
+typedef struct hearth_text_counts {
+    size_t n_tokens;  /* whose keys and values were written, or are in the prefix cache now */
+    uint64_t n_bytes; /* of the file */
+} hearth_text_counts;
+
+/* Writes the keys and values that the prefix cache has of a text into a file, which appears when it
+ * is whole. What the cache has dropped, from the first page that is missing on, is not in it.
+ * Requests go on meanwhile. EUNSUPPORTED with no_prefix_cache. Any thread. */
+HEARTH_API hearth_status hearth_engine_save(hearth_engine *engine, const hearth_text *text,
+                                            const char *path, hearth_text_counts *out,
+                                            hearth_error *err);
+/* Puts them back into the prefix cache, as far as it has room: a prompt that begins like the text
+ * need not be read then. EFORMAT for a file that is damaged or none of these, EMISMATCH for one of
+ * another model or cache type, ECONTEXT for one that is too long. Any thread. */
+HEARTH_API hearth_status hearth_engine_load(hearth_engine *engine, const char *path,
+                                            hearth_text **out, hearth_text_counts *counts,
+                                            hearth_error *err);
+/* Drops the text from the prefix cache, but for pages that other texts share or requests use. What
+ * is in disk_dir stays there. */
+HEARTH_API hearth_status hearth_engine_forget(hearth_engine *engine, const hearth_text *text,
+                                              hearth_error *err);
+
 /* ---- embeddings ---- */
 
 typedef enum hearth_pooling {

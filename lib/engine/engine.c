@@ -149,13 +149,14 @@ static void work(void *arg)
     uint64_t n_wakes;
     while (take_in(e, &n_wakes)) {
         engine_cache_take_written(e);
+        bool more = engine_do_jobs(e);
         end_those_over(e);
         scheduler_admit(e);
         scheduler_make_pass(e);
         show(e);
         if (e->pass.n > 0)
             engine_run_pass(e);
-        else
+        else if (!more)
             wait_for_wake(e, n_wakes);
     }
     cancel_all(e);
@@ -332,6 +333,7 @@ hearth_status engine_enqueue(hearth_engine *e, hearth_request *r, hearth_error *
     }
     request_ref(r);
     r->engine = e;
+    r->root_key = adapter_mix_fingerprint(&r->mix, e->tree.roots[0].key);
     r->id = ++e->next_id;
     if (e->inbox.last)
         e->inbox.last->next = r;

@@ -16,7 +16,7 @@
 /* From disk, between two passes. */
 enum { MOST_READ_BYTES = 16 << 20 };
 
-static uint32_t take_page(hearth_engine *e)
+uint32_t engine_cache_take_page(hearth_engine *e)
 {
     uint32_t page = page_pool_take(&e->pool);
     if (page == NO_PAGE && prefix_tree_evict(&e->tree))
@@ -59,7 +59,7 @@ static void copy_similar(hearth_engine *e, hearth_request *r)
     if (found == NO_PAGE)
         return;
     page_pool_ref(&e->pool, found); /* must not be the page that leaves for the copy */
-    uint32_t page = take_page(e);
+    uint32_t page = engine_cache_take_page(e);
     if (page != NO_PAGE) {
         memcpy(page_pool_data(&e->pool, page), page_pool_data(&e->pool, found), e->pool.page_bytes);
         sequence_push(r->pages, &e->pool, page);
@@ -73,7 +73,7 @@ static void copy_similar(hearth_engine *e, hearth_request *r)
 static uint32_t read_page(hearth_engine *e, const hearth_request *r)
 {
     const int32_t *tokens = r->tokens + r->n_past;
-    uint32_t page = e->store ? take_page(e) : NO_PAGE;
+    uint32_t page = e->store ? engine_cache_take_page(e) : NO_PAGE;
     if (page == NO_PAGE)
         return NO_PAGE;
     uint32_t node = NO_PAGE;
@@ -132,7 +132,7 @@ size_t engine_cache_reserve(hearth_engine *e, hearth_request *r, size_t n)
 {
     size_t room;
     while ((room = (size_t)r->pages->n_pages * KV_PAGE - r->n_past) < n) {
-        uint32_t page = take_page(e);
+        uint32_t page = engine_cache_take_page(e);
         if (page == NO_PAGE)
             return room;
         sequence_push(r->pages, &e->pool, page);

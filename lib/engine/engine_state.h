@@ -6,6 +6,7 @@
  *   scheduler.c     who is admitted, and what goes into a pass
  *   engine_cache.c  which pages a request has: from the prefix tree, the disk, the pool
  *   engine_pass.c   a pass and what follows from it: tokens, text, events, embeddings
+ *   engine_text.c   the pages of one text: into a file, and back
  *   engine_plan.c   memory
  *
  * Threads  Everything belongs to the engine's thread, but for what is under "door". No lock is held
@@ -44,6 +45,8 @@ typedef struct pass {
     bool may_be_cut; /* one request alone reads: a new one need not wait for the end */
 } pass;
 
+typedef struct cache_job cache_job; /* engine_text.c */
+
 struct hearth_engine {
     const hearth_model *model;
     hearth_engine_options options;
@@ -73,6 +76,7 @@ struct hearth_engine {
     monitor door;
     request_list inbox; /* submitted, not seen by the thread yet */
     uint32_t n_waiting; /* those in the inbox included */
+    cache_job *jobs;    /* to be done between two passes, the first one first */
     uint64_t n_wakes;
     uint64_t next_id;
     hearth_engine_stats shown; /* as of the last pass */
@@ -109,7 +113,15 @@ void scheduler_count(hearth_engine *e, hearth_request *r, size_t n_tokens);
 /* It waits or runs no more; gives up the engine's reference. */
 void scheduler_remove(hearth_engine *e, hearth_request *r);
 
+/* ---- engine_text.c ---- */
+
+/* Does some of a job that waits; true if there is more to do. */
+bool engine_do_jobs(hearth_engine *e);
+
 /* ---- engine_cache.c ---- */
+
+/* A page with one reference, free or taken from the prefix tree; NO_PAGE if all are in use. */
+uint32_t engine_cache_take_page(hearth_engine *e);
 
 /* Takes what the prefix cache has of a request's pending text. False if there is more to be had
  * from disk, for which the next pass should not wait. */

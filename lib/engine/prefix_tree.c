@@ -225,6 +225,14 @@ static bool is_unused(const prefix_tree *t, uint32_t at)
     return t->nodes[at].n_tokens > 0 && t->pool->references[at] == 1;
 }
 
+bool prefix_tree_forget(prefix_tree *t, uint32_t node)
+{
+    if (!is_unused(t, node) || t->nodes[node].first_child != NO_PAGE)
+        return false;
+    drop(t, node);
+    return true;
+}
+
 bool prefix_tree_evict(prefix_tree *t)
 {
     const prefix_node *best = NULL;

@@ -62,6 +62,7 @@ struct hearth_request {
     hearth_matcher *matcher; /* NULL: any text */
     adapter_mix mix;
     float *scales; /* of the mix */
+    uint64_t root_key;
     uint32_t root; /* of its pages, in the prefix tree: engine's, where `caches` */
     answer_text text;
     int32_t *end_tokens; /* forbidden, with ignore_eos */

@@ -61,8 +61,7 @@ void scheduler_count(hearth_engine *e, hearth_request *r, size_t n_tokens)
 
 void scheduler_add(hearth_engine *e, hearth_request *r)
 {
-    uint64_t key = adapter_mix_fingerprint(&r->mix, e->tree.roots[0].key);
-    r->caches = r->caches && prefix_tree_take_root(&e->tree, key, &r->root);
+    r->caches = r->caches && prefix_tree_take_root(&e->tree, r->root_key, &r->root);
     r->node = r->root;
     r->client = find_client(e, r->client_key);
     r->client->n_requests++;

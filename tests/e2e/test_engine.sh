@@ -237,6 +237,43 @@ post /completion '{"prompt":"a","lora":[{"id":0,"scale":1},{"id":7,"scale":1}]}'
 expect_status 400
 expect_body 'lora\[1\]\.id: 7'
 
+# ---- slots: a text in a file, over two engines ----
+mkdir "$work/saved"
+told='"prompt":"Hearth is a program that runs language models on your own computer, in private.","temperature":0,"ignore_eos":true'
+start_engine -m ember --port 0 -np 2 --slot-save-path "$work/saved" || finish
+post '/slots/1?action=save' '{"filename":"a.bin"}'
+expect_status 400
+expect_body 'slot 1 has no text'
+post /completion "{$told,\"n_predict\":90,\"id_slot\":1}"
+whole=$(json 'b.content')
+n_text=$(json 'b.tokens_evaluated + b.tokens_predicted - 1')
+post '/slots/1?action=save' '{"filename":"a.bin"}'
+expect_equal "$(json '[b.id_slot, b.filename, b.n_saved]')" "[1,\"a.bin\",$n_text]"
+expect_equal "$(json 'b.n_written')" "$(wc -c <"$work/saved/a.bin" | tr -d ' ')"
+post '/slots/1?action=save' '{"filename":"../a.bin"}'
+expect_status 400
+post '/slots/7?action=save' '{"filename":"a.bin"}'
+expect_status 400
+post '/slots/1?action=copy' '{"filename":"a.bin"}'
+expect_status 400
+post '/slots/1?action=save' '{}'
+expect_status 400
+start_engine -m ember --port 0 -np 2 --slot-save-path "$work/saved" || finish
+post '/slots/0?action=restore' '{"filename":"a.bin"}'
+expect_equal "$(json '[b.id_slot, b.n_restored]')" "[0,$n_text]"
+post /completion "{$told,\"n_predict\":90}"
+expect_equal "$(json 'b.content')" "$whole"
+expect_equal "$(json 'b.timings.cache_n === b.tokens_evaluated - 1')" true
+get '/slots/0?action=erase' -X POST
+expect_status 200
+post /completion "{$told,\"n_predict\":1}"
+expect_equal "$(json 'b.timings.cache_n')" 0
+post '/slots/0?action=restore' '{"filename":"b.bin"}'
+expect_status 404
+head -c 5000 "$work/saved/a.bin" >"$work/saved/b.bin"
+post '/slots/0?action=restore' '{"filename":"b.bin"}'
+expect_status 422
+
 # ---- guesses: told, and never a change ----
 repeated='{"prompt":"one two three four one two three four one two three four one two","temperature":0,"n_predict":40,"ignore_eos":true}'
 start_engine -m ember --port 0 --metrics --spec-type ngram-simple || finish
