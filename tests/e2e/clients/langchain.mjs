@@ -33,9 +33,10 @@ for await (const chunk of await withTools.stream(asked))
     calls = calls ? calls.concat(chunk) : chunk;
 equal('streamed tool', calls.tool_calls.map(c => [c.name, city.safeParse(c.args).success]), [['weather', true]]);
 
+const roomy = new ChatOpenAI({ ...options, maxTokens: 200 }); // what the model never learnt to write takes many tokens
 const shape = z.object({ kind: z.enum(['program', 'stone']), sure: z.boolean() });
 for (const method of ['jsonSchema', 'functionCalling'])
-    ok(method, shape.safeParse(await model.withStructuredOutput(shape, { method, name: 'shape' }).invoke(asked)).success);
+    ok(method, shape.safeParse(await roomy.withStructuredOutput(shape, { method, name: 'shape' }).invoke(asked)).success);
 
 const vectors = await new OpenAIEmbeddings(options).embedDocuments(['a', 'b']);
 ok('embeddings', vectors.length === 2 && vectors.flat().every(Number.isFinite));
