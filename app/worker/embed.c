@@ -88,7 +88,10 @@ static hearth_status compute(worker_call *c, texts *t, hearth_pooling pooling, h
     uint64_t n_values = 0, n_bytes = 0;
     size_t bytes = 0;
     t->n_tokens = 0;
+    c->detail.n_ctx = hearth_engine_get_plan(w->engine)->memory.n_ctx;
     for (size_t i = 0; i < t->n; i++) {
+        if (c->detail.n_prompt <= c->detail.n_ctx) /* the first that is too long is told of */
+            c->detail.n_prompt = t->lists[i].n;
         t->n_tokens += t->lists[i].n;
         n_values += result_width(w, &t->lists[i], pooling);
     }

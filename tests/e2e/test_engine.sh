@@ -121,6 +121,10 @@ post /v1/embeddings '{"input":"Hearth","dimensions":8}'
 expect_equal "$(json 'b.data[0].embedding.length')" 8
 post /v1/embeddings '{"input":"Hearth","dimensions":999999}'
 expect_status 400
+post /v1/embeddings "{\"input\":[\"Hearth\",\"$(printf 'word %.0s' $(seq 2000))\"]}"
+expect_status 400
+expect_equal "$(json 'b.error.code')" context_length_exceeded
+expect_equal "$(json 'b.error.n_prompt_tokens > b.error.n_ctx && b.error.n_ctx')" 512
 post /v1/embeddings '{"input":"Hearth","encoding_format":"base64"}'
 expect_equal "$(json 'typeof b.data[0].embedding')" string
 post /embedding '{"content":"Hearth"}'
