@@ -15,7 +15,7 @@ enum {
     DEFAULT_QUEUE = 128,
     MANY_CONTEXTS = 4, /* what the cache grows to, where memory is plenty */
     POSITIONS_PER_STREAM = 1024,
-    LEAST_STREAMS = 4, /* chosen by itself, as the next one */
+    LEAST_STREAMS = 8, /* chosen by itself, as the next one */
     MOST_STREAMS = 16,
     SAMPLER_BYTES = 28 /* per token of the vocabulary */
 };

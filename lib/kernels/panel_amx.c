@@ -494,7 +494,8 @@ static void pack_Q256_amx(const void *const *rows, size_t n, size_t k, void *til
     }
 }
 
-#define PANEL_MIN_COLUMNS 8
+#define PANEL_MIN_COLUMNS_B 10
+#define PANEL_MIN_COLUMNS_K 13
 #define PACK_Q256 pack_Q256_amx
 #define PANEL_TABLE panel_kernels_amx
 #include "kernels/panel_table_avx512.h"

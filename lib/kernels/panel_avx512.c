@@ -365,7 +365,8 @@ static void pack_Q256_avx512(const void *const *rows, size_t n, size_t k, void *
     }
 }
 
-#define PANEL_MIN_COLUMNS 10
+#define PANEL_MIN_COLUMNS_B 10
+#define PANEL_MIN_COLUMNS_K 10
 #define PACK_Q256 pack_Q256_avx512
 #define PANEL_TABLE panel_kernels_avx512
 #include "kernels/panel_table_avx512.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * panel_table_avx512.h - the table of panel kernels of AVX-512 or AMX, included at the end of its
- * file after defining PANEL_TABLE, the table's name, PACK_Q256 and PANEL_MIN_COLUMNS. The file has
+ * file after defining PANEL_TABLE, the table's name, PACK_Q256 and PANEL_MIN_COLUMNS_*. The file has
  * unpack_b, multiply_for_b, unpack_k and multiply_for_k.
  */
 #define DEFINE_F(name, elements, bytes)                                                            \
@@ -45,8 +45,8 @@
 const panel_kernels PANEL_TABLE = {
     .pack = {[ACT_Q32] = pack_Q32, [ACT_Q256] = PACK_Q256},
     .min_columns = {[WTYPE_CLASS_F] = 24,
-                    [WTYPE_CLASS_B] = PANEL_MIN_COLUMNS,
-                    [WTYPE_CLASS_K] = PANEL_MIN_COLUMNS},
+                    [WTYPE_CLASS_B] = PANEL_MIN_COLUMNS_B,
+                    [WTYPE_CLASS_K] = PANEL_MIN_COLUMNS_K},
     .matmul =
         {
 #define X(name, id, text, elements, bytes, class) FOR_##class([WTYPE_##name] = panel_##name)
