@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * panel_table_avx512.h - the table of panel kernels of AVX-512 or AMX, included at the end of its
- * file after defining PANEL_TABLE, the table's name, PACK_Q256 and PANEL_MIN_COLUMNS_*. The file has
- * unpack_b, multiply_for_b, unpack_k and multiply_for_k.
+ * file after defining PANEL_TABLE, the table's name, PACK_Q256 and PANEL_MIN_COLUMNS_*. The file
+ * has unpack_b, multiply_for_b, unpack_k and multiply_for_k.
  */
 #define DEFINE_F(name, elements, bytes)                                                            \
     static void panel_##name(const panel_job *job)                                                 \
