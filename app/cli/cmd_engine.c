@@ -66,6 +66,7 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
         o->general.log_level = HEARTH_LOG_INFO;
     worker_host host = {.log = cli_log(&o->general),
                         .interrupted = interrupt_pending,
+                        .is_urgent = interrupt_is_urgent,
                         .wait = wait_for_signal,
                         .tell = tell};
     if (o->flags.model && ember_is_named(o->flags.model)) {

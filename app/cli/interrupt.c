@@ -92,6 +92,11 @@ bool interrupt_pending(void)
     return atomic_load(&n_pending) > 0;
 }
 
+bool interrupt_is_urgent(void)
+{
+    return atomic_load(&n_pending) > 1;
+}
+
 bool interrupt_must_exit(void)
 {
     return atomic_load(&must_exit);

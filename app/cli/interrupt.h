@@ -19,6 +19,8 @@
 hearth_status interrupt_install(hearth_error *err);
 
 bool interrupt_pending(void);
+/* Whether a second signal came while the first was being dealt with. */
+bool interrupt_is_urgent(void);
 /* Whether SIGTERM or SIGHUP came: a conversation ends then, too. */
 bool interrupt_must_exit(void);
 /* The signal behind the pending interrupt, or 0. */

@@ -168,7 +168,8 @@ static hearth_status serve(worker *w, const secrets *s, hearth_error *err)
     tell(w, "server is listening on ", http_server_url(w->server));
     w->host->wait();
 out:
-    http_server_stop(w->server, status == HEARTH_OK ? w->flags->drain_s * 1000 : 0, NULL);
+    http_server_stop(w->server, status == HEARTH_OK ? w->flags->drain_s * 1000 : 0,
+                     w->host->is_urgent);
     http_server_free(w->server);
     return status;
 }

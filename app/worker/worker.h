@@ -19,6 +19,7 @@ typedef struct worker_host {
     const char *builtin_name;
     hearth_log log;                 /* called from many threads */
     bool (*interrupted)(void);      /* the worker is to end */
+    bool (*is_urgent)(void);        /* and is not to wait for running requests */
     void (*wait)(void);             /* until interrupted */
     void (*tell)(const char *line); /* one line of standard output, flushed */
 } worker_host;

@@ -212,6 +212,16 @@ expect_equal "$(json 'b.error.type')" rate_limit_error
 stop_engine
 wait
 
+# ---- a second signal does not wait for a stream that never ends ----
+start_engine -m ember --port 0 --context-shift --drain 3600 || finish
+curl -sS -N -o "$work/endless" -H 'Content-Type: application/json' \
+    -d '{"prompt":"a","n_predict":-1,"ignore_eos":true,"stream":true}' "$url/completion" &
+await_busy 1
+kill -TERM "$engine_pid"
+stop_engine -INT
+wait
+expect_in 'the server is ending' "$(tail -c 400 "$work/endless")"
+
 # ---- adapters: by flag, by request, by path ----
 node "$SOURCE/tests/e2e/make_adapter.mjs" "$work/a.gguf"
 content() {
