@@ -66,13 +66,22 @@ static hearth_sampler_options recommended(const char *const *overrides, size_t n
     return out;
 }
 
+/* Field by field: between them may be padding. */
+static void assert_defaults(const hearth_sampler_options *got)
+{
+    hearth_sampler_options defaults;
+    hearth_sampler_options_init(&defaults);
+#define X(type, field, value, min, max, flag, help) assert_true(got->field == defaults.field);
+#include <hearth/sampler_options.def>
+#undef X
+}
+
 static void test_nothing_recommended(void **state)
 {
     (void)state;
     log_text log;
-    hearth_sampler_options defaults, got = recommended(NULL, 0, &log);
-    hearth_sampler_options_init(&defaults);
-    assert_memory_equal(&got, &defaults, sizeof got);
+    hearth_sampler_options got = recommended(NULL, 0, &log);
+    assert_defaults(&got);
     assert_int_equal(log.n, 0);
 }
 
@@ -97,12 +106,10 @@ static void test_bad_recommendations_are_told(void **state)
     static const char *const bad[] = {"general.sampling.temp=float:-1",
                                       "general.sampling.top_k=float:2.5",
                                       "general.sampling.top_p=str:high"};
-    hearth_sampler_options defaults;
-    hearth_sampler_options_init(&defaults);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         log_text log;
         hearth_sampler_options got = recommended(&bad[i], 1, &log);
-        assert_memory_equal(&got, &defaults, sizeof got);
+        assert_defaults(&got);
         assert_int_equal(log.n, 1);
         assert_non_null(strstr(log.text, "general.sampling."));
     }
