@@ -207,6 +207,16 @@ static void write_message(json_writer *w, const reply_choice *c)
     json_close(w, '}');
 }
 
+/* What follows the choices of an answer that is not streamed. */
+static void end_whole(reply *y, json_writer *w, const char *object, const reply_usage *sum)
+{
+    json_close(w, ']');
+    write_head(y, w, object);
+    reply_write_usage(y, w);
+    reply_write_timings(w, sum);
+    json_close(w, '}');
+}
+
 static void chat_end(reply *y, json_writer *w)
 {
     size_t n_reasoning;
@@ -226,11 +236,7 @@ static void chat_end(reply *y, json_writer *w)
         write_chat_probs(y, w, c);
         json_close(w, '}');
     }
-    json_close(w, ']');
-    write_head(y, w, "chat.completion");
-    reply_write_usage(y, w);
-    reply_write_timings(w, &sum);
-    json_close(w, '}');
+    end_whole(y, w, "chat.completion", &sum);
 }
 
 const reply_format reply_chat = {
@@ -329,11 +335,7 @@ static void completion_end(reply *y, json_writer *w)
         json_text(w, "finish_reason", finish_reason(c));
         json_close(w, '}');
     }
-    json_close(w, ']');
-    write_head(y, w, "text_completion");
-    reply_write_usage(y, w);
-    reply_write_timings(w, &sum);
-    json_close(w, '}');
+    end_whole(y, w, "text_completion", &sum);
 }
 
 const reply_format reply_completion = {
