@@ -332,10 +332,10 @@ static hearth_status append(token_list *list, const hearth_model *vocabulary, co
 }
 
 static hearth_status append_turn(token_list *list, const hearth_model *vocabulary,
-                                 const conversation_turn *turn, bool questions, hearth_error *err)
+                                 const conversation_turn *turn, hearth_error *err)
 {
     TRY(append(list, vocabulary, "<|im_start|>user\n", true, false, err));
-    TRY(append(list, vocabulary, turn->user, false, questions, err));
+    TRY(append(list, vocabulary, turn->user, false, false, err));
     TRY(append(list, vocabulary, "<|im_end|>\n<|im_start|>assistant\n", true, false, err));
     if (turn->assistant == NULL)
         return HEARTH_OK;
@@ -345,8 +345,7 @@ static hearth_status append_turn(token_list *list, const hearth_model *vocabular
 }
 
 hearth_status conversation_tokenize(const conversation *c, const hearth_model *vocabulary,
-                                    size_t max_tokens, bool questions, token_list *out,
-                                    hearth_error *err)
+                                    size_t max_tokens, token_list *out, hearth_error *err)
 {
     size_t start = out->n;
     if (c->system) {
@@ -356,7 +355,7 @@ hearth_status conversation_tokenize(const conversation *c, const hearth_model *v
     }
     for (size_t i = 0; i < c->n_turns; i++) {
         size_t before = out->n;
-        TRY(append_turn(out, vocabulary, &c->turns[i], questions, err));
+        TRY(append_turn(out, vocabulary, &c->turns[i], err));
         if (out->n - start > max_tokens) {
             out->n = before;
             break;

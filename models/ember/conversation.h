@@ -40,10 +40,8 @@ typedef struct token_list {
 
 void token_list_deinit(token_list *list);
 
-/* Appends whole turns while the conversation stays within max_tokens. Answers are targets, and
- * questions if asked for. */
+/* Appends whole turns while the conversation stays within max_tokens. */
 hearth_status conversation_tokenize(const conversation *c, const hearth_model *vocabulary,
-                                    size_t max_tokens, bool questions, token_list *out,
-                                    hearth_error *err);
+                                    size_t max_tokens, token_list *out, hearth_error *err);
 
 #endif

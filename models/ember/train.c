@@ -65,11 +65,9 @@ static hearth_status draw_batch(trainer *t, uint32_t step, hearth_error *err)
     while (status == HEARTH_OK && t->batch.n + 64 < t->o->batch_tokens) {
         conversation one;
         size_t before = t->batch.n, room = t->o->batch_tokens - before;
-        bool questions = rng_unit(&r) < (double)t->o->questions;
         TRY(conversation_draw(&one, t->c, &r, err));
-        status = conversation_tokenize(&one, t->vocabulary,
-                                       room < t->shape->n_ctx ? room : t->shape->n_ctx, questions,
-                                       &t->batch, err);
+        status = conversation_tokenize(
+            &one, t->vocabulary, room < t->shape->n_ctx ? room : t->shape->n_ctx, &t->batch, err);
         conversation_clear(&one);
         if (status == HEARTH_OK && t->batch.n > before)
             status = add_sequence(t, err);
@@ -221,7 +219,6 @@ static hearth_status take_fingerprint(trainer *t, hearth_error *err)
     h = hash_bytes(h, &o->batch_tokens, sizeof o->batch_tokens);
     h = hash_bytes(h, &o->rate, sizeof o->rate);
     h = hash_bytes(h, &o->dropout, sizeof o->dropout);
-    h = hash_bytes(h, &o->questions, sizeof o->questions);
     for (uint32_t step = 0; step < 4; step++) {
         TRY(draw_batch(t, step, err));
         h = hash_bytes(h, t->batch.tokens, t->batch.n * sizeof *t->batch.tokens);

@@ -285,7 +285,7 @@ static void test_exported_file_is_the_same_function(void **state)
     token_list list = {0};
     (void)state;
     must(conversation_draw(&one, c, &r, &err));
-    must(conversation_tokenize(&one, vocabulary, tiny.n_ctx, false, &list, &err));
+    must(conversation_tokenize(&one, vocabulary, tiny.n_ctx, &list, &err));
     conversation_clear(&one);
     assert_true(list.n > 8);
     must(net_open(&n, &tiny, list.n, 1, NULL, &err));
