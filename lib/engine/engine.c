@@ -197,6 +197,13 @@ static hearth_status allocate(hearth_engine *e, hearth_error *err)
     e->sequences = mem_calloc(n_parallel, sizeof *e->sequences);
     if (!e->running || !e->readers || !e->slots || !e->clients || !e->masked || !e->sequences)
         return error_no_memory(err, "an engine", n_clients * sizeof *e->clients);
+    if (e->options.draft_model) {
+        draft_model_options small = engine_draft_options(e->model, &e->options, plan);
+        e->tasks = mem_calloc(n_parallel, sizeof *e->tasks);
+        if (e->tasks == NULL)
+            return error_no_memory(err, "an engine", n_parallel * sizeof *e->tasks);
+        TRY(draft_model_open(&e->draft, &small, err));
+    }
     for (size_t i = 0; i < n_parallel; i++)
         TRY(sequence_init(&e->sequences[i], kv_n_pages(plan->memory.n_ctx), err));
     return HEARTH_OK;
@@ -240,7 +247,8 @@ hearth_status hearth_engine_open(hearth_engine **out, const hearth_model *model,
     *out = NULL;
     hearth_engine_options_init(&options);
     TRY(options_take(&options, sizeof options, given, "hearth_engine_options", err));
-    if (model->scope != HEARTH_SCOPE_ALL)
+    if (model->scope != HEARTH_SCOPE_ALL ||
+        (options.draft_model && options.draft_model->scope != HEARTH_SCOPE_ALL))
         FAIL(err, EINVAL, "scope", "the model was opened without its weights; open it whole");
     TRY(engine_make_plan(model, &options, &plan, err));
     if (!plan.memory.fits && !options.ignore_memory_limit)
@@ -286,6 +294,7 @@ void hearth_engine_close(hearth_engine *e)
     cancel_inbox(e);
     page_store_close(e->store);
     forward_close(e->f);
+    draft_model_close(e->draft);
     for (uint32_t i = 0; e->sequences && i < e->plan.n_parallel; i++)
         sequence_deinit(&e->sequences[i]);
     prefix_tree_deinit(&e->tree);
@@ -296,6 +305,7 @@ void hearth_engine_close(hearth_engine *e)
     mem_free(e->pass.sequences);
     mem_free(e->pass.mixes);
     mem_free(e->pass.parts);
+    mem_free(e->tasks);
     mem_free(e->running);
     mem_free(e->readers);
     mem_free(e->slots);

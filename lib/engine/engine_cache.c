@@ -200,6 +200,8 @@ void engine_cache_release(hearth_engine *e, hearth_request *r)
         prefix_tree_add(&e->tree, r->node, r->tokens + whole * KV_PAGE, rest,
                         r->pages->pages[whole]);
     sequence_release(r->pages, &e->pool);
+    if (e->draft)
+        draft_model_leave(e->draft, r);
     r->n_past = 0;
     r->pooled.n = 0;
     r->node = r->root;
