@@ -28,6 +28,7 @@ typedef struct worker {
     const worker_host *host;
     http_server *server;
     hearth_model *model;
+    hearth_model *draft_model; /* or NULL */
     hearth_engine *engine;
     const hearth_model_info *info;
     hearth_special_tokens special;
