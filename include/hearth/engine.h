@@ -90,8 +90,8 @@ HEARTH_API hearth_status hearth_engine_plan(const hearth_model *model,
 HEARTH_API hearth_status hearth_engine_open(hearth_engine **out, const hearth_model *model,
                                             const hearth_engine_options *options,
                                             hearth_error *err);
-/* Cancels every request, waits for the pass under way (at most one layer's work) and for pages that
- * are being written to disk. NULL is fine. */
+/* Cancels every request, waits for the pass under way (at most one layer's work) and for what the
+ * disk tier has still to write. NULL is fine. */
 HEARTH_API void hearth_engine_close(hearth_engine *engine);
 
 HEARTH_API const hearth_model *hearth_engine_model(const hearth_engine *engine);
@@ -309,7 +309,8 @@ typedef struct hearth_engine_stats {
     uint64_t disk_bytes;
     uint64_t n_disk_read; /* pages */
     uint64_t n_disk_written;
-    uint64_t n_disk_dropped; /* not written: the disk was full or slower than the engine */
+    uint64_t
+        n_disk_dropped; /* not written: the disk was full, or they had to leave before their turn */
     uint64_t n_disk_damaged;
 } hearth_engine_stats;
 

@@ -14,7 +14,10 @@
 #include "engine/options.h"
 #include "os/clock.h"
 
-enum { DEFAULT_FAIR = 32 };
+enum {
+    DEFAULT_FAIR = 32,
+    QUEUED_PART = 8 /* of the pages one in so many may be on its way to disk */
+};
 static const uint64_t default_disk_bytes = (uint64_t)4 << 30;
 
 /* ---- the thread ---- */
@@ -93,7 +96,7 @@ static void show(hearth_engine *e)
         s->disk_bytes = counts.n_bytes;
         s->n_disk_read = counts.n_read;
         s->n_disk_written = counts.n_written;
-        s->n_disk_dropped = counts.n_dropped;
+        s->n_disk_dropped = counts.n_dropped + e->tree.n_lost;
         s->n_disk_damaged = counts.n_damaged;
     }
     monitor_lock(&e->door);
@@ -219,10 +222,18 @@ static hearth_status open_store(hearth_engine *e, hearth_error *err)
     const hearth_engine_options *o = &e->options;
     if (o->disk_dir == NULL || o->no_prefix_cache)
         return HEARTH_OK;
+    uint32_t n_queue = e->pool.n_pages / QUEUED_PART;
+    size_t n_path = kv_n_pages(e->plan.memory.n_ctx) * KV_PAGE;
+    e->path = mem_alloc_array(n_path, sizeof *e->path);
+    if (e->path == NULL)
+        return error_no_memory(err, "the disk tier", n_path * sizeof *e->path);
     page_store_options options = {.folder = o->disk_dir,
                                   .max_bytes = o->disk_bytes ? o->disk_bytes : default_disk_bytes,
                                   .fingerprint = e->tree.roots[0].key,
                                   .page_bytes = e->pool.page_bytes,
+                                  .n_queue = n_queue < 1                  ? 1
+                                             : n_queue > PAGE_STORE_QUEUE ? PAGE_STORE_QUEUE
+                                                                          : n_queue,
                                   .log = o->log,
                                   .written = on_written,
                                   .user = e};
@@ -292,6 +303,7 @@ void hearth_engine_close(hearth_engine *e)
     engine_interrupt(e);
     thread_join(&e->thread);
     cancel_inbox(e);
+    engine_cache_store_rest(e);
     page_store_close(e->store);
     forward_close(e->f);
     draft_model_close(e->draft);
@@ -305,6 +317,7 @@ void hearth_engine_close(hearth_engine *e)
     mem_free(e->pass.sequences);
     mem_free(e->pass.mixes);
     mem_free(e->pass.parts);
+    mem_free(e->path);
     mem_free(e->tasks);
     mem_free(e->running);
     mem_free(e->readers);

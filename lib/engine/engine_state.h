@@ -58,6 +58,7 @@ struct hearth_engine {
     page_pool pool;
     prefix_tree tree;
     page_store *store;  /* NULL: no disk tier */
+    int32_t *path;      /* tokens of a page and of all before it, for that */
     draft_model *draft; /* NULL: none */
     draft_task *tasks;  /* [n_parallel], for it */
     request_list waiting;
@@ -149,8 +150,10 @@ size_t engine_cache_reserve(hearth_engine *e, hearth_request *r, size_t n);
 void engine_cache_commit(hearth_engine *e, hearth_request *r, size_t n);
 /* Lets go of all pages. What is whole, and the end of the text, stays in the prefix cache. */
 void engine_cache_release(hearth_engine *e, hearth_request *r);
-/* Lets go of pages that are on disk now. */
+/* Lets go of pages that are on disk now, and sends there what had to wait. */
 void engine_cache_take_written(hearth_engine *e);
+/* Waits until all that is to be on disk is there; the thread has ended. */
+void engine_cache_store_rest(hearth_engine *e);
 /* Pages that can be had now, and how many a request of n tokens would take of them. */
 uint32_t engine_cache_n_available(const hearth_engine *e);
 uint32_t engine_cache_n_needed(const hearth_engine *e, const hearth_request *r);
