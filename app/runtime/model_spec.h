@@ -58,5 +58,7 @@ void model_spec_deinit(model_spec *spec);
 /* False: out of memory. Replaces what was there; text may be NULL. */
 bool model_spec_set(char **member, const char *text);
 bool model_spec_add_extra(model_spec *spec, const char *flag);
+/* Whether an engine that was started for one serves the other: all but pinned and idle_ms. */
+bool model_spec_same_engine(const model_spec *a, const model_spec *b);
 
 #endif

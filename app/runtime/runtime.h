@@ -32,7 +32,8 @@ typedef struct runtime_lease runtime_lease;
 
 typedef struct runtime_options {
     /* Tells what `name` means: fills *out (model_spec_init was called; model_spec_deinit will be).
-     * ENOTFOUND if there is no such model. Called on worker threads, several at once. */
+     * ENOTFOUND if there is no such model. Called on the threads that call functions with a name,
+     * at every call: an engine whose spec has changed is replaced by a new one. */
     hearth_status (*resolve)(void *user, const char *name, model_spec *out, hearth_error *err);
     void *user;
     events *bus;             /* outlives the runtime; NULL: nobody is told */
