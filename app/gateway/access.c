@@ -71,8 +71,10 @@ static hearth_status read_from(int fd, const char *path, char out[ACCESS_KEY_BYT
     if (fstat(fd, &info) != 0)
         return error_set_errno(err, HEARTH_EIO, "key", "%s: cannot be looked at", path);
     if (info.st_mode & (S_IRWXG | S_IRWXO))
-        FAIL(err, EINVAL, "key", "%s: others can read this key; chmod 600 it, or remove it for a "
-                                 "new one", path);
+        FAIL(err, EINVAL, "key",
+             "%s: others can read this key; chmod 600 it, or remove it for a "
+             "new one",
+             path);
     ssize_t n = read(fd, out, ACCESS_KEY_BYTES - 1);
     if (n < 0)
         return error_set_errno(err, HEARTH_EIO, "key", "%s: cannot be read", path);

@@ -4,6 +4,7 @@
  */
 #include "gateway/body.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "protocol/json_write.h"
@@ -148,15 +149,14 @@ hearth_status body_read(const char *body, size_t n, body_view *out, hearth_error
 
 bool body_text(body_span span, char *out, size_t n_out)
 {
-    if (span.at == NULL || span.n < 2 || span.at[0] != '"' || span.n - 2 >= n_out)
-        return false;
-    for (size_t i = 1; i + 1 < span.n; i++) {
-        if (span.at[i] == '\\' || (unsigned char)span.at[i] < 0x20)
-            return false;
-    }
-    memcpy(out, span.at + 1, span.n - 2);
-    out[span.n - 2] = '\0';
-    return true;
+    json_t *value =
+        span.at ? json_loadb(span.at, span.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
+    size_t n = json_is_string(value) ? json_string_length(value) : SIZE_MAX;
+    bool fits = n < n_out && memchr(json_string_value(value), '\0', n) == NULL;
+    if (fits)
+        memcpy(out, json_string_value(value), n + 1);
+    json_decref(value);
+    return fits;
 }
 
 static bool append_name(buf *out, const char *model)

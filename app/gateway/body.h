@@ -25,18 +25,18 @@ typedef struct body_span {
 } body_span;
 
 typedef struct body_view {
-    body_span all;    /* the object, from '{' to '}' */
-    bool empty;       /* it has no members */
-    body_span model;  /* the value with its quotes, or null; not there if the key is absent */
+    body_span all;   /* the object, from '{' to '}' */
+    bool empty;      /* it has no members */
+    body_span model; /* the value with its quotes, or null; not there if the key is absent */
     body_span session_id;
-    bool streams;     /* "stream": true */
+    bool streams; /* "stream": true */
 } body_view;
 
 /* An empty body is an empty object. EINVAL: it is no JSON object, or ends early. */
 hearth_status body_read(const char *body, size_t n, body_view *out, hearth_error *err);
 
-/* The text of a span that is a JSON string without escapes, into out. False if it is none, or does
- * not fit. */
+/* The text of a span that is a JSON string, into out. False if it is none, holds NUL, or does not
+ * fit. */
 bool body_text(body_span span, char *out, size_t n_out);
 
 /* Appends the body with `model` in the place of its own; false: out of memory. */
