@@ -115,8 +115,8 @@ void library_options_init(library_options *options);
  * of memory. */
 char *library_default_folder(void);
 
-/* Makes the own folder if need be, and scans. What cannot be read in a store is logged and passed
- * over. Errors: EIO, ENOMEM. */
+/* Scans. What cannot be read in a store is logged and passed over; the own folder is made by what
+ * first writes there. Errors: EINVAL (no folder given, and no HOME), ENOMEM. */
 hearth_status library_open(library **out, const library_options *options, hearth_error *err);
 void library_close(library *l);
 const char *library_folder(const library *l);
