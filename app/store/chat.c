@@ -135,7 +135,7 @@ hearth_status store_chat_list(store *s, const store_chat_filter *f, store_chats 
     int64_t limit = f->limit ? (int64_t)f->limit + 1 : -1;
     db_lock(d);
     hearth_status status = db_query(
-        d, &statement, err, f->deleted ? deleted : there, "itititititiu", (int64_t)(f->folder != 0),
+        d, &statement, err, f->deleted ? deleted : there, "ititititiiu", (int64_t)(f->folder != 0),
         f->folder, (int64_t)(f->tag != 0), f->tag, (int64_t)(f->model != 0), f->model,
         (int64_t)(f->title != 0), f->title, (int64_t)f->pinned, limit, f->offset);
     if (status == HEARTH_OK)
