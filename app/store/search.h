@@ -95,8 +95,9 @@ typedef struct search_embedder {
 hearth_status search_set_embedder(store *s, const search_embedder *embedder, hearth_error *err);
 
 /* Embeds up to n_max waiting messages, the newest first. *n_left (may be NULL): how many still
- * wait. A message on which the embedder fails SEARCH_MAX_TRIES times leaves the queue. EINVAL
- * without an embedder; a failure of the embedder is returned. */
+ * wait. A failure of the embedder ends it and is returned; EINVAL, EFORMAT and ECONTEXT are the
+ * text's fault, and a message that has them SEARCH_MAX_TRIES times leaves the queue. EINVAL without
+ * an embedder. */
 hearth_status search_work(store *s, uint32_t n_max, uint64_t *n_left, hearth_error *err);
 
 /* The same in two halves, for those who embed elsewhere. */
@@ -116,7 +117,7 @@ hearth_status search_pending(store *s, uint32_t n_max, search_jobs *out, hearth_
 /* One vector for each passage, in order, one after the other. ENOTFOUND if the message is gone:
  * then it is not in the queue any more, either. */
 hearth_status search_store_vectors(store *s, int64_t message, const char *model,
-                                   uint32_t n_dimensions, const float *vectors, size_t n_vectors,
+                                   uint32_t n_dimensions, const float *floats, size_t n_vectors,
                                    hearth_error *err);
 /* Counts a failure. */
 hearth_status search_failed(store *s, int64_t message, hearth_error *err);

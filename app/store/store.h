@@ -48,8 +48,7 @@ enum {
     STORE_MAX_TEXT_BYTES = 64 << 20, /* of one content, reasoning, JSON or attachment */
     STORE_MAX_NAME_BYTES = 1024,     /* of a title, folder, tag, model, file name, setting's key */
     STORE_MAX_ATTACHMENTS = 64,      /* of one message */
-    STORE_MAX_TAGS = 64,             /* of one chat */
-    STORE_MAX_DEPTH = 1 << 20        /* of a tree */
+    STORE_MAX_TAGS = 64              /* of one chat */
 };
 
 typedef struct store store;
@@ -227,12 +226,13 @@ hearth_status store_tag_rename(store *s, const char *from, const char *to, uint6
 hearth_status store_message_add(store *s, const store_message *message, int64_t *id,
                                 hearth_error *err);
 
-/* Adds text to the end of a STREAMING message; NULL or "" adds nothing to that part. Costs one
- * flush of the disk: call it some times a second, not for every token. */
+/* Adds text to the end of a STREAMING message, be it deleted or not; NULL or "" adds nothing to
+ * that part. Costs one flush of the disk: call it some times a second, not for every token. */
 hearth_status store_message_append(store *s, int64_t id, const char *content, const char *reasoning,
                                    hearth_error *err);
 
-/* Ends a STREAMING message. NULL leaves content, reasoning and model as they stand. */
+/* Ends a STREAMING message, be it deleted or not. NULL leaves content, reasoning and model as they
+ * stand. */
 typedef struct store_end {
     store_state state; /* not STREAMING */
     const char *content, *reasoning, *tool_calls, *model, *error, *meta;
@@ -253,7 +253,8 @@ hearth_status store_message_path(store *s, int64_t chat, int64_t last, uint32_t 
 /* The children of a message, or the first messages of the chat for 0, oldest first. */
 hearth_status store_message_children(store *s, int64_t chat, int64_t parent, store_messages *out,
                                      hearth_error *err);
-/* The whole tree in the order of ids (a parent stands before its children): those above `after`. */
+/* The whole tree in the order of ids (a parent stands before its children): those above `after`.
+ * The fields of siblings are 0. */
 hearth_status store_message_all(store *s, int64_t chat, int64_t after, uint32_t limit,
                                 store_messages *out, hearth_error *err);
 
@@ -279,8 +280,8 @@ hearth_status store_message_restore(store *s, int64_t id, hearth_error *err);
 typedef struct store_purged {
     uint64_t n_chats, n_messages, n_attachments;
 } store_purged;
-/* Removes for good what was deleted before the given time, overwritten in the file, and attachments
- * that nothing uses and are older than a day. */
+/* Removes for good, and overwrites in the file, what was deleted before the given time and
+ * attachments that nothing uses and are older than a day. May take seconds. */
 hearth_status store_purge(store *s, int64_t before_ms, store_purged *out, hearth_error *err);
 
 /* ---- settings ---- */
