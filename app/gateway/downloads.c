@@ -155,6 +155,15 @@ hearth_status downloads_status(downloads *all, uint64_t id, download_status *out
     return e ? HEARTH_OK : no_such(id, err);
 }
 
+void downloads_cancel(downloads *all, uint64_t id, bool discard)
+{
+    pthread_mutex_lock(&all->lock);
+    entry *e = find_entry(all, id);
+    if (e)
+        download_cancel(e->d, discard);
+    pthread_mutex_unlock(&all->lock);
+}
+
 /* ---- handlers ---- */
 
 static json_t *describe(const char *id, const download_status *s)

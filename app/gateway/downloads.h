@@ -23,5 +23,7 @@ hearth_status downloads_start(downloads *all, const pull_options *options, uint6
 /* ENOTFOUND. */
 hearth_status downloads_status(downloads *all, uint64_t id, download_status *out,
                                hearth_error *err);
+/* Ends it if it runs; what came stays unless it is to be discarded. */
+void downloads_cancel(downloads *all, uint64_t id, bool discard);
 
 #endif
