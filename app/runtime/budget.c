@@ -12,10 +12,12 @@ void budget_add(budget_amount *sum, const budget_amount *more)
     }
 }
 
-static bool is_within(const budget_amount *a, const budget_amount *limit)
+/* In the pools that `need` takes of; what is over in others is not its doing. */
+static bool is_within(const budget_amount *sum, const budget_amount *limit,
+                      const budget_amount *need)
 {
     for (size_t i = 0; i < BUDGET_POOLS; i++) {
-        if (a->bytes[i] > limit->bytes[i])
+        if (need->bytes[i] > 0 && sum->bytes[i] > limit->bytes[i])
             return false;
     }
     return true;
@@ -30,7 +32,7 @@ static bool fits_without(const budget_rules *rules, const budget_holder *holders
         if (!marks[i] && (count_leaving || !holders[i].leaving))
             budget_add(&sum, &holders[i].held);
     }
-    return is_within(&sum, &rules->limit);
+    return is_within(&sum, &rules->limit, need);
 }
 
 static bool stayed(const budget_rules *rules, const budget_holder *h, uint64_t now_ms)
@@ -123,7 +125,7 @@ static bool never_fits(const budget_rules *rules, const budget_holder *holders, 
         if (holders[i].pinned && !holders[i].leaving)
             budget_add(&sum, &holders[i].held);
     }
-    return !is_within(&sum, &rules->limit);
+    return !is_within(&sum, &rules->limit, need);
 }
 
 budget_answer budget_admit(const budget_rules *rules, const budget_holder *holders, size_t n,

@@ -23,6 +23,7 @@
 typedef struct planner_shape {
     uint32_t n_ctx, n_parallel, n_batch; /* 0: the engine's choice, but for n_ctx */
     uint32_t n_contexts;                 /* that the cache holds */
+    bool roughly; /* an architecture that libhearth does not run is estimated */
     int32_t n_threads;
     hearth_cache_type cache_type_k, cache_type_v;
 } planner_shape;
@@ -58,6 +59,8 @@ hearth_status planner_choose(const planner_source *source, const char *name, con
 typedef struct planner_file planner_file;
 hearth_status planner_file_open(planner_file **out, const char *path, const void *bytes, size_t n,
                                 hearth_error *err);
+/* Counts a projector's file; NULL is fine. ENOTFOUND if it is not there. */
+hearth_status planner_file_add_projector(planner_file *file, const char *path, hearth_error *err);
 const planner_source *planner_file_source(const planner_file *file);
 void planner_file_close(planner_file *file);
 

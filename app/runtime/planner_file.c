@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "runtime/planner.h"
@@ -173,6 +174,17 @@ hearth_status planner_file_open(planner_file **out, const char *path, const void
 out:
     planner_file_close(f);
     return status;
+}
+
+hearth_status planner_file_add_projector(planner_file *file, const char *path, hearth_error *err)
+{
+    struct stat info;
+    if (path == NULL)
+        return HEARTH_OK;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        FAIL(err, ENOTFOUND, path, "the projector '%.300s' is not there", path);
+    file->source.projector_bytes = (uint64_t)info.st_size;
+    return HEARTH_OK;
 }
 
 const planner_source *planner_file_source(const planner_file *file)

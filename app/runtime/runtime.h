@@ -79,7 +79,6 @@ void runtime_begin_end(runtime *rt);
     X(NOT_FOUND, "model_not_found", ENOTFOUND)                                                     \
     X(NO_ENGINE, "no_engine_for_model", EUNSUPPORTED) /* no kind here can run it, or see */        \
     X(NO_FIT, "does_not_fit", ENOFIT)                                                              \
-    X(NO_ROOM, "no_room", EBUSY) /* others are in use or pinned, and the deadline came */          \
     X(BAD_MODEL, "bad_model", EFORMAT)                                                             \
     X(BAD_SETTINGS, "bad_settings", EINVAL)                                                        \
     X(START_FAILED, "engine_start_failed", EIO)                                                    \
@@ -172,13 +171,12 @@ json_t *runtime_find(runtime *rt, const char *id);
  * caller's (mem_free). NULL: no such engine. */
 char *runtime_log(runtime *rt, const char *id);
 
-/* What a load of the model would take and why, without loading: as "plan" in runtime_list. Runs on
- * the caller's thread. */
+/* What a load of the model would take and why, without loading: as "plan" in runtime_list, and
+ * for a plan that is red with "problem". Runs on the caller's thread. */
 hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err);
 /* {cpu {name, cores, threads, isa []}, memory {total, available, budget, reserved}, gpus [{index,
- * name, uuid, driver, total, used, free, load}], engines [{kind, available, reason, version,
- * sees}]}
- */
+ * name, uuid, driver, compute, total, used, free, load}], backends [{name, version, type, usable,
+ * for_gpu, reason}]}; the best backend first. Asks nvidia-smi, on the caller's thread. */
 json_t *runtime_machine(runtime *rt);
 
 /* ---- telemetry ---- */
