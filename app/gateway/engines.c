@@ -22,7 +22,7 @@ static hearth_status answer_engine(gateway_call *c, const char *model, hearth_er
     return call_json(c, engine, err);
 }
 
-hearth_status engines_list(gateway_call *c, hearth_error *err)
+hearth_status serve_engines(gateway_call *c, hearth_error *err)
 {
     return call_json(c, json_pack("{s:o}", "engines", runtime_list(c->g->runtime)), err);
 }
@@ -44,7 +44,7 @@ static hearth_status take_settings(gateway_call *c, const char *model, const jso
     return HEARTH_OK;
 }
 
-hearth_status engines_start(gateway_call *c, hearth_error *err)
+hearth_status serve_engine_start(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     const char *model;
@@ -63,7 +63,7 @@ hearth_status engines_start(gateway_call *c, hearth_error *err)
     return answer_engine(c, name, err);
 }
 
-hearth_status engines_stop(gateway_call *c, hearth_error *err)
+hearth_status serve_engine_stop(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     const char *model = NULL;
@@ -77,7 +77,7 @@ hearth_status engines_stop(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:b}", "stopped", 1), err);
 }
 
-hearth_status engines_pin(gateway_call *c, hearth_error *err)
+hearth_status serve_engine_pin(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     const char *model;
@@ -88,7 +88,7 @@ hearth_status engines_pin(gateway_call *c, hearth_error *err)
     return answer_engine(c, name, err);
 }
 
-hearth_status engines_log(gateway_call *c, hearth_error *err)
+hearth_status serve_engine_log(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     TRY(call_model(c, NULL, name, err));
@@ -100,7 +100,7 @@ hearth_status engines_log(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:o}", "log", text ? text : json_string("")), err);
 }
 
-hearth_status engines_plan(gateway_call *c, hearth_error *err)
+hearth_status serve_plan(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     json_t *plan = NULL;
@@ -111,12 +111,12 @@ hearth_status engines_plan(gateway_call *c, hearth_error *err)
                      err);
 }
 
-hearth_status engines_machine(gateway_call *c, hearth_error *err)
+hearth_status serve_machine(gateway_call *c, hearth_error *err)
 {
     return call_json(c, runtime_machine(c->g->runtime), err);
 }
 
-hearth_status engines_telemetry(gateway_call *c, hearth_error *err)
+hearth_status serve_telemetry(gateway_call *c, hearth_error *err)
 {
     int64_t since;
     TRY(call_query_number(c, "since_ms", 0, &since, err));

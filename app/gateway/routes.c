@@ -56,7 +56,6 @@ static int http_of(const hearth_error *error, const runtime_failure *failure,
     case RUNTIME_CRASHED:
     case RUNTIME_UNREACHABLE:
         return 502;
-    case RUNTIME_NO_ROOM:
     case RUNTIME_DEADLINE:
         return 503;
     default:
