@@ -106,8 +106,10 @@ hearth_status serve_plan(gateway_call *c, hearth_error *err)
     json_t *plan = NULL;
     TRY(call_model(c, NULL, name, err));
     TRY(runtime_plan(c->g->runtime, name, &plan, err));
-    json_t *fits = json_object_get(plan, "fits");
-    return call_json(c, json_pack("{s:s, s:O?, s:o}", "model", name, "fits", fits, "plan", plan),
+    const char *fit = json_string_value(json_object_get(plan, "fit"));
+    return call_json(c,
+                     json_pack("{s:s, s:b, s:o}", "model", name, "fits",
+                               fit == NULL || strcmp(fit, "red") != 0, "plan", plan),
                      err);
 }
 

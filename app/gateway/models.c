@@ -146,10 +146,12 @@ static json_t *capabilities_of(const library_model *m)
 /* The words of the API for the state of an engine, which may be NULL. */
 static const char *state_of(const json_t *engine)
 {
-    static const char *const words[][2] = {
-        {"running", "loaded"}, {"stopping", "unloading"}, {"failed", "failed"}};
+    static const char *const words[][2] = {{"ready", "loaded"},
+                                           {"draining", "unloading"},
+                                           {"stopping", "unloading"},
+                                           {"failed", "failed"}};
     const char *state = json_string_value(json_object_get(engine, "state"));
-    for (size_t i = 0; state && i < 3; i++) {
+    for (size_t i = 0; state && i < 4; i++) {
         if (strcmp(state, words[i][0]) == 0)
             return words[i][1];
     }

@@ -102,7 +102,7 @@ hearth_status ollama_ps(gateway_call *c, hearth_error *err)
         const char *state = json_string_value(json_object_get(engine, "state"));
         const char *id = json_string_value(json_object_get(engine, "model"));
         const library_model *m;
-        if (state == NULL || strcmp(state, "running") != 0 || id == NULL ||
+        if (state == NULL || strcmp(state, "ready") != 0 || id == NULL ||
             library_find(c->g->library, id, &m, NULL) != HEARTH_OK)
             continue;
         json_array_append_new(all, running(m, engine, store_now_ms()));
