@@ -164,7 +164,7 @@ static hearth_status read_request(gateway_call *c, body_view *body,
     return gateway_model_name(c->g, name, model, err);
 }
 
-hearth_status relay_post(gateway_call *c, hearth_error *err)
+hearth_status serve_relay_post(gateway_call *c, hearth_error *err)
 {
     body_view body;
     char model[LIBRARY_NAME_MAX + 1];
@@ -172,7 +172,7 @@ hearth_status relay_post(gateway_call *c, hearth_error *err)
     return relay_answer(c, model, c->q->path, &body, err);
 }
 
-hearth_status relay_chat(gateway_call *c, hearth_error *err)
+hearth_status serve_relay_chat(gateway_call *c, hearth_error *err)
 {
     body_view body;
     char model[LIBRARY_NAME_MAX + 1];
@@ -180,7 +180,7 @@ hearth_status relay_chat(gateway_call *c, hearth_error *err)
     return relay_answer(c, model, c->q->path, &body, err);
 }
 
-hearth_status relay_get(gateway_call *c, hearth_error *err)
+hearth_status serve_relay_get(gateway_call *c, hearth_error *err)
 {
     char model[LIBRARY_NAME_MAX + 1];
     TRY(gateway_model_name(c->g, http_request_query(c->q, "model"), model, err));
