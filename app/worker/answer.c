@@ -186,12 +186,6 @@ static hearth_status begin(answer *a, buf *out, hearth_error *err)
 
 /* ---- responding ---- */
 
-static hearth_status fail_ending(failure_detail *detail, hearth_error *err)
-{
-    detail->http = 503;
-    FAIL(err, ECANCELED, "server", "the server is ending");
-}
-
 static http_pull pull(void *user, int timeout_ms, bool ending, buf *out)
 {
     answer *a = user;
@@ -199,7 +193,7 @@ static http_pull pull(void *user, int timeout_ms, bool ending, buf *out)
     failure_detail detail = {0};
     hearth_status status = begin(a, out, &err);
     if (status == HEARTH_OK && ending)
-        status = fail_ending(&detail, &err);
+        status = worker_fail_ending(&detail, &err);
     else if (status == HEARTH_OK && a->n_done < a->n_choices)
         status = step(a, timeout_ms, out, &err);
     if (status == HEARTH_OK && a->n_done < a->n_choices)
@@ -233,11 +227,8 @@ static hearth_status respond_whole(answer *a, worker_call *c, hearth_error *err)
     buf *out = &c->reply->body;
     TRY(begin(a, out, err));
     while (a->n_done < a->n_choices) {
-        http_life life = http_request_life(c->q);
-        if (life == HTTP_GONE)
-            FAIL(err, ECANCELED, "client", "the client has gone");
-        if (life == HTTP_ENDING)
-            return fail_ending(&c->detail, err);
+        if (http_request_life(c->q) != HTTP_OPEN)
+            FAIL(err, ECANCELED, "client", "nobody waits for the answer any more");
         TRY(step(a, HTTP_PULL_MS, out, err));
     }
     c->reply->content_type = reply_content_type(a->y);

@@ -87,6 +87,9 @@ protocol_api worker_api_of(const char *path);
 void worker_handle(void *app, const http_request *q, http_reply *reply);
 void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *reply);
 
+/* The failure of a request that the server's end cuts off. */
+hearth_status worker_fail_ending(failure_detail *detail, hearth_error *err);
+
 /* info for a new reply; id needs 33 bytes. */
 reply_info worker_reply_info(const worker *w, char id[33]);
 
