@@ -124,10 +124,6 @@ static hearth_status finish_tools(reader *in)
     bool must_call = c->choice == TOOL_CHOICE_REQUIRED || c->choice == TOOL_CHOICE_NAMED;
     if (json_array_size(c->tools) == 0 && must_call)
         return refuse(in, PATH_KEY(NULL, "tool_choice"), "asks for a call, but there are no tools");
-    if (json_array_size(c->tools) > 0 && c->choice != TOOL_CHOICE_NONE &&
-        in->r->options.constraint == CONSTRAINT_GRAMMAR)
-        return refuse(in, PATH_KEY(NULL, "grammar"),
-                      "cannot go with tools, which bring a grammar of their own");
     return HEARTH_OK;
 }
 

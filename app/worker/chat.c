@@ -250,6 +250,9 @@ hearth_status chat_format_of(const chat_setup *s, const request *r, const chat_p
         o.tools = tools;
         o.n_tools_bytes = strlen(tools);
         o.choice = choices[r->chat.choice];
+        /* The grammar of the calls becomes a part of the answer's, which holds from its start. */
+        if (o.choice == HEARTH_TOOL_AUTO && r->options.constraint != CONSTRAINT_NONE)
+            o.choice = HEARTH_TOOL_REQUIRED;
         o.tool_name = r->chat.tool_name;
     }
     o.parallel = r->chat.parallel_tool_calls;

@@ -101,7 +101,7 @@ static void test_tools(void **state)
          "!tool_choice: 'maybe' is not one of none|auto|required"},
         {API_OPENAI_CHAT, "{" USER ",'tool_choice':7}", "!tool_choice: must be none, auto"},
         {API_OPENAI_CHAT, "{" USER ",'tools':[" TOOL("f") "],'grammar':'root ::= [a]'}",
-         "!grammar: cannot go with tools"},
+         "chat grammar=root ::= [a] " SAID_USER " tools=[" SAID_TOOL("f") "]"},
         {API_OPENAI_CHAT, "{" USER ",'functions':[{'name':'f'}]}", "!functions: "},
     };
     CHECK_REQUESTS(cases);

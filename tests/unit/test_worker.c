@@ -210,12 +210,34 @@ static void test_until(void **state)
     }
 }
 
+static void test_prefixed(void **state)
+{
+    static const struct {
+        const char *gbnf, *wanted;
+    } rows[] = {
+        {"root ::= \"root\" a-1 | b_2{2,3}", "x-root ::= \"root\" x-a-1 | x-b_2{2,3}"},
+        {"r ::= [^a\\]b]+ c \"\\\"d\" # e \"\nf ::= (g)?",
+         "x-r ::= [^a\\]b]+ x-c \"\\\"d\" # e \"\nx-f ::= (x-g)?"},
+        {"r ::= <think> !<[12]> s .", "x-r ::= <think> !<[12]> x-s ."},
+        {"r ::= \"open \\", "x-r ::= \"open \\"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        buf out;
+        buf_init(&out, 0);
+        assert_true(constraint_write_prefixed(rows[i].gbnf, "x-", &out));
+        assert_string_equal(out.data, rows[i].wanted);
+        buf_deinit(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),       cmocka_unit_test(test_flags),
         cmocka_unit_test(test_environment), cmocka_unit_test(test_split),
         cmocka_unit_test(test_metrics),     cmocka_unit_test(test_until),
+        cmocka_unit_test(test_prefixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
