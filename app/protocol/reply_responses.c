@@ -32,7 +32,14 @@ static const char *part_type(const segment *s)
     return s->kind == REPLY_REASONING ? "reasoning_text" : "output_text";
 }
 
-/* s NULL: a part without its text yet. */
+static void write_probs(json_writer *w, const buf *probs)
+{
+    json_open(w, "logprobs", '[');
+    if (probs && probs->n > 0)
+        json_raw(w, probs->data, probs->n);
+    json_close(w, ']');
+}
+
 static void write_part(json_writer *w, const char *key, const segment *s, bool has_text)
 {
     json_open(w, key, '{');
@@ -41,8 +48,7 @@ static void write_part(json_writer *w, const char *key, const segment *s, bool h
     if (s->kind == REPLY_CONTENT) {
         json_open(w, "annotations", '[');
         json_close(w, ']');
-        json_open(w, "logprobs", '[');
-        json_close(w, ']');
+        write_probs(w, has_text ? &s->probs : NULL);
     }
     json_close(w, '}');
 }
@@ -126,6 +132,7 @@ static void write_settings(const reply *y, json_writer *w)
     write_echo(y, w, "text", "{\"format\":{\"type\":\"text\"}}");
     write_echo(y, w, "tool_choice", "\"auto\"");
     write_echo(y, w, "tools", "[]");
+    json_whole(w, "top_logprobs", o->n_probs < 0 ? 0 : o->n_probs);
     json_float(w, "top_p", o->sampler.top_p);
     json_text(w, "truncation", "disabled");
     write_echo(y, w, "user", "null");
@@ -221,24 +228,16 @@ static void open(reply *y, json_writer *w, uint32_t choice, segment *s)
     close_event(w);
 }
 
-static void write_no_probs(json_writer *w, const segment *s)
-{
-    if (s->kind != REPLY_CONTENT)
-        return;
-    json_open(w, "logprobs", '[');
-    json_close(w, ']');
-}
-
 static void delta(reply *y, json_writer *w, uint32_t choice, segment *s, const char *text, size_t n)
 {
-    (void)choice;
     const char *type = s->kind == REPLY_TOOL        ? "response.function_call_arguments.delta"
                        : s->kind == REPLY_REASONING ? "response.reasoning_text.delta"
                                                     : "response.output_text.delta";
     open_event(y, w, type);
     write_place(y, w, s, s->kind != REPLY_TOOL);
     json_bytes(w, "delta", text, n);
-    write_no_probs(w, s);
+    if (s->kind == REPLY_CONTENT)
+        write_probs(w, &y->choices[choice].columns[COLUMN_PROBS]);
     close_event(w);
 }
 
@@ -257,7 +256,8 @@ static void close(reply *y, json_writer *w, uint32_t choice, segment *s)
         open_event(y, w, is_thought ? "response.reasoning_text.done" : "response.output_text.done");
         write_place(y, w, s, true);
         json_bytes(w, "text", text, s->text.n);
-        write_no_probs(w, s);
+        if (!is_thought)
+            write_probs(w, &s->probs);
         close_event(w);
         open_event(y, w, "response.content_part.done");
         write_place(y, w, s, true);
@@ -288,6 +288,7 @@ static void fail(reply *y, json_writer *w, const hearth_error *error, const fail
 
 const reply_format reply_responses = {
     .keeps_text = true,
+    .keeps_probs = true,
     .begin = begin,
     .open = open,
     .delta = delta,

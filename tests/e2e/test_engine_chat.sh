@@ -95,6 +95,12 @@ post /v1/chat/completions "$drawn"
 expect_equal "$(json 'b.choices.map(c => c.message.content)')" "$first"
 post /v1/chat/completions "{$asked,\"logprobs\":true,\"top_logprobs\":3,\"max_tokens\":4}"
 expect_equal "$(json 'b.choices[0].logprobs.content.map(t => t.top_logprobs.length)')" '[3,3,3,3]'
+probs=$(json 'b.choices[0].logprobs.content')
+post /v1/responses '{"input":"What is Hearth?","temperature":0,"max_output_tokens":4,"include":["message.output_text.logprobs"],"top_logprobs":3}'
+expect_equal "$(json 'b.output[0].content[0].logprobs')" "$probs"
+post /v1/responses '{"input":"What is Hearth?","temperature":0,"max_output_tokens":4,"include":["message.output_text.logprobs"],"top_logprobs":3,"stream":true}' -N
+expect_equal "$(events 'd.filter(e => e.type === "response.output_text.delta").flatMap(e => e.logprobs)')" "$probs"
+expect_equal "$(events 'd.at(-1).response.output[0].content[0].logprobs')" "$probs"
 post /v1/chat/completions "{$asked,\"logit_bias\":{\"1\":-100},\"max_tokens\":3}"
 expect_status 200
 
