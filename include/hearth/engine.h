@@ -165,10 +165,12 @@ typedef struct hearth_request_event {
     size_t n_generated;   /* tokens chosen, the one that ends the answer included */
     size_t n_drafted;     /* tokens guessed from the text so far, and those that were right */
     size_t n_draft_accepted;
-    size_t n_shifted;   /* tokens forgotten by context shifts */
-    size_t n_reread;    /* tokens read a second time: after a shift, or after the request had to
-                           give its pages to others for a while */
-    double queue_ms;    /* waiting for a place */
+    size_t n_shifted; /* tokens forgotten by context shifts */
+    size_t n_reread;  /* tokens read a second time: after a shift, or after the request had to
+                         give its pages to others for a while */
+    uint64_t
+        n_passes;    /* of the engine since it was submitted: what it waited for and took part in */
+    double queue_ms; /* waiting for a place */
     double prompt_ms;   /* from there to the first token */
     double generate_ms; /* from the first token on */
 } hearth_request_event;

@@ -21,9 +21,10 @@
 
 /* ---- ends ---- */
 
-static void count_times(hearth_request *r, uint64_t now)
+static void count_times(const hearth_engine *e, hearth_request *r, uint64_t now)
 {
     hearth_request_event *c = &r->counts;
+    c->n_passes = e->stats.n_passes - r->passes_before;
     if (r->admitted_ns == 0) {
         c->queue_ms = (double)(now - r->submitted_ns) / 1e6;
         return;
@@ -48,7 +49,7 @@ void engine_fail(hearth_engine *e, hearth_request *r, hearth_status status,
                  const hearth_error *error)
 {
     e->stats.n_failed++;
-    count_times(r, clock_now_ns());
+    count_times(e, r, clock_now_ns());
     request_end(r, status, error);
     leave(e, r);
 }
@@ -71,7 +72,7 @@ void engine_finish(hearth_engine *e, hearth_request *r, hearth_finish_reason rea
 {
     hearth_error error = {.code = HEARTH_OK};
     r->reason = reason;
-    count_times(r, clock_now_ns());
+    count_times(e, r, clock_now_ns());
     hearth_status status = push_rest(r, &error);
     if (status != HEARTH_OK) {
         engine_fail(e, r, status, &error);
@@ -152,7 +153,7 @@ static hearth_status write_token(hearth_engine *e, hearth_request *r, const floa
     r->first_ns = r->first_ns ? r->first_ns : now;
     r->counts.n_generated++;
     e->stats.n_generated_tokens++;
-    count_times(r, now);
+    count_times(e, r, now);
     queued_event *slot = request_slot(r, HEARTH_REQUEST_TOKEN);
     slot->event.token = token;
     slot->event.ends = hearth_token_ends_answer(e->model, token);
@@ -263,7 +264,7 @@ static void commit(hearth_engine *e)
         if (r->n_tokens == r->n_prompt && r->n_read > before)
             e->stats.n_prompt_tokens += r->n_read - before;
         if (r->options.prompt_progress && r->n_tokens == r->n_prompt) {
-            count_times(r, clock_now_ns());
+            count_times(e, r, clock_now_ns());
             request_push_progress(r);
         }
     }
