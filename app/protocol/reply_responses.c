@@ -5,7 +5,8 @@
  * Stream   Every event has its type, a sequence_number, and where it applies output_index,
  *          content_index and item_id: response.created, .in_progress; per item .output_item.added,
  *          .content_part.added, deltas, .done events, .output_item.done; response.completed (or
- *          .incomplete, .failed) with the whole response.
+ *          .incomplete, .failed) with the whole response. llama-server's prompt_progress stands in
+ *          further .in_progress events, its timings in deltas (if asked for) and the last event.
  */
 #include <string.h>
 
@@ -164,7 +165,9 @@ static void write_response(reply *y, json_writer *w, const char *key, const hear
     }
     if (!error && c->is_done && is_cut(c)) {
         json_open(w, "incomplete_details", '{');
-        json_text(w, "reason", "max_output_tokens");
+        json_text(w, "reason",
+                  c->finish == HEARTH_FINISH_CONTEXT ? "context_length_exceeded"
+                                                     : "max_output_tokens");
         json_close(w, '}');
     } else {
         json_none(w, "incomplete_details");
@@ -238,6 +241,8 @@ static void delta(reply *y, json_writer *w, uint32_t choice, segment *s, const c
     json_bytes(w, "delta", text, n);
     if (s->kind == REPLY_CONTENT)
         write_probs(w, &y->choices[choice].columns[COLUMN_PROBS]);
+    if (y->r->options.timings_per_token)
+        reply_write_timings(w, &y->choices[choice].usage);
     close_event(w);
 }
 
@@ -267,6 +272,15 @@ static void close(reply *y, json_writer *w, uint32_t choice, segment *s)
     write_item_event(y, w, "response.output_item.done", s, "completed");
 }
 
+static void progress(reply *y, json_writer *w, uint32_t choice, const reply_usage *usage)
+{
+    (void)choice;
+    open_event(y, w, "response.in_progress");
+    write_response(y, w, "response", NULL);
+    reply_write_progress(w, usage);
+    close_event(w);
+}
+
 static void end(reply *y, json_writer *w)
 {
     if (!y->r->options.stream) {
@@ -275,6 +289,7 @@ static void end(reply *y, json_writer *w)
     }
     open_event(y, w, is_cut(&y->choices[0]) ? "response.incomplete" : "response.completed");
     write_response(y, w, "response", NULL);
+    reply_write_timings(w, &y->choices[0].usage);
     close_event(w);
 }
 
@@ -293,6 +308,7 @@ const reply_format reply_responses = {
     .open = open,
     .delta = delta,
     .close = close,
+    .progress = progress,
     .end = end,
     .fail = fail,
 };

@@ -51,6 +51,17 @@ bool answer_end_thought(worker *w, const char *id)
     return found;
 }
 
+const request_options *answer_options_of(const worker *w, uint64_t engine_request)
+{
+    for (const answer *a = w->answers; a; a = a->next) {
+        for (uint32_t i = 0; i < a->n_choices; i++) {
+            if (atomic_load(&a->choices[i].id) == engine_request)
+                return &a->r->options;
+        }
+    }
+    return NULL;
+}
+
 /* ---- life ---- */
 
 hearth_status answer_new(answer **out, worker_call *c, hearth_error *err)
@@ -119,7 +130,8 @@ hearth_status answer_submit(answer *a, uint32_t i, const token_list *prompt, hea
     for (size_t k = x->n_prompt_tokens; matcher && n_before > 0 && k < prompt->n; k++)
         TRY_OUT(hearth_matcher_accept(matcher, prompt->tokens[k], err));
     o.engine.matcher = matcher;
-    status = hearth_engine_submit(a->w->engine, &o.engine, &x->request, err);
+    TRY_OUT(hearth_engine_submit(a->w->engine, &o.engine, &x->request, err));
+    atomic_store(&x->id, hearth_request_id(x->request));
 out:
     hearth_matcher_free(matcher);
     engine_options_deinit(&o);
@@ -212,12 +224,13 @@ static void close_stream(void *user)
 
 static void respond_stream(answer *a, worker_call *c)
 {
-    int32_t ping_s = a->r->options.sse_ping_interval;
+    int32_t own_s = a->r->options.sse_ping_interval;
+    int32_t ping_s = own_s > 0 ? own_s : a->w->flags->ping_s;
     const http_stream stream = {
         .pull = pull,
         .close = close_stream,
         .user = a,
-        .ping_ms = 1000u * (ping_s > 0 ? (uint32_t)ping_s : a->w->flags->ping_s),
+        .ping_ms = ping_s > 0 ? 1000u * (uint32_t)ping_s : 0,
     };
     http_reply_stream(c->reply, reply_content_type(a->y), &stream);
 }

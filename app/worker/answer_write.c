@@ -165,7 +165,7 @@ static hearth_status write_done(answer *a, uint32_t i, const hearth_request_even
                         .usage = answer_usage(x, e),
                         .finish = reason,
                         .stop_word = e->stop_word,
-                        .truncated = e->n_shifted > 0,
+                        .truncated = e->n_shifted > 0 || reason == HEARTH_FINISH_CONTEXT,
                         .prompt = x->prompt,
                         .n_prompt_text = x->n_prompt,
                         .id_slot = a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot};
@@ -221,17 +221,39 @@ static hearth_status write_token(answer *a, uint32_t i, const hearth_request_eve
     return e->token >= 0 && !e->ends ? answer_check_thought(a, i, e, out, err) : HEARTH_OK;
 }
 
+/* The engine tells the newest progress alone. What was in the cache comes first, and the whole
+ * prompt before its first token. */
+static hearth_status write_progress(answer *a, uint32_t i, const hearth_request_event *e, buf *out,
+                                    hearth_error *err)
+{
+    choice *x = &a->choices[i];
+    reply_event event = {.type = REPLY_PROGRESS, .choice = i, .usage = answer_usage(x, e)};
+    size_t n_done = event.usage.n_processed;
+    if (!a->r->options.return_progress || x->before.n_generated > 0)
+        return HEARTH_OK;
+    if (!x->progress_begun && n_done > e->n_cached) {
+        event.usage.n_processed = e->n_cached;
+        event.usage.prompt_ms = 0;
+        TRY(reply_write(a->y, &event, out, err));
+        event.usage = answer_usage(x, e);
+    }
+    if (x->progress_begun && n_done <= x->n_progress)
+        return HEARTH_OK;
+    x->progress_begun = true;
+    x->n_progress = n_done;
+    return reply_write(a->y, &event, out, err);
+}
+
 hearth_status answer_write(answer *a, uint32_t i, const hearth_request_event *e, buf *out,
                            hearth_error *err)
 {
-    const reply_event progress = {
-        .type = REPLY_PROGRESS, .choice = i, .usage = answer_usage(&a->choices[i], e)};
     switch (e->type) {
     case HEARTH_REQUEST_NONE:
         return HEARTH_OK;
     case HEARTH_REQUEST_PROMPT:
-        return reply_write(a->y, &progress, out, err);
+        return write_progress(a, i, e, out, err);
     case HEARTH_REQUEST_TOKEN:
+        TRY(write_progress(a, i, e, out, err));
         return write_token(a, i, e, out, err);
     case HEARTH_REQUEST_DONE:
         return write_done(a, i, e, e->reason, out, err);

@@ -40,6 +40,8 @@ typedef struct worker {
     json_t *schema_json;
     const char **aliases; /* the first is `name`; one allocation */
     size_t n_aliases;
+    const char **tags; /* one allocation */
+    size_t n_tags;
     const char *name;         /* as clients know the model */
     const char *model_path;   /* as it was given */
     const char *model_format; /* of most weights */

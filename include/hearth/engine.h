@@ -286,9 +286,11 @@ typedef struct hearth_engine_stats {
     uint64_t n_refused; /* EBUSY */
     uint64_t n_passes;
     uint64_t n_pass_tokens;   /* tokens that went through a pass: read and written */
+    uint64_t n_pass_requests; /* requests that took part in a pass, over all passes */
     uint64_t n_prompt_tokens; /* prompt tokens read */
     uint64_t n_cached_tokens; /* prompt tokens that did not have to be read */
     uint64_t n_generated_tokens;
+    uint64_t n_drafts; /* times that tokens were guessed */
     uint64_t n_drafted_tokens;
     uint64_t n_draft_accepted_tokens;
     uint64_t n_reread_tokens; /* see hearth_request_event */

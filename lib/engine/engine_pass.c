@@ -349,6 +349,9 @@ void engine_run_pass(hearth_engine *e)
         return;
     e->stats.n_passes++;
     e->stats.n_pass_tokens += p->n;
+    e->stats.n_pass_requests += p->n_parts;
+    for (size_t i = 0; i < p->n_parts; i++)
+        e->stats.n_drafts += p->parts[i].n_drafted > 0;
     if (status == HEARTH_OK && model_is_lost(e->model))
         status = error_set(&error, HEARTH_EIO, e->model->info.path,
                            "the model file '%s' became shorter while it was in use; copy it again "

@@ -40,7 +40,7 @@ static void test_input(void **state)
          "'q'}] ignored=input[].encrypted_content"},
         {API_OPENAI_RESPONSES,
          "{'input':[{'role':'user','content':[{'type':'input_image','image_url':'x'}]}]}",
-         "!input[0].content[0].input_image: this model cannot see"},
+         "!input[0].content[0].input_image: image input is not supported"},
         {API_OPENAI_RESPONSES, "{'input':[{'role':'user','content':[{'type':'input_file'}]}]}",
          "!input[0].content[0].input_file: files are not read"},
         {API_OPENAI_RESPONSES, "{'input':[{'type':'item_reference','id':'x'}]}",
@@ -106,6 +106,10 @@ static void test_options(void **state)
 #define USAGE                                                                                      \
     "{'input_tokens':10,'input_tokens_details':{'cached_tokens':4},'output_tokens':5,"             \
     "'output_tokens_details':{'reasoning_tokens':0},'total_tokens':15}"
+#define TIMINGS                                                                                    \
+    "'timings':{'cache_n':4,'prompt_n':6,'prompt_ms':12,'prompt_per_token_ms':2,"                  \
+    "'prompt_per_second':500,'predicted_n':5,'predicted_ms':20,'predicted_per_token_ms':4,"        \
+    "'predicted_per_second':250}"
 #define EVENT(name, number, rest)                                                                  \
     "event: response." name "\ndata: {'type':'response." name "','sequence_number':" number        \
     "," rest "}\n\n"
@@ -169,7 +173,7 @@ static void test_stream(void **state)
               "'response':" RESPONSE("completed", "null",
                                      THOUGHT("completed", REASON("hm")) "," MESSAGE(
                                          "completed", TEXT("Hi")) "," CALL("completed", "{}"),
-                                     USAGE)));
+                                     USAGE) "," TIMINGS));
 }
 
 static void test_whole(void **state)
@@ -184,6 +188,27 @@ static void test_whole(void **state)
                RESPONSE("incomplete", "{'reason':'max_output_tokens'}",
                         THOUGHT("completed", REASON("hm")) "," MESSAGE("incomplete", TEXT("Hi")),
                         USAGE));
+}
+
+/* llama-server's additions: events while the prompt is read, timings with every delta. */
+static void test_progress(void **state)
+{
+    (void)state;
+    reply_event events[] = {{.type = REPLY_PROGRESS, .usage = test_usage},
+                            said(REPLY_CONTENT, "Hi"),
+                            done_said(HEARTH_FINISH_CONTEXT, NULL)};
+    events[1].usage = test_usage;
+    char *got = play(API_OPENAI_RESPONSES,
+                     "{'input':'a','stream':true,'return_progress':true,'timings_per_token':true}",
+                     events, 3);
+    char *progress = quoted("'prompt_progress':{'total':10,'cache':4,'processed':10,'time_ms':12}");
+    char *timings = quoted("'delta':'Hi','logprobs':[]," TIMINGS);
+    assert_non_null(strstr(got, progress));
+    assert_non_null(strstr(got, timings));
+    assert_non_null(strstr(got, "\"reason\":\"context_length_exceeded\""));
+    free(progress);
+    free(timings);
+    mem_free(got);
 }
 
 static size_t count(const char *text, const char *part)
@@ -271,8 +296,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_input),    cmocka_unit_test(test_options),
         cmocka_unit_test(test_stream),   cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_logprobs), cmocka_unit_test(test_echo),
-        cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_logprobs), cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_echo),     cmocka_unit_test(test_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

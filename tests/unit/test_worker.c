@@ -86,6 +86,18 @@ static void test_flags(void **state)
     assert_string_equal(err.where, "--rope-scaling");
     assert_int_equal(PARSE(&flags, &err, "--ui-mcp-proxy"), HEARTH_EINVAL);
     assert_int_equal(PARSE(&flags, &err, "--mmproj", "a.gguf"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--yarn-ext-factor", "0.5"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--agent"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--yarn-ext-factor", "-1.00", "--sse-ping-interval", "-1",
+                           "-s", "-1", "--rpc", "h:1", "-Cb", "ff", "-kvo", "-nr", "--no-agent",
+                           "--top-nsigma", "2", "-l", "5+1", "--tags", "a,b"),
+                     HEARTH_OK);
+    assert_int_equal(flags.ping_s, -1);
+    assert_int_equal(flags.biases.n, 1);
+    assert_true(flags.sampler.top_n_sigma == 2 && flags.sampler.seed == UINT32_MAX);
+    assert_string_equal(flags.tags, "a,b");
+    assert_non_null(strstr(noted, "--rpc has no effect"));
+    assert_null(strstr(noted, "-nr"));
 }
 
 static void test_environment(void **state)
