@@ -22,6 +22,8 @@ typedef struct choice {
     size_t n_progress; /* tokens of the prompt that the client knows to be read */
     bool done;
     bool has_line; /* a line break was written */
+    bool in_indent;
+    int32_t n_indent; /* blanks at the start of the line that is being written */
     uint64_t last_ns;
     char *prompt; /* the native API repeats it */
     size_t n_prompt;

@@ -193,14 +193,34 @@ static bool is_out_of_time(const answer *a, choice *x, const hearth_request_even
     return limit_ms >= 0 && x->has_line && e->generate_ms > limit_ms;
 }
 
+/* How much of the text stands before a line that is indented by less than n_indent blanks. */
+static size_t cut_by_indent(const answer *a, choice *x, const char *text, size_t n)
+{
+    int32_t least = a->r->options.n_indent;
+    for (size_t i = 0; least > 0 && i < n; i++) {
+        if (text[i] == '\n') {
+            x->in_indent = true;
+            x->n_indent = 0;
+        } else if (x->in_indent && (text[i] == ' ' || text[i] == '\t')) {
+            x->n_indent++;
+        } else if (x->in_indent && x->n_indent < least) {
+            return i;
+        } else {
+            x->in_indent = false;
+        }
+    }
+    return n;
+}
+
 static hearth_status write_token(answer *a, uint32_t i, const hearth_request_event *e, buf *out,
                                  hearth_error *err)
 {
     choice *x = &a->choices[i];
-    reply_event event = {.type = e->n_text > 0 ? REPLY_CONTENT : REPLY_TOKENS,
+    size_t n_text = cut_by_indent(a, x, e->text, e->n_text);
+    reply_event event = {.type = n_text > 0 ? REPLY_CONTENT : REPLY_TOKENS,
                          .choice = i,
                          .text = e->text,
-                         .n_text = e->n_text,
+                         .n_text = n_text,
                          .usage = answer_usage(x, e)};
     if (e->token >= 0) {
         measure(a, x, e);
@@ -214,7 +234,7 @@ static hearth_status write_token(answer *a, uint32_t i, const hearth_request_eve
     } else {
         TRY(reply_write(a->y, &event, out, err));
     }
-    if (is_out_of_time(a, x, e)) {
+    if (n_text < e->n_text || is_out_of_time(a, x, e)) {
         hearth_request_cancel(x->request);
         return write_done(a, i, e, HEARTH_FINISH_LIMIT, out, err);
     }

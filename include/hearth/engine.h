@@ -116,6 +116,7 @@ typedef struct hearth_request_options {
                                  first n_keep tokens, read the rest again at its new positions and go on;
                                  else that is HEARTH_FINISH_CONTEXT */
     uint32_t n_keep;
+    uint32_t n_discard; /* tokens that a shift forgets, at least one is left; 0: half */
     double max_time_ms; /* since submit; 0: none. Ends with HEARTH_FINISH_LIMIT and `timed_out` */
     uint64_t client;    /* who asks: passes and places are shared fairly between different keys */
 } hearth_request_options;

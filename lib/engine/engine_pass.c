@@ -171,13 +171,16 @@ static hearth_status write_token(hearth_engine *e, hearth_request *r, const floa
     return HEARTH_OK;
 }
 
-/* Forgets the older half of what follows the first n_keep tokens. Keys are stored rotated, so what
- * stays is read again at its new positions. */
+/* Forgets the older half, or n_discard tokens, of what follows the first n_keep. Keys are stored
+ * rotated, so what stays is read again at its new positions. */
 static void shift_context(hearth_engine *e, hearth_request *r)
 {
-    size_t keep = r->options.n_keep, n = (r->n_tokens - keep) / 2;
+    size_t keep = r->options.n_keep, rest = r->n_tokens - keep;
+    size_t n = r->options.n_discard == 0     ? rest / 2
+               : r->options.n_discard < rest ? r->options.n_discard
+                                             : rest - 1;
     engine_cache_release(e, r);
-    memmove(r->tokens + keep, r->tokens + keep + n, (r->n_tokens - keep - n) * sizeof *r->tokens);
+    memmove(r->tokens + keep, r->tokens + keep + n, (rest - n) * sizeof *r->tokens);
     r->n_tokens -= n;
     r->n_read = r->n_tokens - 1;
     r->counts.n_shifted += n;

@@ -433,6 +433,13 @@ static void test_context_ends(void **state)
     assert_int_equal(run.n_tokens, 120);
     assert_int_equal(run.done.n_shifted, 59 * 2); /* at 128 tokens, half of 118 */
     assert_true(run.done.n_reread > 0);
+    o.n_discard = 20;
+    engine_run_whole(&run, engine, &o);
+    assert_int_equal(run.done.n_shifted, 5 * 20);
+    o.n_discard = 1000;
+    engine_run_whole(&run, engine, &o);
+    assert_int_equal(run.done.n_shifted, 117); /* all but one */
+    assert_int_equal(run.n_tokens, 120);
     hearth_engine_close(engine);
 }
 
