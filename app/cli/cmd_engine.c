@@ -32,6 +32,12 @@ static void tell(const char *line)
         fprintf(stderr, "%s\n", line);
 }
 
+/* All that was written is flushed by whoever wrote it, and a thread may hold a stream's lock. */
+static void leave(void)
+{
+    _exit(0);
+}
+
 static void wait_for_signal(void)
 {
     /* Never written to: the wait ends by a signal alone. */
@@ -68,7 +74,8 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
                         .interrupted = interrupt_pending,
                         .is_urgent = interrupt_is_urgent,
                         .wait = wait_for_signal,
-                        .tell = tell};
+                        .tell = tell,
+                        .abandon = leave};
     if (o->flags.model && ember_is_named(o->flags.model)) {
         host.builtin_name = o->flags.model;
         host.builtin = ember_bytes(&host.n_builtin);
