@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/ember.h"
+#include "library/ember.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "worker/worker.h"
