@@ -6,7 +6,6 @@
  * command's own, the built-in model, signals and messages.
  */
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -38,16 +37,6 @@ static void leave(void)
     _exit(0);
 }
 
-static void wait_for_signal(void)
-{
-    /* Never written to: the wait ends by a signal alone. */
-    int never = eventfd(0, EFD_CLOEXEC);
-    while (!interrupt_pending() && !interrupt_wait_readable(never))
-        continue;
-    if (never != -1)
-        close(never);
-}
-
 static void init(void *options)
 {
     engine_command *o = options;
@@ -73,7 +62,7 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     worker_host host = {.log = cli_log(&o->general),
                         .interrupted = interrupt_pending,
                         .is_urgent = interrupt_is_urgent,
-                        .wait = wait_for_signal,
+                        .wait = interrupt_wait,
                         .tell = tell,
                         .abandon = leave};
     if (o->flags.model && ember_is_named(o->flags.model)) {
