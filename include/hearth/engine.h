@@ -3,17 +3,17 @@
  * engine.h - one model for many requests at once.
  *
  * What     An engine owns the keys and values of all its requests, in pages of 64 positions, and
- * one thread that runs the passes. Requests join and leave at every pass: those that write go
- *          first, the rest of the pass reads prompts, shared between clients. What two requests
- * have in common at their start is stored and computed once, while they run and afterwards. Bits
- * What a request gives depends on the model, its tokens, its options and its seed: not on the other
- * requests, on what was cached, nor on how its prompt was cut into passes. Memory   All of it is
- * taken at open, as hearth_engine_plan says, but for what a request brings (its tokens, its
- * sampler, its queue of events), which submit takes. Threads  An engine is thread-safe: any thread
- * may submit, embed and ask for statistics. A request has one consumer thread at a time (next,
- * free); cancel is for any thread. Order    free every request before or after close: a request
- * outlives its engine, and next tells ECANCELED then. Nothing else may be called with an engine
- * while or after it is closed.
+ *          one thread that runs the passes. Requests join and leave at every pass: those that write
+ *          go first, the rest of the pass reads prompts, shared between clients. What two requests
+ *          have in common at their start is stored and computed once, while they run and after.
+ * Bits     What a request gives depends on the model, its tokens, its options and its seed: not on
+ *          the other requests, on what was cached, nor on how its prompt was cut into passes.
+ * Memory   All of it is taken at open, as hearth_engine_plan says, but for what a request brings
+ *          (its tokens, its sampler, its queue of events), which submit takes.
+ * Threads  An engine is thread-safe: any thread may submit, embed and ask for statistics. A request
+ *          has one consumer thread at a time (next, free); cancel is for any thread.
+ * Order    Free every request before or after close: a request outlives its engine, and next tells
+ *          ECANCELED then. Nothing else may be called with an engine while or after it is closed.
  */
 #ifndef HEARTH_ENGINE_H
 #define HEARTH_ENGINE_H
