@@ -31,6 +31,12 @@ static void tell(const char *line)
         fprintf(stderr, "%s\n", line);
 }
 
+/* All that was written is flushed by whoever wrote it, and a thread may hold a stream's lock. */
+static void leave(void)
+{
+    _exit(0);
+}
+
 static void init(void *options)
 {
     engine_command *o = options;
@@ -57,7 +63,8 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
                         .interrupted = interrupt_pending,
                         .is_urgent = interrupt_is_urgent,
                         .wait = interrupt_wait,
-                        .tell = tell};
+                        .tell = tell,
+                        .abandon = leave};
     if (o->flags.model && ember_is_named(o->flags.model)) {
         host.builtin_name = o->flags.model;
         host.builtin = ember_bytes(&host.n_builtin);

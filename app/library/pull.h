@@ -62,9 +62,9 @@ typedef struct pull_options {
     const char *endpoint;   /* NULL: HF_ENDPOINT, or https://huggingface.co */
     const char *token;      /* NULL: HF_TOKEN and so on; "": none */
     uint32_t n_connections; /* 0: 4 */
-    uint64_t
-        chunk_bytes; /* 0: 16 MiB; the most that a crash can make it fetch again, per connection */
-    bool no_mmproj;  /* leave the projector where it is */
+    uint64_t chunk_bytes;   /* 0: 8 MiB; the most that a crash can make a connection fetch again */
+    uint32_t stall_ms;      /* 0: 30 s; a connection that is silent so long is made anew */
+    bool no_mmproj;         /* leave the projector where it is */
     void (*on_event)(void *user, const download_event *event); /* NULL: none */
     void *user;
     hearth_log log;

@@ -233,14 +233,14 @@ static void on_retry(uv_timer_t *timer)
     begin_plan(e);
 }
 
-/* From Failed or forgotten: the newest caller's spec decides. */
+/* From Failed or forgotten: the newest caller's spec decides, once (it is taken from the call). */
 static void begin_again(engine *e, uint64_t delay_ms)
 {
     runtime *rt = e->rt;
     call *newest = e->waiters;
     while (newest && newest->next)
         newest = newest->next;
-    if (newest) {
+    if (newest && newest->spec.id) {
         model_spec_deinit(&e->spec);
         e->spec = newest->spec;
         model_spec_init(&newest->spec);

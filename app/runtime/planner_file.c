@@ -15,6 +15,9 @@
 #include "base/mem.h"
 #include "runtime/planner.h"
 
+/* What an engine's process has beside the model: libraries, connections, requests. */
+static const uint64_t process_bytes = UINT64_C(48) << 20;
+
 struct planner_file {
     planner_source source;
     hearth_model *model;
@@ -142,7 +145,7 @@ static hearth_status measure(const planner_source *source, const planner_shape *
     *out = (planner_memory){.weight_bytes = r.memory.weight_bytes,
                             .cache_bytes = r.memory.cache_bytes,
                             .compute_bytes = r.memory.compute_bytes,
-                            .overhead_bytes = r.memory.overhead_bytes,
+                            .overhead_bytes = r.memory.overhead_bytes + process_bytes,
                             .n_parallel = r.n_parallel,
                             .n_batch = r.memory.n_batch,
                             .n_threads = r.memory.n_threads,

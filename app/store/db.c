@@ -47,10 +47,14 @@ void db_unlock(db *d)
 
 static hearth_status fail_io(db *d, hearth_error *err)
 {
-    int code = sqlite3_errcode(d->handle);
+    int code = sqlite3_extended_errcode(d->handle);
     int system = sqlite3_system_errno(d->handle);
-    if (code == SQLITE_FULL || system == ENOSPC || system == EFBIG || system == EDQUOT)
-        FAIL(err, EIO, d->path, "the disk is full: nothing was written to '%s'; free some space",
+    bool full = code == SQLITE_FULL || system == ENOSPC || system == EFBIG || system == EDQUOT;
+    /* SQLite knows the reason for a write that failed only when it is ENOSPC. */
+    if (full || (code == SQLITE_IOERR_WRITE && system == 0))
+        FAIL(err, EIO, d->path,
+             "the disk is full, or a quota or limit is reached: nothing was written to '%s'; free "
+             "some space",
              d->path);
     errno = system;
     if (system != 0)

@@ -104,7 +104,7 @@ static void test_version_1_is_migrated(void **state)
     assert_int_equal(jobs.n, 1); /* what was there before waits for its vector */
     search_jobs_free(&jobs);
     assert_int_equal(version_of(path), SCHEMA_VERSION);
-    snprintf(backup, sizeof backup, "%s.v1.bak", path);
+    test_folder_path(&folder, "a/b/hearth.db.v1.bak", backup);
     assert_int_equal(version_of(backup), 1);
 }
 
@@ -113,7 +113,7 @@ static void test_failed_migration_leaves_the_old(void **state)
     (void)state;
     char backup[PATH_MAX];
     make_version_1();
-    snprintf(backup, sizeof backup, "%s.v1.bak", path);
+    test_folder_path(&folder, "a/b/hearth.db.v1.bak", backup);
     assert_int_equal(mkdir(backup, 0700), 0); /* so the copy cannot be put there */
     assert_fails(EIO, store_open(&s, path, false, &err), ".v1.bak");
     assert_null(s);
