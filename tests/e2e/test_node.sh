@@ -23,9 +23,45 @@ node --expose-gc --test "$SOURCE/bindings/node/test/test.mjs" >"$work/log" 2>&1 
 }
 [ "${VERBOSE:-0}" = 1 ] && cat "$work/log"
 
-# ---- examples ----
-for example in "$SOURCE"/bindings/node/examples/*.mjs; do
-    checks=$((checks + 1))
-    timeout 300 node "$example" "$MODELS/ember.gguf" --check >"$work/log" 2>&1 || fail "$example: $(tail -n 20 "$work/log")"
+# ---- examples, as in a program that has the package installed ----
+mkdir -p "$work/app/node_modules"
+ln -s "$PACKAGE" "$work/app/node_modules/hearth-node"
+cp "$SOURCE"/bindings/node/examples/*.mjs "$work/app/"
+cd "$work/app" || exit 1
+ember="$MODELS/ember.gguf"
+for example in application contexts; do
+    what="$example.mjs"
+    timeout 120 node "$example.mjs" "$ember" >"$work/out.txt" 2>"$work/err"
+    code=$?
+    expect_code 0
 done
+what="chat.mjs"
+printf 'Hello\nWhat is Hearth?\n' | timeout 120 node chat.mjs "$ember" >"$work/out.txt" 2>"$work/err"
+code=$?
+expect_code 0
+expect_equal "$(grep -c 'tokens per second' "$work/err")" 2
+what="server.mjs"
+node server.mjs "$ember" 0 >"$work/server" 2>"$work/err" &
+server=$!
+trap 'kill $server 2>/dev/null; rm -rf "$work"' EXIT
+for _ in $(seq 100); do
+    [ -s "$work/server" ] && break
+    sleep 0.1
+done
+expect_equal "$(LD_PRELOAD='' node -e '
+(async () => {
+  const ask = (body) => fetch(process.argv[1], { method: "POST", body });
+  const wrong = [(await ask("{")).status, (await ask("{}")).status];
+  const left = new AbortController();
+  const endless = await fetch(process.argv[1], { method: "POST", signal: left.signal, body: JSON.stringify({ messages: [{ role: "user", content: "a" }], maxTokens: -1 }) });
+  left.abort();
+  const text = await (await ask(JSON.stringify({ messages: [{ role: "user", content: "What is Hearth?" }], maxTokens: 10 }))).text();
+  const events = text.trim().split("\n\n").map((e) => JSON.parse(e.slice(6)));
+  const done = events.pop();
+  console.log(wrong.join(), done.type, events.filter((e) => e.type === "token").map((e) => e.text).join("") === done.text);
+})()' "$(cat "$work/server")" 2>&1)" "400,400 done true"
+kill "$server"
+wait "$server"
+code=$?
+expect_code 0
 finish
