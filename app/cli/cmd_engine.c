@@ -6,11 +6,10 @@
  * command's own, the built-in model, signals and messages.
  */
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/ember.h"
+#include "library/ember.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "worker/worker.h"
@@ -32,14 +31,10 @@ static void tell(const char *line)
         fprintf(stderr, "%s\n", line);
 }
 
-static void wait_for_signal(void)
+/* All that was written is flushed by whoever wrote it, and a thread may hold a stream's lock. */
+static void leave(void)
 {
-    /* Never written to: the wait ends by a signal alone. */
-    int never = eventfd(0, EFD_CLOEXEC);
-    while (!interrupt_pending() && !interrupt_wait_readable(never))
-        continue;
-    if (never != -1)
-        close(never);
+    _exit(0);
 }
 
 static void init(void *options)
@@ -67,8 +62,9 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     worker_host host = {.log = cli_log(&o->general),
                         .interrupted = interrupt_pending,
                         .is_urgent = interrupt_is_urgent,
-                        .wait = wait_for_signal,
-                        .tell = tell};
+                        .wait = interrupt_wait,
+                        .tell = tell,
+                        .abandon = leave};
     if (o->flags.model && ember_is_named(o->flags.model)) {
         host.builtin_name = o->flags.model;
         host.builtin = ember_bytes(&host.n_builtin);

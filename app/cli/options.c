@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/ember.h"
+#include "library/ember.h"
 #include "cli/input.h"
 #include "cli/terminal.h"
 
