@@ -69,7 +69,7 @@ typedef struct reply_event {
     reply_usage usage;
     hearth_finish_reason finish;
     const char *stop_word;
-    bool truncated;     /* DONE: the context was shifted, or the prompt cut */
+    bool truncated;     /* DONE: the context was full: it was shifted, or the answer ends there */
     const char *prompt; /* DONE, native API: the prompt's text */
     size_t n_prompt_text;
     int32_t id_slot;
@@ -136,8 +136,12 @@ hearth_status response_rerank(const request *r, const reply_info *info, const fl
                               size_t n_tokens, buf *out, hearth_error *err);
 
 /* tokens[i].text is read only where the request wants pieces. */
-hearth_status response_tokenize(const request *r, const reply_token *tokens, size_t n, buf *out,
-                                hearth_error *err);
+/* The text of a token, borrowed until the next call. */
+typedef hearth_status token_text(void *user, int32_t token, const char **text, size_t *n,
+                                 hearth_error *err);
+/* text_of is asked where the request wants pieces. */
+hearth_status response_tokenize(const request *r, const int32_t *tokens, size_t n,
+                                token_text *text_of, void *user, buf *out, hearth_error *err);
 hearth_status response_detokenize(const char *text, size_t n, buf *out, hearth_error *err);
 hearth_status response_template(const char *prompt, size_t n, buf *out, hearth_error *err);
 hearth_status response_count(const request *r, size_t n_tokens, buf *out, hearth_error *err);
@@ -150,6 +154,8 @@ typedef struct model_card {
     const char *id;
     const char *const *aliases;
     size_t n_aliases;
+    const char *const *tags;
+    size_t n_tags;
     int64_t created_s;
     const char *type; /* of the vocabulary: "SPM", "BPE" ... */
     const char *ftype;

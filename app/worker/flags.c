@@ -52,12 +52,14 @@ const option flags_sampler_rows[] = {
     OPTION_ROW_ALIAS("-s", "--seed"),
     OPTION_ROW_ALIAS("--temperature", "--temp"),
     OPTION_ROW_ALIAS("--typical-p", "--typical"),
+    OPTION_ROW_ALIAS("--top-nsigma", "--top-n-sigma"),
     OPTION_ROW_TEXT("--samplers", W, sampler.samplers, "A;B;...",
                     "the filters and their order, joined by semicolons"),
     OPTION_ROW_LIST("--dry-sequence-breaker", W, breakers, "TEXT",
                     "text that DRY does not look across; 'none' for no breaker. May be repeated"),
     OPTION_ROW_LIST("--logit-bias", W, biases, "ID(+|-)BIAS",
                     "add to the logit of a token: 15043+1 or 15043-inf. May be repeated"),
+    OPTION_ROW_ALIAS("-l", "--logit-bias"),
     OPTION_ROW_END_GIVEN(worker_flags, sampler_given),
 };
 

@@ -140,6 +140,7 @@ static hearth_status read_names(worker *w, hearth_error *err)
 {
     const char *slash = strrchr(w->model_path, '/');
     TRY(flags_split(w->flags->alias, &w->aliases, &w->n_aliases, err));
+    TRY(flags_split(w->flags->tags, &w->tags, &w->n_tags, err));
     w->name = w->n_aliases > 0 ? w->aliases[0] : slash ? slash + 1 : w->model_path;
     snprintf(w->fingerprint, sizeof w->fingerprint, "b%s-hearth", hearth_version());
     return HEARTH_OK;
@@ -278,6 +279,7 @@ hearth_status setup_worker(worker *w, hearth_error *err)
     w->limits = (request_limits){
         .defaults = &w->defaults,
         .n_choices_max = hearth_engine_get_plan(w->engine)->n_parallel,
+        .n_predict_max = w->flags->n_predict > 0 ? w->flags->n_predict : 0,
     };
     log_plan(w);
     pressure_watch_start(&w->pressure, w->engine, &w->host->log);
@@ -300,4 +302,5 @@ void setup_undo(worker *w)
     mem_free(w->biases);
     adapters_deinit(w);
     mem_free(w->aliases);
+    mem_free(w->tags);
 }

@@ -3,17 +3,17 @@
  * engine.h - one model for many requests at once.
  *
  * What     An engine owns the keys and values of all its requests, in pages of 64 positions, and
- * one thread that runs the passes. Requests join and leave at every pass: those that write go
- *          first, the rest of the pass reads prompts, shared between clients. What two requests
- * have in common at their start is stored and computed once, while they run and afterwards. Bits
- * What a request gives depends on the model, its tokens, its options and its seed: not on the other
- * requests, on what was cached, nor on how its prompt was cut into passes. Memory   All of it is
- * taken at open, as hearth_engine_plan says, but for what a request brings (its tokens, its
- * sampler, its queue of events), which submit takes. Threads  An engine is thread-safe: any thread
- * may submit, embed and ask for statistics. A request has one consumer thread at a time (next,
- * free); cancel is for any thread. Order    free every request before or after close: a request
- * outlives its engine, and next tells ECANCELED then. Nothing else may be called with an engine
- * while or after it is closed.
+ *          one thread that runs the passes. Requests join and leave at every pass: those that write
+ *          go first, the rest of the pass reads prompts, shared between clients. What two requests
+ *          have in common at their start is stored and computed once, while they run and after.
+ * Bits     What a request gives depends on the model, its tokens, its options and its seed: not on
+ *          the other requests, on what was cached, nor on how its prompt was cut into passes.
+ * Memory   All of it is taken at open, as hearth_engine_plan says, but for what a request brings
+ *          (its tokens, its sampler, its queue of events), which submit takes.
+ * Threads  An engine is thread-safe: any thread may submit, embed and ask for statistics. A request
+ *          has one consumer thread at a time (next, free); cancel is for any thread.
+ * Order    Free every request before or after close: a request outlives its engine, and next tells
+ *          ECANCELED then. Nothing else may be called with an engine while or after it is closed.
  */
 #ifndef HEARTH_ENGINE_H
 #define HEARTH_ENGINE_H
@@ -126,6 +126,7 @@ typedef struct hearth_request_options {
                                  first n_keep tokens, read the rest again at its new positions and go on;
                                  else that is HEARTH_FINISH_CONTEXT */
     uint32_t n_keep;
+    uint32_t n_discard; /* tokens that a shift forgets, at least one is left; 0: half */
     double max_time_ms; /* since submit; 0: none. Ends with HEARTH_FINISH_LIMIT and `timed_out` */
     uint64_t client;    /* who asks: passes and places are shared fairly between different keys */
 } hearth_request_options;
@@ -175,10 +176,12 @@ typedef struct hearth_request_event {
     size_t n_generated;   /* tokens chosen, the one that ends the answer included */
     size_t n_drafted;     /* tokens guessed, and those that were right */
     size_t n_draft_accepted;
-    size_t n_shifted;   /* tokens forgotten by context shifts */
-    size_t n_reread;    /* tokens read a second time: after a shift, or after the request had to
-                           give its pages to others for a while */
-    double queue_ms;    /* waiting for a place */
+    size_t n_shifted; /* tokens forgotten by context shifts */
+    size_t n_reread;  /* tokens read a second time: after a shift, or after the request had to
+                         give its pages to others for a while */
+    uint64_t
+        n_passes;    /* of the engine since it was submitted: what it waited for and took part in */
+    double queue_ms; /* waiting for a place */
     double prompt_ms;   /* from there to the first token */
     double generate_ms; /* from the first token on */
 } hearth_request_event;
@@ -313,9 +316,11 @@ typedef struct hearth_engine_stats {
     uint64_t n_refused; /* EBUSY */
     uint64_t n_passes;
     uint64_t n_pass_tokens;   /* tokens that went through a pass: read and written */
+    uint64_t n_pass_requests; /* requests that took part in a pass, over all passes */
     uint64_t n_prompt_tokens; /* prompt tokens read */
     uint64_t n_cached_tokens; /* prompt tokens that did not have to be read */
     uint64_t n_generated_tokens;
+    uint64_t n_drafts; /* times that tokens were guessed */
     uint64_t n_drafted_tokens;
     uint64_t n_draft_accepted_tokens;
     uint64_t n_reread_tokens; /* see hearth_request_event */

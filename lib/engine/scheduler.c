@@ -65,6 +65,7 @@ void scheduler_add(hearth_engine *e, hearth_request *r)
     r->node = r->root;
     r->client = find_client(e, r->client_key);
     r->client->n_requests++;
+    r->passes_before = e->stats.n_passes;
     r->next = NULL;
     if (e->waiting.last)
         e->waiting.last->next = r;
