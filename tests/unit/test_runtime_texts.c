@@ -153,6 +153,25 @@ static void keys_are_in_the_environment_alone(void **state)
     model_spec_deinit(&spec);
 }
 
+static void flags_of_the_supervisor_are_not_given_by_hand(void **state)
+{
+    static const struct {
+        const char *flag;
+        bool ok;
+    } cases[] = {{"--host", false},       {"--api-key=x", false}, {"-c", false},
+                 {"--ctx-size=9", false}, {"--hostile", true},    {"--lora", true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        model_spec spec;
+        hearth_error err = {0};
+        model_spec_init(&spec);
+        assert_true(model_spec_set(&spec.id, "m") && model_spec_add_extra(&spec, "--lora") &&
+                    model_spec_add_extra(&spec, cases[i].flag));
+        assert_int_equal(engine_check_extra(&spec, &err), cases[i].ok ? HEARTH_OK : HEARTH_EINVAL);
+        model_spec_deinit(&spec);
+    }
+}
+
 static void metrics_are_read_and_written(void **state)
 {
     static const char text[] = "# HELP a b\nab 1\na{x=\"}\"} 9\na 2.5\nnan NaN\nwords x\nlast 3";
@@ -262,6 +281,7 @@ int main(void)
         cmocka_unit_test(addresses_are_found_in_lines),
         cmocka_unit_test(remote_addresses_are_made_even),
         cmocka_unit_test(keys_are_in_the_environment_alone),
+        cmocka_unit_test(flags_of_the_supervisor_are_not_given_by_hand),
         cmocka_unit_test(metrics_are_read_and_written),
         cmocka_unit_test(versions_are_numbers),
         cmocka_unit_test(elf_headers_tell_what_is_needed),
