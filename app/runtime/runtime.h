@@ -175,7 +175,7 @@ char *runtime_log(runtime *rt, const char *id);
  * for a plan that is red with "problem". Runs on the caller's thread. */
 hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err);
 /* {cpu {name, cores, threads, isa []}, memory {total, available, budget, reserved}, gpus [{index,
- * name, uuid, driver, compute, total, used, free, load}], backends [{name, version, type, usable,
+ * name, uuid, driver, total, used, free, load}], backends [{name, version, type, usable,
  * for_gpu, reason}]}; the best backend first. Asks nvidia-smi, on the caller's thread. */
 json_t *runtime_machine(runtime *rt);
 

@@ -26,20 +26,19 @@
 static void nvidia_smi_is_read(void **state)
 {
     static const char text[] =
-        "0, NVIDIA GeForce RTX 4090, GPU-0b1c, 550.54.14, 8.9, 24564, 23002, 3, 41\n"
-        "1, NVIDIA A100-SXM4-80GB, GPU-77, 550.54.14, 8.0, 81920, 100, [N/A], [N/A]\r\n"
+        "0, NVIDIA GeForce RTX 4090, GPU-0b1c, 550.54.14, 24564, 23002, 3, 41\n"
+        "1, NVIDIA A100-SXM4-80GB, GPU-77, 550.54.14, 81920, 100, [N/A], [N/A]\r\n"
         "No devices were found\n"
-        "2, Broken, GPU-1, 1, 1, [Insufficient Permissions], 1, 1, 1\n"
-        "3, Freer than it is, GPU-2, 1, 1, 10, 11, 0, 0\n"
+        "2, Broken, GPU-1, 1, [Insufficient Permissions], 1, 1, 1\n"
+        "3, Freer than it is, GPU-2, 1, 10, 11, 0, 0\n"
         "4, short\n"
-        "99999999999999999999, Much, GPU-3, 1, 1, 10, 1, 0, 0";
+        "99999999999999999999, Much, GPU-3, 1, 10, 1, 0, 0";
     gpu gpus[GPU_MOST];
     (void)state;
     assert_int_equal(gpu_parse_smi(text, sizeof text - 1, gpus, GPU_MOST), 2);
     assert_string_equal(gpus[0].name, "NVIDIA GeForce RTX 4090");
     assert_string_equal(gpus[0].uuid, "GPU-0b1c");
     assert_string_equal(gpus[0].driver, "550.54.14");
-    assert_string_equal(gpus[0].compute, "8.9");
     assert_int_equal(gpus[0].total_bytes, 24564 * MIB);
     assert_int_equal(gpus[0].free_bytes, 23002 * MIB);
     assert_int_equal(gpus[0].load_percent, 3);
