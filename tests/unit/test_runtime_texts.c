@@ -32,10 +32,12 @@ static void nvidia_smi_is_read(void **state)
         "2, Broken, GPU-1, 1, [Insufficient Permissions], 1, 1, 1\n"
         "3, Freer than it is, GPU-2, 1, 10, 11, 0, 0\n"
         "4, short\n"
+        "5, NVIDIA H200, GPU-c7a4d475-b3cb-6725-d01b-b6e9dc718881, 580.159.04, 143771, 143156, 0, "
+        "36\n"
         "99999999999999999999, Much, GPU-3, 1, 10, 1, 0, 0";
     gpu gpus[GPU_MOST];
     (void)state;
-    assert_int_equal(gpu_parse_smi(text, sizeof text - 1, gpus, GPU_MOST), 2);
+    assert_int_equal(gpu_parse_smi(text, sizeof text - 1, gpus, GPU_MOST), 3);
     assert_string_equal(gpus[0].name, "NVIDIA GeForce RTX 4090");
     assert_string_equal(gpus[0].uuid, "GPU-0b1c");
     assert_string_equal(gpus[0].driver, "550.54.14");
@@ -45,6 +47,8 @@ static void nvidia_smi_is_read(void **state)
     assert_int_equal(gpus[0].temperature, 41);
     assert_int_equal(gpus[1].index, 1);
     assert_int_equal(gpus[1].load_percent, -1);
+    assert_string_equal(gpus[2].driver, "580.159.04");
+    assert_int_equal(gpus[2].free_bytes, 143156 * MIB);
     assert_int_equal(gpu_parse_smi(text, sizeof text - 1, gpus, 1), 1);
     for (size_t n = 0; n < sizeof text; n++)
         gpu_parse_smi(text, n, gpus, GPU_MOST);
