@@ -56,8 +56,9 @@ typedef struct cli_command {
     hearth_status (*run)(void *options, const option_list *arguments, hearth_error *err);
 } cli_command;
 
-extern const cli_command cmd_bench, cmd_engine, cmd_eval, cmd_import, cmd_list, cmd_perplexity,
-    cmd_plan, cmd_pull, cmd_quantize, cmd_rm, cmd_run, cmd_show, cmd_template, cmd_tokenize;
+extern const cli_command cmd_bench, cmd_config, cmd_engine, cmd_eval, cmd_import, cmd_list,
+    cmd_perplexity, cmd_plan, cmd_pull, cmd_quantize, cmd_rm, cmd_run, cmd_serve, cmd_show,
+    cmd_template, cmd_tokenize;
 
 /* ---- options that commands share ---- */
 

@@ -6,7 +6,6 @@
  * command's own, the built-in model, signals and messages.
  */
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -34,14 +33,10 @@ static void tell(const char *line)
         fprintf(stderr, "%s\n", line);
 }
 
-static void wait_for_signal(void)
+/* All that was written is flushed by whoever wrote it, and a thread may hold a stream's lock. */
+static void leave(void)
 {
-    /* Never written to: the wait ends by a signal alone. */
-    int never = eventfd(0, EFD_CLOEXEC);
-    while (!interrupt_pending() && !interrupt_wait_readable(never))
-        continue;
-    if (never != -1)
-        close(never);
+    _exit(0);
 }
 
 static void init(void *options)
@@ -69,8 +64,9 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     worker_host host = {.log = cli_log(&o->general),
                         .interrupted = interrupt_pending,
                         .is_urgent = interrupt_is_urgent,
-                        .wait = wait_for_signal,
-                        .tell = tell};
+                        .wait = interrupt_wait,
+                        .tell = tell,
+                        .abandon = leave};
     char *file = NULL;
     if (o->flags.model)
         TRY(library_resolve(NULL, o->flags.model, &file, NULL, err));

@@ -19,7 +19,7 @@
 #include "http/exchange.h"
 #include "os/clock.h"
 
-enum { WATCH_MS = 500, ENDING_MS = 2000, DRAIN_STEP_MS = 50 };
+enum { WATCH_MS = 500, DRAIN_STEP_MS = 50 };
 
 void http_options_init(http_options *options)
 {
@@ -31,6 +31,7 @@ void http_options_init(http_options *options)
         .head_ms = 60000,
         .body_ms = 300000,
         .stall_ms = 120000,
+        .ending_ms = 2000,
     };
 }
 
@@ -104,6 +105,16 @@ static void on_connection(void *server, struct MHD_Connection *mhd, void **conte
 }
 
 /* ---- deadlines ---- */
+
+static void shut_all_connections(http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    for (connection *c = server->connections; c; c = c->next) {
+        if (c->fd != -1)
+            shutdown(c->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
 
 static void shut_late_connections(http_server *server)
 {
@@ -292,29 +303,45 @@ size_t http_server_n_active(http_server *server)
 
 /* ---- stopping ---- */
 
-static void wait_idle(http_server *server, uint32_t ms, bool (*hurry)(void))
+/* Whether no request is left. */
+static bool wait_idle(http_server *server, uint32_t ms, bool (*hurry)(void))
 {
     uint64_t until = clock_now_ns() + ms * 1000000ull;
     pthread_mutex_lock(&server->lock);
     while (server->n_active > 0 && clock_now_ns() < until && !(hurry && hurry()))
         wait_changed(server, DRAIN_STEP_MS);
+    bool idle = server->n_active == 0;
     pthread_mutex_unlock(&server->lock);
+    return idle;
 }
 
-void http_server_stop(http_server *server, uint32_t drain_ms, bool (*hurry)(void))
+/* The daemon waits for its threads without end, so it is stopped only when none is in a handler. */
+static bool stop_daemon(http_server *server, uint32_t drain_ms, bool (*hurry)(void))
 {
-    if (server->daemon) {
+    uint32_t patience = server->options.ending_ms;
+    if (!server->stopping) {
         pthread_mutex_lock(&server->lock);
         server->stopping = true;
         pthread_mutex_unlock(&server->lock);
         MHD_quiesce_daemon(server->daemon);
         listener_close(&server->listener);
-        wait_idle(server, drain_ms, hurry);
-        atomic_store(&server->ending, true);
-        wait_idle(server, ENDING_MS, NULL);
-        MHD_stop_daemon(server->daemon);
-        server->daemon = NULL;
     }
+    bool idle = wait_idle(server, drain_ms, hurry);
+    atomic_store(&server->ending, true);
+    if (!idle && !wait_idle(server, patience, NULL)) {
+        shut_all_connections(server); /* clients that do not take their answer */
+        if (!wait_idle(server, patience, NULL))
+            return false;
+    }
+    MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+    return true;
+}
+
+bool http_server_stop(http_server *server, uint32_t drain_ms, bool (*hurry)(void))
+{
+    if (server->daemon && !stop_daemon(server, drain_ms, hurry))
+        return false;
     if (server->watching) {
         pthread_mutex_lock(&server->lock);
         server->watcher_must_end = true;
@@ -323,13 +350,13 @@ void http_server_stop(http_server *server, uint32_t drain_ms, bool (*hurry)(void
         pthread_join(server->watcher, NULL);
         server->watching = false;
     }
+    return true;
 }
 
 void http_server_free(http_server *server)
 {
-    if (server == NULL)
+    if (server == NULL || !http_server_stop(server, 0, NULL))
         return;
-    http_server_stop(server, 0, NULL);
     listener_close(&server->listener);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->changed);

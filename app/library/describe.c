@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-#include "base/status.h"
-
 static void set_text(json_t *object, const char *key, const char *text)
 {
     json_t *value = text && *text ? json_string(text) : NULL;
@@ -107,22 +105,5 @@ json_t *describe_catalog(const catalog_model *m)
     set_real(root, "top_p", m->top_p);
     set_count(root, "top_k", m->top_k);
     set_text(root, "note", m->note);
-    return root;
-}
-
-json_t *describe_download(const download_status *s)
-{
-    static const char *const states[] = {"running", "paused", "done", "failed", "stopped"};
-    json_t *root = json_object();
-    set_text(root, "state", states[s->state]);
-    set_text(root, "model", s->model);
-    set_text(root, "reference", s->reference);
-    json_object_set_new(root, "transferred", json_integer((json_int_t)s->transferred));
-    set_count(root, "total", s->total);
-    json_object_set_new(root, "bytes_per_second", json_integer((json_int_t)s->bytes_per_second));
-    json_object_set_new(root, "validating", json_boolean(s->validating));
-    bool failed = s->error.code != HEARTH_OK;
-    set_text(root, "error", failed ? s->error.message : NULL);
-    set_text(root, "code", failed ? hearth_status_name(s->error.code) : NULL);
     return root;
 }

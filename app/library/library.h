@@ -168,13 +168,13 @@ typedef struct library_import {
 hearth_status library_import_file(library *l, const library_import *import,
                                   const library_model **out, hearth_error *err);
 
-/* EINVAL for the built-in model. One of another store gets a model.yml under its new name; the
- * store is not changed. */
+/* `name` in full. EINVAL for the built-in model. One of another store gets a model.yml under its
+ * new name; the store is not changed. */
 hearth_status library_rename(library *l, const char *name, const char *new_name, hearth_error *err);
 
-/* Takes a model of Hearth's folder away, files and all, or the model.yml that points elsewhere.
- * *freed (may be NULL): bytes on the disk. Nothing outside the folder is ever deleted: EUNSUPPORTED
- * for a model of another store, whose message tells the file. */
+/* `name` in full. Takes a model of Hearth's folder away, files and all, or the model.yml that
+ * points elsewhere. *freed (may be NULL): bytes on the disk. Nothing outside the folder is ever
+ * deleted: EUNSUPPORTED for a model of another store, whose message tells the file. */
 hearth_status library_remove(library *l, const char *name, uint64_t *freed, hearth_error *err);
 
 /* Reads the files and compares SHA-256 with what model.yml says. EMISMATCH names the file and both;

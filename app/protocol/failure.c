@@ -70,9 +70,9 @@ static void write_message(json_writer *w, bool is_anthropic, const hearth_error 
                  detail->n_prompt, detail->n_ctx);
     else
         snprintf(text, sizeof text,
-                 "this model's maximum context length is %zu tokens; the request (%zu tokens) "
-                 "exceeds the available context size: send less, or start the engine with a larger "
-                 "--ctx-size",
+                 "this model's maximum context length is %zu tokens; the request (%zu tokens) is "
+                 "too large, it exceeds the available context size: send less, or start the engine "
+                 "with a larger --ctx-size",
                  detail->n_ctx, detail->n_prompt);
     json_text(w, "message", text);
 }

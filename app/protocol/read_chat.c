@@ -17,7 +17,7 @@ static hearth_status part_refused(reader *in, const path *at, const char *type)
     static const struct {
         const char *word, *why;
     } known[] = {
-        {"image", "this model cannot see; send text alone"},
+        {"image", "image input is not supported: this model cannot see; send text alone"},
         {"video", "this model cannot see; send text alone"},
         {"audio", "this model cannot hear; send text alone"},
         {"file", "files are not read; send their text"},

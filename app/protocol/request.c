@@ -341,6 +341,9 @@ hearth_status request_parse(request **out, protocol_api api, const char *body, s
         request_options_init(&r->options);
     TRY_OUT(load(&r->body, body, n, err));
     TRY_OUT(read_body(&in));
+    if (limits->n_predict_max > 0 &&
+        (r->options.n_predict < 0 || r->options.n_predict > limits->n_predict_max))
+        r->options.n_predict = limits->n_predict_max;
     if (in.ignored.n > 0) {
         r->ignored = arena_text(in.mem, in.ignored.data, in.ignored.n);
         if (r->ignored == NULL)

@@ -69,7 +69,7 @@ typedef struct reply_event {
     reply_usage usage;
     hearth_finish_reason finish;
     const char *stop_word;
-    bool truncated;     /* DONE: the context was shifted, or the prompt cut */
+    bool truncated;     /* DONE: the context was full: it was shifted, or the answer ends there */
     const char *prompt; /* DONE, native API: the prompt's text */
     size_t n_prompt_text;
     int32_t id_slot;
@@ -150,6 +150,8 @@ typedef struct model_card {
     const char *id;
     const char *const *aliases;
     size_t n_aliases;
+    const char *const *tags;
+    size_t n_tags;
     int64_t created_s;
     const char *type; /* of the vocabulary: "SPM", "BPE" ... */
     const char *ftype;

@@ -89,18 +89,37 @@ static void write_failure(worker_call *c, protocol_api api, const hearth_error *
         http_reply_header(c->reply, "Retry-After", "1");
 }
 
+/* A client that left, or a server that is ending, ends long calls as well. */
+static bool is_wanted(void *user, uint64_t done, uint64_t total)
+{
+    (void)done;
+    (void)total;
+    return http_request_life(user) == HTTP_OPEN;
+}
+
+hearth_status worker_fail_ending(failure_detail *detail, hearth_error *err)
+{
+    detail->http = 503;
+    FAIL(err, ECANCELED, "server", "the server is ending");
+}
+
 void worker_handle(void *app, const http_request *q, http_reply *out)
 {
     worker_call c = {.w = app, .q = q, .reply = out};
     const worker_route *route = q->tag;
     hearth_error err = {0};
     hearth_status status = HEARTH_OK;
+    const hearth_progress watch = {is_wanted, (void *)(uintptr_t)q};
+    hearth_watch_thread(&watch);
     if (!route->no_body)
         status = request_parse(&c.r, route->api, q->body, q->n_body, &c.w->limits, &err);
     if (status == HEARTH_OK && c.r && c.r->ignored)
         http_reply_header(out, "X-Hearth-Ignored", c.r->ignored);
     if (status == HEARTH_OK)
         status = route->handler(&c, &err);
+    hearth_watch_thread(NULL);
+    if (err.code == HEARTH_ECANCELED && http_request_life(q) == HTTP_ENDING)
+        worker_fail_ending(&c.detail, &err);
     if (status != HEARTH_OK)
         write_failure(&c, route->api, &err);
     request_free(c.r);

@@ -28,6 +28,7 @@ typedef struct worker {
     const worker_host *host;
     http_server *server;
     hearth_model *model;
+    hearth_model *draft_model; /* or NULL */
     hearth_engine *engine;
     const hearth_model_info *info;
     hearth_special_tokens special;
@@ -40,6 +41,8 @@ typedef struct worker {
     json_t *schema_json;
     const char **aliases; /* the first is `name`; one allocation */
     size_t n_aliases;
+    const char **tags; /* one allocation */
+    size_t n_tags;
     const char *name;         /* as clients know the model */
     const char *model_path;   /* as it was given */
     const char *model_format; /* of most weights */
@@ -86,6 +89,9 @@ protocol_api worker_api_of(const char *path);
 /* The one http_handler: reads the body, runs the route's handler, writes its failure. */
 void worker_handle(void *app, const http_request *q, http_reply *reply);
 void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *reply);
+
+/* The failure of a request that the server's end cuts off. */
+hearth_status worker_fail_ending(failure_detail *detail, hearth_error *err);
 
 /* info for a new reply; id needs 33 bytes. */
 reply_info worker_reply_info(const worker *w, char id[33]);

@@ -5,6 +5,7 @@
 #include "worker/tokens.h"
 
 #include "base/mem.h"
+#include "base/watch.h"
 
 hearth_status token_list_add_prompt(token_list *list, const worker *w, const request_prompt *p,
                                     unsigned flags, hearth_error *err)
@@ -33,6 +34,8 @@ static hearth_status read_pieces(const worker *w, reply_token *tokens, size_t n,
 {
     for (size_t i = 0; i < n; i++) {
         char *text = NULL;
+        if (!watch_go_on(1))
+            return watch_end(err);
         TRY(hearth_token_piece(w->model, tokens[i].token, &text, &tokens[i].n_text, err));
         tokens[i].text = text;
     }

@@ -168,8 +168,12 @@ static hearth_status serve(worker *w, const secrets *s, hearth_error *err)
     tell(w, "server is listening on ", http_server_url(w->server));
     w->host->wait();
 out:
-    http_server_stop(w->server, status == HEARTH_OK ? w->flags->drain_s * 1000 : 0,
-                     w->host->is_urgent);
+    if (!http_server_stop(w->server, status == HEARTH_OK ? w->flags->drain_s * 1000 : 0,
+                          w->host->is_urgent)) {
+        log_write(&w->host->log, HEARTH_LOG_WARNING,
+                  "a request did not end when it was asked to; the process ends without it");
+        w->host->abandon();
+    }
     http_server_free(w->server);
     return status;
 }

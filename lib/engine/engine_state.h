@@ -5,6 +5,7 @@
  *   engine.c        open, close, submit, the thread's loop, statistics
  *   scheduler.c     who is admitted, and what goes into a pass
  *   engine_cache.c  which pages a request has: from the prefix tree, the disk, the pool
+ *   engine_draft.c  what may come next: guesses for those who write
  *   engine_pass.c   a pass and what follows from it: tokens, text, events, embeddings
  *   engine_text.c   the pages of one text: into a file, and back
  *   engine_plan.c   memory
@@ -15,6 +16,7 @@
 #ifndef HEARTH_ENGINE_ENGINE_STATE_H
 #define HEARTH_ENGINE_ENGINE_STATE_H
 
+#include "engine/draft_model.h"
 #include "engine/model.h"
 #include "engine/page_store.h"
 #include "engine/prefix_tree.h"
@@ -55,7 +57,10 @@ struct hearth_engine {
     forward *f;
     page_pool pool;
     prefix_tree tree;
-    page_store *store; /* NULL: no disk tier */
+    page_store *store;  /* NULL: no disk tier */
+    int32_t *path;      /* tokens of a page and of all before it, for that */
+    draft_model *draft; /* NULL: none */
+    draft_task *tasks;  /* [n_parallel], for it */
     request_list waiting;
     hearth_request **running; /* [n_parallel], NULL: a free place */
     sequence *sequences;      /* [n_parallel] */
@@ -99,6 +104,10 @@ hearth_status engine_make_plan(const hearth_model *model, const hearth_engine_op
 forward_options engine_forward_options(const hearth_model *model,
                                        const hearth_engine_options *options,
                                        const hearth_engine_plan_result *plan);
+/* Of an engine with a draft model. */
+draft_model_options engine_draft_options(const hearth_model *model,
+                                         const hearth_engine_options *options,
+                                         const hearth_engine_plan_result *plan);
 
 /* ---- scheduler.c ---- */
 
@@ -112,6 +121,13 @@ void scheduler_make_pass(hearth_engine *e);
 void scheduler_count(hearth_engine *e, hearth_request *r, size_t n_tokens);
 /* It waits or runs no more; gives up the engine's reference. */
 void scheduler_remove(hearth_engine *e, hearth_request *r);
+
+/* ---- engine_draft.c ---- */
+
+/* Guesses for everyone who writes, as far as they pay. */
+void engine_guess(hearth_engine *e);
+/* n guesses of a request were checked and n_right were right. */
+void engine_guesses_checked(hearth_engine *e, hearth_request *r, size_t n, size_t n_right);
 
 /* ---- engine_text.c ---- */
 
@@ -134,8 +150,10 @@ size_t engine_cache_reserve(hearth_engine *e, hearth_request *r, size_t n);
 void engine_cache_commit(hearth_engine *e, hearth_request *r, size_t n);
 /* Lets go of all pages. What is whole, and the end of the text, stays in the prefix cache. */
 void engine_cache_release(hearth_engine *e, hearth_request *r);
-/* Lets go of pages that are on disk now. */
+/* Lets go of pages that are on disk now, and sends there what had to wait. */
 void engine_cache_take_written(hearth_engine *e);
+/* Waits until all that is to be on disk is there; the thread has ended. */
+void engine_cache_store_rest(hearth_engine *e);
 /* Pages that can be had now, and how many a request of n tokens would take of them. */
 uint32_t engine_cache_n_available(const hearth_engine *e);
 uint32_t engine_cache_n_needed(const hearth_engine *e, const hearth_request *r);

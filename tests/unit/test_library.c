@@ -530,7 +530,8 @@ static void test_rename(void **state)
     assert_true(m->last_used_ms > 0);
     library_model_unref(m);
     expect_no(l, "Own", HEARTH_ENOTFOUND, "no model");
-    assert_int_equal(library_rename(l, "Foreign", "mine", &err), HEARTH_OK);
+    assert_int_equal(library_rename(l, "Foreign", "mine", &err), HEARTH_EINVAL);
+    assert_int_equal(library_rename(l, "p/m/Foreign", "mine", &err), HEARTH_OK);
     m = find(l, "mine");
     assert_non_null(strstr(m->path, ".lmstudio/models/p/m/Foreign.gguf"));
     assert_int_equal(m->origin, LIBRARY_OWN);

@@ -214,13 +214,39 @@ static void test_where(void **state)
     assert_string_equal(err.where, "stop[1]");
 }
 
+/* A server's limit holds for who asks for more or for no end, and is what the answer tells. */
+static void test_predict_limit(void **state)
+{
+    static const struct {
+        const char *body;
+        int32_t limit, wanted;
+    } rows[] = {{"{\"prompt\":\"a\",\"n_predict\":100}", 64, 64},
+                {"{\"prompt\":\"a\",\"n_predict\":-1}", 64, 64},
+                {"{\"prompt\":\"a\"}", 64, 64},
+                {"{\"prompt\":\"a\",\"n_predict\":0}", 64, 0},
+                {"{\"prompt\":\"a\",\"n_predict\":5}", 64, 5},
+                {"{\"prompt\":\"a\",\"n_predict\":100}", 0, 100}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const request_limits limits = {.n_choices_max = 1, .n_predict_max = rows[i].limit};
+        hearth_error err = {0};
+        request *r;
+        assert_int_equal(
+            request_parse(&r, API_COMPLETION, rows[i].body, strlen(rows[i].body), &limits, &err),
+            HEARTH_OK);
+        assert_int_equal(r->options.n_predict, rows[i].wanted);
+        request_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json),        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_types),       cmocka_unit_test(test_names),
         cmocka_unit_test(test_many_names),  cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_constraints), cmocka_unit_test(test_where),
+        cmocka_unit_test(test_constraints), cmocka_unit_test(test_predict_limit),
+        cmocka_unit_test(test_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

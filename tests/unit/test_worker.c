@@ -86,6 +86,18 @@ static void test_flags(void **state)
     assert_string_equal(err.where, "--rope-scaling");
     assert_int_equal(PARSE(&flags, &err, "--ui-mcp-proxy"), HEARTH_EINVAL);
     assert_int_equal(PARSE(&flags, &err, "--mmproj", "a.gguf"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--yarn-ext-factor", "0.5"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--agent"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--yarn-ext-factor", "-1.00", "--sse-ping-interval", "-1",
+                           "-s", "-1", "--rpc", "h:1", "-Cb", "ff", "-kvo", "-nr", "--no-agent",
+                           "--top-nsigma", "2", "-l", "5+1", "--tags", "a,b"),
+                     HEARTH_OK);
+    assert_int_equal(flags.ping_s, -1);
+    assert_int_equal(flags.biases.n, 1);
+    assert_true(flags.sampler.top_n_sigma == 2 && flags.sampler.seed == UINT32_MAX);
+    assert_string_equal(flags.tags, "a,b");
+    assert_non_null(strstr(noted, "--rpc has no effect"));
+    assert_null(strstr(noted, "-nr"));
 }
 
 static void test_environment(void **state)
@@ -210,12 +222,34 @@ static void test_until(void **state)
     }
 }
 
+static void test_prefixed(void **state)
+{
+    static const struct {
+        const char *gbnf, *wanted;
+    } rows[] = {
+        {"root ::= \"root\" a-1 | b_2{2,3}", "x-root ::= \"root\" x-a-1 | x-b_2{2,3}"},
+        {"r ::= [^a\\]b]+ c \"\\\"d\" # e \"\nf ::= (g)?",
+         "x-r ::= [^a\\]b]+ x-c \"\\\"d\" # e \"\nx-f ::= (x-g)?"},
+        {"r ::= <think> !<[12]> s .", "x-r ::= <think> !<[12]> x-s ."},
+        {"r ::= \"open \\", "x-r ::= \"open \\"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        buf out;
+        buf_init(&out, 0);
+        assert_true(constraint_write_prefixed(rows[i].gbnf, "x-", &out));
+        assert_string_equal(out.data, rows[i].wanted);
+        buf_deinit(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),       cmocka_unit_test(test_flags),
         cmocka_unit_test(test_environment), cmocka_unit_test(test_split),
         cmocka_unit_test(test_metrics),     cmocka_unit_test(test_until),
+        cmocka_unit_test(test_prefixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
