@@ -69,8 +69,12 @@ json_t *describe_model(const library_model *m)
         {"created", (uint64_t)m->created_ms},
         {"modified", (uint64_t)m->modified_ms},
         {"last_used", (uint64_t)m->last_used_ms},
+        {"top_k", m->top_k},
+        {"mirostat", m->mirostat},
         {"max_tokens", m->max_tokens},
         {"context_size", m->context_size},
+        {"batch_size", m->batch_size},
+        {"threads", m->threads},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         set_text(root, texts[i].key, texts[i].value);
@@ -78,6 +82,7 @@ json_t *describe_model(const library_model *m)
         set_count(root, counts[i].key, counts[i].value);
     json_object_set_new(root, "usage_count", json_integer((json_int_t)m->usage_count));
     set_real(root, "temperature", m->temperature);
+    set_real(root, "top_p", m->top_p);
     json_object_set_new(root, "capabilities", describe_capabilities(m->capabilities));
     json_object_set_new(root, "own_files", json_boolean(m->own_files));
     for (size_t i = 0; i < m->n_files; i++) {
