@@ -20,6 +20,7 @@ refuse 2 "spec-type: 'ngram' leaves" engine -m ember --spec-type ngram -md ember
 refuse 2 'draft-min: 8 is out of range' engine -m ember -md ember --draft-min 8
 refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
 refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
+refuse 2 'grp-attn-n: keys are not moved' engine -m ember -gan 4 -gaw 512
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
 refuse 2 'need each other' engine -m ember --ssl-cert-file x
 refuse 2 'not one of f32' engine -m ember -ctk q4_0
