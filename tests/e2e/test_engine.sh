@@ -230,17 +230,19 @@ stop_engine -INT
 wait
 expect_in 'the server is ending' "$(tail -c 400 "$work/endless")"
 
-# ---- nor for a long text that is being tokenized ----
+# ---- nor for a long text that is being tokenized, nor for one that waits for its turn ----
 start_engine -m ember --port 0 --drain 0 || finish
-node -e 'let x = 1, s = ""; for (let i = 0; i < 4e6; i++) s += String.fromCharCode(97 + ((x = x * 69069 + 1 >>> 0) >>> 16) % 26)
+node -e 'let x = 1, s = ""; for (let i = 0; i < 5e6; i++) s += String.fromCharCode(97 + ((x = x * 69069 + 1 >>> 0) >>> 16) % 26)
     console.log(JSON.stringify({ content: s }))' >"$work/word.json"
-: >"$work/trace"
-curl -sv -o "$work/tokens" -H 'Content-Type: application/json' --data-binary "@$work/word.json" "$url/tokenize" 2>"$work/trace" &
-until grep -q 'uploaded and fine' "$work/trace"; do :; done
+for i in 1 2; do
+    : >"$work/trace$i"
+    curl -sv -o "$work/tokens$i" -H 'Content-Type: application/json' --data-binary "@$work/word.json" "$url/tokenize" 2>"$work/trace$i" &
+    until grep -q 'uploaded and fine' "$work/trace$i"; do :; done
+done
 stop_engine
 expect_code 0
 wait
-expect_in 'the server is ending' "$(head -c 400 "$work/tokens")"
+for i in 1 2; do expect_in 'the server is ending' "$(head -c 400 "$work/tokens$i")"; done
 
 # ---- adapters: by flag, by request, by path ----
 node "$SOURCE/tests/e2e/make_adapter.mjs" "$work/a.gguf"
