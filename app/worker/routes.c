@@ -76,8 +76,11 @@ protocol_api worker_api_of(const char *path)
 void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *out)
 {
     hearth_error error = {.code = HEARTH_EINVAL};
-    const failure_detail detail = {.http = status};
-    (void)app;
+    worker *w = app;
+    uint32_t loaded = atomic_load(&w->loaded);
+    const failure_detail detail = {.http = status,
+                                   .is_loading = status == 503 && loaded < LOADED_ALL,
+                                   .progress = (float)loaded / LOADED_ALL};
     snprintf(error.message, sizeof error.message, "%s", message);
     failure_write(worker_api_of(path), &error, &detail, &out->body);
 }

@@ -56,8 +56,11 @@ typedef struct worker {
     pthread_cond_t large; /* large_busy was cleared */
     bool large_busy;      /* a large request is being turned into tokens */
     struct answer *answers;
+    atomic_uint loaded; /* of the model, of LOADED_ALL */
     atomic_bool ready;
 } worker;
+
+enum { LOADED_ALL = 1000 };
 
 /* One request on its way through a handler. */
 typedef struct worker_call {

@@ -164,6 +164,7 @@ static hearth_status serve(worker *w, const secrets *s, hearth_error *err)
     warn_open(w, s);
     tell(w, "listening on ", http_server_url(w->server));
     TRY_OUT(setup_worker(w, err));
+    atomic_store(&w->loaded, LOADED_ALL);
     atomic_store(&w->ready, true);
     tell(w, "model loaded: ", w->name);
     tell(w, "server is listening on ", http_server_url(w->server));

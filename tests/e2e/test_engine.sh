@@ -328,6 +328,14 @@ expect_equal "$(node -e 'const p = require("fs").readFileSync(0, "utf8").split("
     console.log(p[0].processed === p[0].cache && p.at(-1).processed === p[0].total && p.length > 1 &&
         p.every((e, i) => i === 0 || e.processed > p[i - 1].processed))' <"$work/body")" true
 
+# ---- a start tells how far it is, for whoever supervises it ----
+"$BUILD/make_model" "$work/tiny.gguf" llama >/dev/null || fail "make_model"
+start_engine -m "$work/tiny.gguf" --port 0 || finish
+expect_equal "$(sed 's/[0-9]\{4,5\}$/PORT/' "$work/engine.err" | grep -v '^warning')" "listening on http://127.0.0.1:PORT
+loading model: 90 %
+model loaded: tiny.gguf
+server is listening on http://127.0.0.1:PORT"
+
 # ---- guesses: told, and never a change ----
 repeated='{"prompt":"one two three four one two three four one two three four one two","temperature":0,"n_predict":40,"ignore_eos":true}'
 start_engine -m ember --port 0 --metrics --spec-type ngram-simple || finish
