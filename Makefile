@@ -8,7 +8,7 @@ JOBS   ?= $(shell nproc)
 .PHONY: all run ember test check bench install clean setup-% configure
 
 all: setup-build configure
-	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared
+	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package
 
 run: all
 	$(BUILD)/hearth $(or $(ARGS),run)

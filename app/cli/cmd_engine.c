@@ -6,13 +6,14 @@
  * command's own, the built-in model, signals and messages.
  */
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/ember.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "library/ember.h"
+#include "library/library.h"
 #include "worker/worker.h"
 
 typedef struct engine_command {
@@ -36,16 +37,6 @@ static void tell(const char *line)
 static void leave(void)
 {
     _exit(0);
-}
-
-static void wait_for_signal(void)
-{
-    /* Never written to: the wait ends by a signal alone. */
-    int never = eventfd(0, EFD_CLOEXEC);
-    while (!interrupt_pending() && !interrupt_wait_readable(never))
-        continue;
-    if (never != -1)
-        close(never);
 }
 
 static void init(void *options)
@@ -73,18 +64,27 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     worker_host host = {.log = cli_log(&o->general),
                         .interrupted = interrupt_pending,
                         .is_urgent = interrupt_is_urgent,
-                        .wait = wait_for_signal,
+                        .wait = interrupt_wait,
                         .tell = tell,
                         .abandon = leave};
-    if (o->flags.model && ember_is_named(o->flags.model)) {
-        host.builtin_name = o->flags.model;
+    char *file = NULL;
+    if (o->flags.model)
+        TRY(library_resolve(NULL, o->flags.model, &file, NULL, err));
+    if (file) {
+        o->flags.model = file;
+    } else if (o->flags.model) {
+        o->flags.model = EMBER_NAME;
+        host.builtin_name = EMBER_NAME;
         host.builtin = ember_bytes(&host.n_builtin);
     }
-    return worker_run(&o->flags, &host, err);
+    hearth_status status = worker_run(&o->flags, &host, err);
+    mem_free(file);
+    return status;
 }
 
 static const cli_argument arguments_help[] = {
-    {"MODEL", "a GGUF file, any part of a split set, or ember; the same as --model", false},
+    {"MODEL", "a GGUF file, any part of a split set, or a name of hearth list; the same as --model",
+     false},
 };
 
 static const option_group groups[] = {

@@ -280,10 +280,13 @@ static void check_route(http_exchange *x)
     http_match match = route_find(o->routes, o->n_routes, x->request.method, x->request.path);
     x->route = match.route;
     x->allowed_methods = match.methods;
-    if (match.methods == 0)
+    if (match.methods == 0 && o->fallback && x->request.method == HTTP_GET)
+        x->route = o->fallback;
+    else if (match.methods == 0)
         refuse(x, 404, "File Not Found");
     else if (match.route == NULL && x->request.method != HTTP_OPTIONS)
         refuse(x, 405, "this path does not take this method; the header Allow lists those it does");
+    x->request.tag = x->route ? x->route->tag : NULL;
     if (match.n_rest == 0)
         return;
     x->rest = mem_dup(match.rest, match.n_rest);
@@ -299,6 +302,13 @@ static void check_key(http_exchange *x)
     size_t index;
     if (x->request.method == HTTP_OPTIONS || (x->route && (x->route->flags & HTTP_OPEN_TO_ALL)))
         return;
+    const http_options *o = &x->server->options;
+    if (o->admit && x->route) {
+        char why[160] = "";
+        int status = o->admit(o->app, &x->request, why, sizeof why);
+        if (status != 0)
+            refuse(x, status, "%s", why);
+    }
     if (!guard_allows_key(g, http_request_header(&x->request, "Authorization"),
                           http_request_header(&x->request, "X-Api-Key"), &index))
         refuse(x, 401, "Invalid API Key");
@@ -562,7 +572,6 @@ static enum MHD_Result answer(http_exchange *x)
         if (x->body.n > 0)
             x->request.body = x->body.data;
         x->request.n_body = x->body.n;
-        x->request.tag = x->route->tag;
         MHD_set_connection_option(x->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
         x->route->handler(o->app, &x->request, &reply);
         restart_stall(x->mhd, o);

@@ -44,6 +44,10 @@ typedef struct http_options {
     bool (*ready)(void *app);
     /* Fills reply->body with the error as the clients of path expect it. path is without prefix. */
     void (*refuse)(void *app, const char *path, int status, const char *message, http_reply *reply);
+    /* Whether this request's sender may ask for this route: 0, or the status to refuse it with and
+     * why. Asked when the head is there, beside the guard's keys. NULL: those alone. */
+    int (*admit)(void *app, const http_request *request, char *message, size_t n_message);
+    const http_route *fallback; /* for a GET of a path that no row has; NULL: 404 */
     /* Tells that a request is over; NULL: nobody asks. */
     void (*served)(void *app, const char *path, int status);
     hearth_log log; /* one line per request at INFO; called from many threads */

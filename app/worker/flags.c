@@ -25,6 +25,8 @@
     OPTION_ROW_I32(name, W, member, min, max, "N", help),
 #define U32(member, name, default_, min, max, help)                                                \
     OPTION_ROW_U32(name, W, member, min, max, "N", help),
+#define F32(member, name, default_, min, max, help)                                                \
+    OPTION_ROW_F32(name, W, member, min, max, "N", help),
 #define SWITCH(member, name, help) OPTION_ROW_FLAG(name, W, member, help),
 #define LIST(member, name, value, help) OPTION_ROW_LIST(name, W, member, value, help),
 #define CHOICE(type, member, name, choices, help)                                                  \
@@ -75,6 +77,7 @@ void flags_init(worker_flags *flags)
     *flags = (worker_flags){.host = "127.0.0.1"};
 #define I32(member, name, default_, min, max, help) flags->member = default_;
 #define U32 I32
+#define F32 I32
 #include "worker/flags.def"
     flags->cache_type_k = flags->cache_type_v = HEARTH_CACHE_F16;
     hearth_sampler_options_init(&flags->sampler);

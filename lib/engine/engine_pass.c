@@ -298,7 +298,7 @@ static void answer_drafted(hearth_engine *e, const pass_part *part)
         engine_cache_commit(e, r, 1);
         scheduler_count(e, r, 1);
     }
-    draft_learn(&r->draft, part->n_drafted, n_right);
+    engine_guesses_checked(e, r, part->n_drafted, n_right);
 }
 
 /* Those whose last token went through get logits, as many at a time as one product takes. */

@@ -15,7 +15,9 @@ expect_in '^version: [0-9.]+ \(hearth\)$' "$out"
 refuse 2 'which model' engine
 refuse 2 "unknown option '--no-such-flag'" engine -m ember --no-such-flag
 refuse 2 'hf-repo: an engine downloads nothing' engine -hf some/repo
-refuse 2 'spec-draft-model: tokens are guessed' engine -m ember -md small.gguf
+refuse 2 "spec-type: 'draft' asks for a draft model" engine -m ember --spec-type draft
+refuse 2 "spec-type: 'ngram' leaves" engine -m ember --spec-type ngram -md ember
+refuse 2 'draft-min: 8 is out of range' engine -m ember -md ember --draft-min 8
 refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
 refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
@@ -349,6 +351,10 @@ start_engine -m ember --port 0 --spec-type none || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.content')" "$guessed"
 expect_equal "$(json 'b.timings.draft_n ?? 0')" 0
+LLAMA_ARG_DRAFT_MAX=3 start_engine -m ember --port 0 -md ember --spec-type draft --draft-p-min 0 -cd 256 || finish
+post /completion "$repeated"
+expect_equal "$(json 'b.content')" "$guessed"
+expect_equal "$(json 'b.timings.draft_n > 0 && b.timings.draft_n == b.timings.draft_n_accepted')" true
 
 # ---- pages of other origins, names of other hosts ----
 start_engine -m ember --port 0 || finish

@@ -3,8 +3,8 @@
  * ember.h - the model that ships inside the program (models/ember): the one to talk to when there
  * is no other yet.
  */
-#ifndef HEARTH_CLI_EMBER_H
-#define HEARTH_CLI_EMBER_H
+#ifndef HEARTH_LIBRARY_EMBER_H
+#define HEARTH_LIBRARY_EMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  * between two symbols of the read-only data: mapped with the program, shared between processes, and
  * read only where it is used.
  */
-#include "cli/ember.h"
+#include "library/ember.h"
 
 #include <string.h>
 
