@@ -115,24 +115,42 @@ static hearth_status list_by_titles(finder *f)
     return add_rows(f, statement);
 }
 
-/* The messages that pass the filter; without one, it is cheaper to ask for those that are deleted
- * later, as the few that they are. */
-static hearth_status list_allowed(finder *f, id_set *allowed)
+/* Reads ids into a set with room for all that the table has. */
+static hearth_status read_ids(finder *f, id_set *set, const char *last_sql, const char *sql)
 {
+    const search_query *q = f->query;
     sqlite3_stmt *statement;
     int64_t last;
     bool row = true;
-    TRY(db_number(f->d, &last, 0, f->err, "SELECT max(id) FROM message", ""));
-    TRY(id_set_init(allowed, last + 1, f->err));
-    TRY(db_query(f->d, &statement, f->err,
-                 "SELECT m.id FROM message m JOIN chat c ON c.id = m.chat WHERE" FILTER,
-                 FILTER_FORMAT, FILTER_VALUES(f->query, f->quiet)));
+    TRY(db_number(f->d, &last, 0, f->err, last_sql, ""));
+    TRY(id_set_init(set, last + 1, f->err));
+    TRY(db_query(f->d, &statement, f->err, sql, FILTER_FORMAT, FILTER_VALUES(q, f->quiet)));
     while (row) {
         TRY(db_step(f->d, statement, &row, f->err));
         if (row)
-            id_set_add(allowed, sqlite3_column_int64(statement, 0));
+            id_set_add(set, sqlite3_column_int64(statement, 0));
     }
     return HEARTH_OK;
+}
+
+/* Chats are few, and deleted messages, too. All messages are asked for only if that cannot be
+ * helped. */
+static hearth_status make_filter(finder *f, vector_filter *out)
+{
+    static const char last_message[] = "SELECT max(id) FROM message";
+    const search_query *q = f->query;
+    out->roles = q->roles;
+    out->from_ms = q->from_ms;
+    out->to_ms = q->to_ms;
+    TRY(read_ids(f, &out->chats, "SELECT max(id) FROM chat",
+                 "SELECT c.id FROM chat c WHERE c.deleted_ms = 0 AND (?1 = 0 OR c.id = ?1) AND "
+                 "c.id <> ?2" FILTER_OF_CHATS));
+    TRY(read_ids(f, &out->deleted, last_message,
+                 "SELECT m.id FROM message m WHERE m.deleted_ms > 0 AND ?9 = ?9"));
+    if (q->model == NULL || q->model[0] == '\0')
+        return HEARTH_OK;
+    return read_ids(f, &out->messages, last_message,
+                    "SELECT m.id FROM message m WHERE m.model = ?6 AND ?9 = ?9");
 }
 
 static hearth_status add_near(finder *f, const vector_hit *hits, size_t n)
@@ -153,21 +171,23 @@ static hearth_status add_near(finder *f, const vector_hit *hits, size_t n)
 
 static hearth_status list_by_meaning(finder *f, vectors *v, const char *model, const float *vector)
 {
-    id_set allowed = {0};
+    vector_filter filter = {0};
     size_t n = 0;
     vector_hit *hits = arena_array(f->a, f->n_wanted, sizeof *hits);
     if (hits == NULL)
         return error_no_memory(f->err, "a search", f->n_wanted * sizeof *hits);
-    hearth_status status = list_allowed(f, &allowed);
+    hearth_status status = make_filter(f, &filter);
     if (status == HEARTH_OK) {
         vectors_lock(v);
         status = vectors_load(v, f->d, f->err);
         /* Another embedder may have come since the question was embedded. */
         if (status == HEARTH_OK && v->model && strcmp(v->model, model) == 0)
-            n = vectors_scan(v, vector, &allowed, hits, f->n_wanted);
+            n = vectors_scan(v, vector, &filter, hits, f->n_wanted);
         vectors_unlock(v);
     }
-    id_set_deinit(&allowed);
+    id_set_deinit(&filter.chats);
+    id_set_deinit(&filter.deleted);
+    id_set_deinit(&filter.messages);
     return status == HEARTH_OK ? add_near(f, hits, n) : status;
 }
 

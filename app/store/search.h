@@ -15,7 +15,7 @@
  *          message enters a queue in the same transaction; whoever has an embedder calls
  *          search_work() when the machine is idle. Vectors of another model are kept until a vector
  *          of the new one replaces them, and are not searched. The scan is exact, over vectors
- *          cached in memory (dimensions + 24 bytes for each passage).
+ *          cached in memory (dimensions + 40 bytes for each passage).
  * Threads  Everything is thread-safe. The embedder is called on the caller's thread with no lock
  *          held.
  */

@@ -16,7 +16,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KILLS = 1000, MOST_US = 8000, MOST_MESSAGES = 200000 };
+/* Forks of a sanitized process are slow. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { KILLS = 50 };
+#else
+enum { KILLS = 1000 };
+#endif
+enum { MOST_US = 8000, MOST_MESSAGES = 200000 };
 
 /* What a child was told: that a message is there, with at least so many bytes of its text. */
 typedef struct told {
