@@ -11,7 +11,6 @@
 #include "store_case.h"
 
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -171,13 +170,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_kill, store_setup, store_teardown),
     };
-    struct stat info;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     const char *seed = getenv("HEARTH_TEST_SEED");
     random_state = seed ? strtoull(seed, NULL, 10) : (uint64_t)now.tv_nsec | 1;
     print_message("HEARTH_TEST_SEED=%llu\n", (unsigned long long)random_state);
-    if (stat("/dev/shm", &info) == 0 && S_ISDIR(info.st_mode) && access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
+    use_memory_for_folders();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,5 +168,6 @@ static void test_nothing_is_scanned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_threads), TEST(test_nothing_is_scanned)};
+    use_memory_for_folders();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
