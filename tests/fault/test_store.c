@@ -62,7 +62,7 @@ static hearth_status ask(store *of)
     return HEARTH_OK;
 }
 
-static hearth_status write(store *of, int64_t *chat)
+static hearth_status write_some(store *of, int64_t *chat)
 {
     static const char *const tags[] = {"t"};
     int64_t file, id;
@@ -86,7 +86,7 @@ static hearth_status day(void)
     store *of;
     int64_t chat;
     TRY(store_open(&of, path, true, NULL));
-    hearth_status status = write(of, &chat);
+    hearth_status status = write_some(of, &chat);
     if (status == HEARTH_OK)
         status = look(of, chat);
     if (status == HEARTH_OK)

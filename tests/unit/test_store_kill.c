@@ -5,8 +5,7 @@
  *
  * The writer is a child that tells its parent through a pipe what it has been told. The parent
  * kills it with SIGKILL after a random time, opens the store as its next owner and looks for every
- * message. A kill takes no page out of the system's cache, so memory stands for the disk here,
- * which makes a thousand times quick enough.
+ * message.
  */
 #include "store_case.h"
 
