@@ -8,7 +8,7 @@ JOBS   ?= $(shell nproc)
 .PHONY: all run ui ember test check bench install package clean setup-% configure
 
 all: setup-build ui configure
-	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package
+	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package hearth_pages
 
 # Serves the page and the built-in model, and prints the address to open. ARGS=run: in the terminal.
 run: all
