@@ -37,6 +37,12 @@ for example in application contexts; do
     code=$?
     expect_code 0
 done
+if command -v bun >/dev/null; then
+    what="contexts.mjs in Bun"
+    timeout 120 bun contexts.mjs "$ember" >"$work/out.txt" 2>"$work/err"
+    code=$?
+    expect_code 0
+fi
 what="chat.mjs"
 printf 'Hello\nWhat is Hearth?\n' | timeout 120 node chat.mjs "$ember" >"$work/out.txt" 2>"$work/err"
 code=$?
