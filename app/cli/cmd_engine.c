@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
-#include "library/ember.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "library/ember.h"
+#include "library/library.h"
 #include "worker/worker.h"
 
 typedef struct engine_command {
@@ -65,15 +67,24 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
                         .wait = interrupt_wait,
                         .tell = tell,
                         .abandon = leave};
-    if (o->flags.model && ember_is_named(o->flags.model)) {
-        host.builtin_name = o->flags.model;
+    char *file = NULL;
+    if (o->flags.model)
+        TRY(library_resolve(NULL, o->flags.model, &file, NULL, err));
+    if (file) {
+        o->flags.model = file;
+    } else if (o->flags.model) {
+        o->flags.model = EMBER_NAME;
+        host.builtin_name = EMBER_NAME;
         host.builtin = ember_bytes(&host.n_builtin);
     }
-    return worker_run(&o->flags, &host, err);
+    hearth_status status = worker_run(&o->flags, &host, err);
+    mem_free(file);
+    return status;
 }
 
 static const cli_argument arguments_help[] = {
-    {"MODEL", "a GGUF file, any part of a split set, or ember; the same as --model", false},
+    {"MODEL", "a GGUF file, any part of a split set, or a name of hearth list; the same as --model",
+     false},
 };
 
 static const option_group groups[] = {

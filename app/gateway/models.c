@@ -224,7 +224,7 @@ static hearth_status answer_model(gateway_call *c, const char *name, hearth_erro
     return call_json(c, about, err);
 }
 
-hearth_status models_list(gateway_call *c, hearth_error *err)
+hearth_status serve_models_list(gateway_call *c, hearth_error *err)
 {
     char fallback[LIBRARY_NAME_MAX + 1] = "";
     library_models models;
@@ -245,7 +245,7 @@ hearth_status models_list(gateway_call *c, hearth_error *err)
                      err);
 }
 
-hearth_status models_get(gateway_call *c, hearth_error *err)
+hearth_status serve_models_get(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     TRY(call_model(c, NULL, name, err));
@@ -268,7 +268,7 @@ static json_t *openai_model(const library_model *m, const json_t *engine)
                      (json_int_t)m->n_params, "size", (json_int_t)m->size_bytes);
 }
 
-hearth_status v1_models(gateway_call *c, hearth_error *err)
+hearth_status serve_v1_models(gateway_call *c, hearth_error *err)
 {
     library_models models;
     TRY(library_list(c->g->library, &models, err));
@@ -284,7 +284,7 @@ hearth_status v1_models(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:s, s:o}", "object", "list", "data", all), err);
 }
 
-hearth_status v1_model(gateway_call *c, hearth_error *err)
+hearth_status serve_v1_model(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     const library_model *m;
@@ -305,7 +305,7 @@ static void tell_change(gateway *g, const char *model, const char *change)
                 json_pack("{s:s?, s:s}", "model", model, "change", change));
 }
 
-hearth_status models_change(gateway_call *c, hearth_error *err)
+hearth_status serve_models_change(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     json_t *changes = NULL;
@@ -318,7 +318,7 @@ hearth_status models_change(gateway_call *c, hearth_error *err)
     return answer_model(c, name, err);
 }
 
-hearth_status models_remove(gateway_call *c, hearth_error *err)
+hearth_status serve_models_remove(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     uint64_t freed = 0;
@@ -337,7 +337,7 @@ hearth_status models_remove(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:I}", "freed_bytes", (json_int_t)freed), err);
 }
 
-hearth_status models_rename(gateway_call *c, hearth_error *err)
+hearth_status serve_models_rename(gateway_call *c, hearth_error *err)
 {
     char model[LIBRARY_NAME_MAX + 1];
     const char *from, *to;
@@ -349,7 +349,7 @@ hearth_status models_rename(gateway_call *c, hearth_error *err)
     return answer_model(c, to, err);
 }
 
-hearth_status models_scan(gateway_call *c, hearth_error *err)
+hearth_status serve_models_scan(gateway_call *c, hearth_error *err)
 {
     uint64_t before = library_version(c->g->library);
     TRY(library_scan(c->g->library, err));
@@ -359,7 +359,7 @@ hearth_status models_scan(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:I}", "version", (json_int_t)version), err);
 }
 
-hearth_status models_import(gateway_call *c, hearth_error *err)
+hearth_status serve_models_import(gateway_call *c, hearth_error *err)
 {
     library_import import = {0};
     const library_model *model = NULL;
@@ -383,7 +383,7 @@ static bool go_on(void *user, uint64_t done, uint64_t total)
     return call_is_wanted(user);
 }
 
-hearth_status models_verify(gateway_call *c, hearth_error *err)
+hearth_status serve_models_verify(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     char sha256[LIBRARY_SHA256] = "";

@@ -225,8 +225,8 @@ const char *engine_state_name(engine_state state);
 void engine_is_ready(engine *e);
 void engine_has_ended(engine *e); /* process reaped, handles closed; exited, exit_status */
 void engine_start_failed(engine *e, runtime_failure_code code, const hearth_error *err);
-void engine_is_late(engine *e); /* a start without progress */
-void engine_is_unreachable(engine *e);
+void engine_is_late(engine *e);                          /* a start without progress */
+void engine_is_unreachable(engine *e, long http_status); /* 0: no answer */
 
 /* What admission.c decides. */
 void engine_begin_start(engine *e);

@@ -131,6 +131,14 @@ static void answer_waiters(engine *e, hearth_status status, const hearth_error *
     e->background = false;
 }
 
+static void cancel_waiters(engine *e)
+{
+    hearth_error err;
+    runtime_failure failure = {RUNTIME_CANCELED, NULL};
+    error_set(&err, HEARTH_ECANCELED, e->id, "the load of '%.120s' was given up", e->id);
+    answer_waiters(e, HEARTH_ECANCELED, &err, &failure);
+}
+
 static bool is_wanted(const engine *e)
 {
     return e->waiters || e->background || e->pinned;
@@ -263,10 +271,7 @@ void engine_is_planned(engine *e, hearth_status status, runtime_failure_code cod
                        const hearth_error *err)
 {
     if (e->unwanted || e->rt->ending) {
-        hearth_error ended;
-        error_set(&ended, HEARTH_ECANCELED, e->id, "the load of '%.120s' was given up", e->id);
-        runtime_failure failure = {RUNTIME_CANCELED, NULL};
-        answer_waiters(e, HEARTH_ECANCELED, &ended, &failure);
+        cancel_waiters(e);
         forget(e);
     } else if (status != HEARTH_OK) {
         engine_refuse(e, code, err);
@@ -408,11 +413,14 @@ void engine_is_late(engine *e)
     engine_process_kill(e);
 }
 
-void engine_is_unreachable(engine *e)
+void engine_is_unreachable(engine *e, long http_status)
 {
     hearth_error err;
-    error_set(&err, HEARTH_EIO, e->id, "the remote engine of '%.100s' at %.150s does not answer",
-              e->id, e->url);
+    char how[48] = "does not answer";
+    if (http_status > 0)
+        snprintf(how, sizeof how, "answers with status %ld", http_status);
+    error_set(&err, HEARTH_EIO, e->id, "the remote engine of '%.100s' at %.150s %s%s", e->id,
+              e->url, how, http_status == 401 ? ": its key is wrong or missing" : "");
     fail(e, RUNTIME_UNREACHABLE, &err);
     crash(e, false);
 }
@@ -640,7 +648,7 @@ void engines_abandon(runtime *rt, call *c)
 static void unload(engine *e, bool force)
 {
     e->pinned = false;
-    e->background = false;
+    cancel_waiters(e); /* who comes from now on starts it again */
     if (force && e->state != STATE_STOPPING)
         e->n_in_flight = 0;
     if (e->state == STATE_STARTING || e->state == STATE_READY || e->state == STATE_DRAINING)
@@ -652,10 +660,7 @@ static bool unload_at_once(engine *e)
 {
     if (e->state != STATE_FAILED && e->state != STATE_PLANNING)
         return false;
-    hearth_error err;
-    error_set(&err, HEARTH_ECANCELED, e->id, "the load of '%.120s' was given up", e->id);
-    runtime_failure failure = {RUNTIME_CANCELED, NULL};
-    answer_waiters(e, HEARTH_ECANCELED, &err, &failure);
+    cancel_waiters(e);
     e->pinned = false;
     if (e->is_planning)
         e->unwanted = true;

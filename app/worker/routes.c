@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "os/entropy.h"
+#include "protocol/json_memory.h"
 #include "worker/state.h"
 
 #define PUBLIC HTTP_OPEN_TO_ALL
@@ -111,6 +112,7 @@ void worker_handle(void *app, const http_request *q, http_reply *out)
     hearth_status status = HEARTH_OK;
     const hearth_progress watch = {is_wanted, (void *)(uintptr_t)q};
     hearth_watch_thread(&watch);
+    json_memory_begin();
     if (!route->no_body)
         status = request_parse(&c.r, route->api, q->body, q->n_body, &c.w->limits, &err);
     if (status == HEARTH_OK && c.r && c.r->ignored)
@@ -118,6 +120,12 @@ void worker_handle(void *app, const http_request *q, http_reply *out)
     if (status == HEARTH_OK)
         status = route->handler(&c, &err);
     hearth_watch_thread(NULL);
+    if (status == HEARTH_OK && json_memory_failed()) {
+        if (out->stream.pull)
+            out->stream.close(out->stream.user);
+        out->stream = (http_stream){0};
+        status = error_no_memory(&err, "the request", q->n_body);
+    }
     if (err.code == HEARTH_ECANCELED && http_request_life(q) == HTTP_ENDING)
         worker_fail_ending(&c.detail, &err);
     if (status != HEARTH_OK)

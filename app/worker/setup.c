@@ -282,6 +282,7 @@ hearth_status setup_worker(worker *w, hearth_error *err)
         .n_predict_max = w->flags->n_predict > 0 ? w->flags->n_predict : 0,
     };
     log_plan(w);
+    pressure_watch_start(&w->pressure, w->engine, &w->host->log);
     TRY(slots_init(w, err));
     TRY(infill_tokens_find(&w->infill, w->model, err));
     return chat_setup_open(&w->chat, w->model, &w->host->log, err);
@@ -291,6 +292,7 @@ void setup_undo(worker *w)
 {
     chat_setup_deinit(&w->chat);
     slots_deinit(w);
+    pressure_watch_stop(&w->pressure);
     hearth_engine_close(w->engine);
     hearth_model_close(w->model);
     hearth_model_close(w->draft_model);

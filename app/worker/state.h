@@ -16,6 +16,7 @@
 #include "protocol/response.h"
 #include "worker/chat.h"
 #include "worker/metrics.h"
+#include "worker/pressure_watch.h"
 #include "worker/worker.h"
 
 /* Control tokens of models that fill in text: see infill.h. -1 where the model has none. */
@@ -30,6 +31,7 @@ typedef struct worker {
     hearth_model *model;
     hearth_model *draft_model; /* or NULL */
     hearth_engine *engine;
+    pressure_watch pressure;
     const hearth_model_info *info;
     hearth_special_tokens special;
     chat_setup chat;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/file.h"
+#include "protocol/json_memory.h"
 #include "worker/setup.h"
 
 enum { PEM_MAX = 1 << 20, KEYS_MAX = 1 << 20 };
@@ -204,6 +205,7 @@ hearth_status worker_run(const worker_flags *flags, const worker_host *host, hea
     worker *w = mem_calloc(1, sizeof *w);
     if (w == NULL)
         return error_no_memory(err, "the engine", sizeof *w);
+    json_memory_install();
     pthread_mutex_init(&w->lock, NULL);
     w->flags = flags;
     w->host = host;

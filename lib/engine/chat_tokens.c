@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include <hearth/chat.h>
-#include <jansson.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "engine/model.h"
 
@@ -67,11 +67,6 @@ static hearth_status guard_message(guarded *g, json_t *message, hearth_error *er
     return HEARTH_OK;
 }
 
-static int append_json(const char *text, size_t n, void *out)
-{
-    return buf_append(out, text, n) ? 0 : -1;
-}
-
 /* Unless the context has them. */
 static hearth_status set_token(const hearth_model *model, json_t *root, const char *name,
                                int32_t id, hearth_error *err)
@@ -91,7 +86,9 @@ static hearth_status guard_context(guarded *g, const char *context, size_t n, bu
     hearth_status status = HEARTH_OK;
     json_t *message;
     size_t i;
-    json_t *root = json_loadb(context, n, JSON_ALLOW_NUL, NULL);
+    json_t *root;
+    if (json_read(&root, context, n, JSON_ALLOW_NUL, "conversation", NULL) == HEARTH_ENOMEM)
+        return error_no_memory(err, "a conversation", n);
     if (!json_is_object(root)) /* rendering says what is wrong with it */
         goto out;
     if (!choose_mark(context, n, g->mark))
@@ -101,7 +98,7 @@ static hearth_status guard_context(guarded *g, const char *context, size_t n, bu
         TRY_OUT(guard_message(g, message, err));
     TRY_OUT(set_token(g->model, root, "bos_token", tokenizer_specials(g->model->t)->bos, err));
     TRY_OUT(set_token(g->model, root, "eos_token", tokenizer_specials(g->model->t)->eos, err));
-    if (json_dump_callback(root, append_json, out, JSON_COMPACT) != 0)
+    if (!json_write(out, root, JSON_COMPACT))
         status = error_no_memory(err, "a conversation", n);
 out:
     json_decref(root);

@@ -96,11 +96,8 @@ size_t hearth_text_n_tokens(const hearth_text *text)
 
 /* ---- jobs ---- */
 
-typedef enum job_kind { JOB_TAKE, JOB_PUT, JOB_LEAVE, JOB_FORGET } job_kind;
-
-struct cache_job {
-    cache_job *next;
-    job_kind kind;
+typedef struct text_job {
+    engine_job base; /* the first member: one is the other */
     const hearth_text *text;
     const file_map *map; /* PUT: the pages, */
     size_t offset;       /* which begin here */
@@ -109,44 +106,18 @@ struct cache_job {
     uint32_t *pages; /* with a reference to each, as to the pages before each */
     size_t n_pages;
     size_t n_done; /* tokens */
-    bool is_over;  /* door */
-};
+} text_job;
 
-static hearth_status job_init(cache_job *job, const hearth_text *text, hearth_error *err)
+static hearth_status job_init(text_job *job, const hearth_text *text, hearth_error *err)
 {
     size_t n = kv_n_pages(text->n_tokens);
-    *job = (cache_job){.text = text, .pages = mem_alloc_array(n + 1, sizeof *job->pages)};
+    *job = (text_job){.text = text, .pages = mem_alloc_array(n + 1, sizeof *job->pages)};
     return job->pages ? HEARTH_OK : error_no_memory(err, "a text's pages", n * sizeof *job->pages);
-}
-
-/* Has the engine do the job, and waits for it. */
-static void do_job(hearth_engine *e, cache_job *job, job_kind kind)
-{
-    cache_job **link = &e->jobs;
-    job->next = NULL;
-    job->kind = kind;
-    job->is_over = false;
-    monitor_lock(&e->door);
-    while (*link)
-        link = &(*link)->next;
-    *link = job;
-    e->n_wakes++;
-    monitor_wake(&e->door);
-    while (!job->is_over)
-        monitor_wait(&e->door, -1);
-    monitor_unlock(&e->door);
-}
-
-static void job_deinit(hearth_engine *e, cache_job *job)
-{
-    if (job->has_root)
-        do_job(e, job, JOB_LEAVE);
-    mem_free(job->pages);
 }
 
 /* ---- jobs, the engine's side ---- */
 
-static bool take_root(hearth_engine *e, cache_job *job)
+static bool take_root(hearth_engine *e, text_job *job)
 {
     if (!job->has_root)
         job->has_root = prefix_tree_take_root(&e->tree, job->text->root_key, &job->root);
@@ -155,20 +126,20 @@ static bool take_root(hearth_engine *e, cache_job *job)
     return job->has_root;
 }
 
-static void add_page(hearth_engine *e, cache_job *job, uint32_t node, size_t n_tokens)
+static void add_page(hearth_engine *e, text_job *job, uint32_t node, size_t n_tokens)
 {
     prefix_tree_use(&e->tree, node);
     job->pages[job->n_pages++] = job->node = node;
     job->n_done += n_tokens;
 }
 
-static size_t n_next(const cache_job *job)
+static size_t n_next(const text_job *job)
 {
     size_t n = job->text->n_tokens - job->n_done;
     return n < KV_PAGE ? n : KV_PAGE;
 }
 
-static void take(hearth_engine *e, cache_job *job)
+static void take_pages(hearth_engine *e, text_job *job)
 {
     const int32_t *tokens = job->text->tokens;
     size_t n = 0;
@@ -190,7 +161,7 @@ static void take(hearth_engine *e, cache_job *job)
 }
 
 /* A page from the file, with a reference; NO_PAGE if there is no room for it. */
-static uint32_t put_page(hearth_engine *e, const cache_job *job)
+static uint32_t put_page(hearth_engine *e, const text_job *job)
 {
     uint32_t page = engine_cache_take_page(e), node = NO_PAGE;
     if (page == NO_PAGE)
@@ -207,9 +178,16 @@ static uint32_t put_page(hearth_engine *e, const cache_job *job)
     return node;
 }
 
-/* False if there is more to be put, for which the next pass should not wait. */
-static bool put(hearth_engine *e, cache_job *job)
+static bool take(hearth_engine *e, engine_job *base)
 {
+    take_pages(e, (text_job *)base);
+    return true;
+}
+
+/* False if there is more to be put, for which the next pass should not wait. */
+static bool put(hearth_engine *e, engine_job *base)
+{
+    text_job *job = (text_job *)base;
     if (!take_root(e, job))
         return true;
     for (size_t n_put = 0; job->n_done < job->text->n_tokens;) {
@@ -231,60 +209,33 @@ static bool put(hearth_engine *e, cache_job *job)
     return true;
 }
 
-static void leave(hearth_engine *e, cache_job *job)
+static bool leave(hearth_engine *e, engine_job *base)
 {
+    text_job *job = (text_job *)base;
     for (size_t i = job->n_pages; i-- > 0;)
         page_pool_unref(&e->pool, job->pages[i]);
     if (job->has_root)
         prefix_tree_leave_root(&e->tree, job->root);
     job->has_root = false;
-}
-
-static void forget(hearth_engine *e, cache_job *job)
-{
-    take(e, job);
-    size_t n_pages = job->n_pages;
-    leave(e, job);
-    while (n_pages > 0 && prefix_tree_forget(&e->tree, job->pages[n_pages - 1]))
-        n_pages--;
-}
-
-/* False: it is not over. */
-static bool run(hearth_engine *e, cache_job *job)
-{
-    switch (job->kind) {
-    case JOB_TAKE:
-        take(e, job);
-        return true;
-    case JOB_PUT:
-        return put(e, job);
-    case JOB_LEAVE:
-        leave(e, job);
-        return true;
-    case JOB_FORGET:
-        forget(e, job);
-        return true;
-    }
     return true;
 }
 
-bool engine_do_jobs(hearth_engine *e)
+static bool forget(hearth_engine *e, engine_job *base)
 {
-    monitor_lock(&e->door);
-    cache_job *job = e->jobs;
-    monitor_unlock(&e->door);
-    if (job == NULL)
-        return false;
-    bool is_over = run(e, job);
-    monitor_lock(&e->door);
-    if (is_over) {
-        e->jobs = job->next;
-        job->is_over = true;
-        monitor_wake(&e->door);
-    }
-    bool more = e->jobs != NULL;
-    monitor_unlock(&e->door);
-    return more;
+    text_job *job = (text_job *)base;
+    take_pages(e, job);
+    size_t n_pages = job->n_pages;
+    leave(e, base);
+    while (n_pages > 0 && prefix_tree_forget(&e->tree, job->pages[n_pages - 1]))
+        n_pages--;
+    return true;
+}
+
+static void job_deinit(hearth_engine *e, text_job *job)
+{
+    if (job->has_root)
+        engine_do(e, &job->base, leave);
+    mem_free(job->pages);
 }
 
 /* ---- saving ---- */
@@ -310,7 +261,7 @@ static hearth_status write_hashed(hashed_writer *w, const void *bytes, size_t n,
     return file_writer_write(w->file, bytes, n, err);
 }
 
-static hearth_status write_text(const hearth_engine *e, const cache_job *job, hashed_writer *w,
+static hearth_status write_text(const hearth_engine *e, const text_job *job, hashed_writer *w,
                                 hearth_error *err)
 {
     text_header header = {.version = VERSION,
@@ -332,10 +283,10 @@ hearth_status hearth_engine_save(hearth_engine *e, const hearth_text *text, cons
 {
     hearth_status status = HEARTH_OK;
     hashed_writer w = {NULL, HASH_START};
-    cache_job job;
+    text_job job;
     TRY(check_engine(e, path, err));
     TRY(job_init(&job, text, err));
-    do_job(e, &job, JOB_TAKE);
+    engine_do(e, &job.base, take);
     TRY_OUT(file_writer_open(&w.file, path, err));
     TRY_OUT(write_text(e, &job, &w, err));
     out->n_tokens = job.n_done;
@@ -398,11 +349,11 @@ static hearth_status check_file(const hearth_engine *e, const file_map *map, con
 static hearth_status put_file(hearth_engine *e, const hearth_text *text, const file_map *map,
                               const char *path, hearth_text_counts *out, hearth_error *err)
 {
-    cache_job job;
+    text_job job;
     TRY(job_init(&job, text, err));
     job.map = map;
     job.offset = HEADER_BYTES + text->n_tokens * sizeof *text->tokens;
-    do_job(e, &job, JOB_PUT);
+    engine_do(e, &job.base, put);
     out->n_tokens = job.n_done;
     out->n_bytes = file_map_size(map);
     job_deinit(e, &job);
@@ -437,9 +388,9 @@ out:
 
 hearth_status hearth_engine_forget(hearth_engine *e, const hearth_text *text, hearth_error *err)
 {
-    cache_job job;
+    text_job job;
     TRY(job_init(&job, text, err));
-    do_job(e, &job, JOB_FORGET);
+    engine_do(e, &job.base, forget);
     job_deinit(e, &job);
     return HEARTH_OK;
 }
