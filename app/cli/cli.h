@@ -58,7 +58,7 @@ typedef struct cli_command {
 
 extern const cli_command cmd_bench, cmd_config, cmd_engine, cmd_eval, cmd_import, cmd_list,
     cmd_perplexity, cmd_plan, cmd_pull, cmd_quantize, cmd_rm, cmd_run, cmd_serve, cmd_show,
-    cmd_template, cmd_tokenize;
+    cmd_template, cmd_tokenize, cmd_verify;
 
 /* ---- options that commands share ---- */
 

@@ -19,9 +19,9 @@
 #include "cli/output.h"
 
 static const cli_command *const commands[] = {
-    &cmd_serve,    &cmd_run,    &cmd_list,     &cmd_pull,   &cmd_import,     &cmd_rm,
-    &cmd_show,     &cmd_plan,   &cmd_tokenize, &cmd_eval,   &cmd_perplexity, &cmd_bench,
-    &cmd_quantize, &cmd_engine, &cmd_template, &cmd_config,
+    &cmd_serve,  &cmd_run,      &cmd_list,   &cmd_pull,     &cmd_import, &cmd_rm,
+    &cmd_verify, &cmd_show,     &cmd_plan,   &cmd_tokenize, &cmd_eval,   &cmd_perplexity,
+    &cmd_bench,  &cmd_quantize, &cmd_engine, &cmd_template, &cmd_config,
 };
 
 /* A descriptor closed by the caller would be given to the next file that is opened, and messages
