@@ -440,3 +440,15 @@ hearth_status gguf_read_ahead(const gguf *g, const hearth_progress *progress, he
     }
     return HEARTH_OK;
 }
+
+uint64_t gguf_release(const gguf *g)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < g->n_parts; i++) {
+        if (g->maps[i] == NULL)
+            continue;
+        file_map_release(g->maps[i]);
+        n += file_map_size(g->maps[i]);
+    }
+    return n;
+}
