@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "library/ember.h"
 #include "cli/interrupt.h"
+#include "cli/models.h"
 #include "cli/terminal.h"
+#include "library/ember.h"
 #include "worker/worker.h"
 
 typedef struct engine_command {
@@ -65,15 +66,30 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
                         .wait = interrupt_wait,
                         .tell = tell,
                         .abandon = leave};
-    if (o->flags.model && ember_is_named(o->flags.model)) {
-        host.builtin_name = o->flags.model;
+    model_choice choice = {.file = NULL};
+    const option_list given = o->flags.overrides;
+    hearth_status status = HEARTH_OK;
+    if (o->flags.model)
+        TRY_OUT(models_choose(&choice, o->flags.model, &given, err));
+    if (o->flags.model)
+        o->flags.overrides = choice.overrides;
+    if (choice.file) {
+        o->flags.model = choice.file;
+    } else if (o->flags.model) {
+        o->flags.model = EMBER_NAME;
+        host.builtin_name = EMBER_NAME;
         host.builtin = ember_bytes(&host.n_builtin);
     }
-    return worker_run(&o->flags, &host, err);
+    status = worker_run(&o->flags, &host, err);
+out:
+    o->flags.overrides = given;
+    model_choice_deinit(&choice);
+    return status;
 }
 
 static const cli_argument arguments_help[] = {
-    {"MODEL", "a GGUF file, any part of a split set, or ember; the same as --model", false},
+    {"MODEL", "a GGUF file, any part of a split set, or a name of hearth list; the same as --model",
+     false},
 };
 
 static const option_group groups[] = {

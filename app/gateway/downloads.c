@@ -191,7 +191,7 @@ static hearth_status answer_download(gateway_call *c, uint64_t id, hearth_error 
     return call_json(c, describe(text, &s), err);
 }
 
-hearth_status pull_list(gateway_call *c, hearth_error *err)
+hearth_status serve_pull_list(gateway_call *c, hearth_error *err)
 {
     downloads *all = c->g->downloads;
     json_t *list = json_array();
@@ -207,7 +207,7 @@ hearth_status pull_list(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:o}", "downloads", list), err);
 }
 
-hearth_status pull_start(gateway_call *c, hearth_error *err)
+hearth_status serve_pull_start(gateway_call *c, hearth_error *err)
 {
     pull_options options = {0};
     int mmproj = 1;
@@ -248,17 +248,17 @@ static hearth_status change(gateway_call *c, void (*fn)(download *), hearth_erro
     return answer_download(c, id, err);
 }
 
-hearth_status pull_pause(gateway_call *c, hearth_error *err)
+hearth_status serve_pull_pause(gateway_call *c, hearth_error *err)
 {
     return change(c, download_pause, err);
 }
 
-hearth_status pull_resume(gateway_call *c, hearth_error *err)
+hearth_status serve_pull_resume(gateway_call *c, hearth_error *err)
 {
     return change(c, download_resume, err);
 }
 
-hearth_status pull_cancel(gateway_call *c, hearth_error *err)
+hearth_status serve_pull_cancel(gateway_call *c, hearth_error *err)
 {
     entry *e;
     int discard = 0;

@@ -72,7 +72,7 @@ static hearth_status read_types(const char *text, uint32_t *mask, hearth_error *
     return HEARTH_OK;
 }
 
-hearth_status events_stream(gateway_call *c, hearth_error *err)
+hearth_status serve_events_stream(gateway_call *c, hearth_error *err)
 {
     const char *types = http_request_query(c->q, "types");
     uint32_t mask = EVENT_ALL & ~EVENT_BIT(EVENT_TELEMETRY);

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/answers.h"
 #include "gateway/downloads.h"
 #include "gateway/handlers.h"
 #include "gateway/notify.h"
@@ -169,17 +170,20 @@ static hearth_status open_parts(gateway *g, const texts *t, hearth_error *err)
 {
     const gateway_options *o = &g->config->values.options;
     TRY(access_open(&g->access, t->key_path, err));
+    g->data_folder = t->data_folder;
     g->access.api = t->keys;
     g->access.n_api = t->n_keys;
     TRY(store_open(&g->store, t->store_path, true, err));
     TRY(events_new(&g->bus, err));
     TRY(open_library(g, o, err));
     TRY(open_runtime(g, o, t->data_folder, err));
+    TRY(answers_new(&g->answers, err));
     return downloads_new(&g->downloads, g, err);
 }
 
 static void close_parts(gateway *g)
 {
+    answers_free(g->answers);
     downloads_free(g->downloads);
     runtime_free(g->runtime);
     library_close(g->library);
@@ -308,6 +312,7 @@ static hearth_status serve(gateway *g, const texts *t, hearth_error *err)
     notify_manager("STOPPING=1");
     unlink(t->address_path);
     http_server_stop(g->server, o->drain_s * 1000, g->host->is_urgent);
+    answers_drain(g->answers, o->drain_s * 1000, g->host->is_urgent);
     http_server_free(g->server);
     mem_free(routes);
     return HEARTH_OK;

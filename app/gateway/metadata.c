@@ -38,7 +38,7 @@ static json_t *header_of(const hearth_model *model)
                      "chat_template", info->chat_template, "metadata", all);
 }
 
-hearth_status models_metadata(gateway_call *c, hearth_error *err)
+hearth_status serve_models_metadata(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     const library_model *m;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
+#include "gateway/remotes.h"
 #include "library/ember.h"
 
 /* ---- names ---- */
@@ -72,6 +73,10 @@ hearth_status gateway_model_name(gateway *g, const char *name, char out[LIBRARY_
         TRY(default_name(g, fallback, err));
         name = fallback;
     }
+    if (remote_is_known(g, name)) {
+        copy_name(out, name);
+        return HEARTH_OK;
+    }
     hearth_status status = find_model(g, name, &model, err);
     if (status != HEARTH_OK) {
         if (err)
@@ -115,6 +120,8 @@ hearth_status gateway_resolve(void *user, const char *name, model_spec *out, hea
 {
     gateway *g = user;
     const library_model *model;
+    if (remote_is_known(g, name))
+        return remote_fill_spec(g, name, out, err);
     TRY(find_model(g, name, &model, err));
     hearth_status status = HEARTH_OK;
     if (model->problem[0])
@@ -213,18 +220,54 @@ static json_t *describe(gateway *g, const library_model *m, json_t *engine)
     return about;
 }
 
+/* What the library would say of a model that it does not have. */
+static library_model remote_model(const char *name)
+{
+    return (library_model){.name = name,
+                           .problem = "",
+                           .capabilities = LIBRARY_CAN_CHAT | LIBRARY_CAN_COMPLETION,
+                           .architecture = "",
+                           .title = "",
+                           .quantization = "",
+                           .sha256 = "",
+                           .mmproj_sha256 = "",
+                           .source = "",
+                           .creator = "",
+                           .provider = "",
+                           .license = ""};
+}
+
+static json_t *describe_remote(const char *name, json_t *engine)
+{
+    json_t *about = json_pack(
+        "{s:s, s:s, s:s, s:n, s:n, s:[], s:i, s:n, s:[s,s], s:i, s:b, s:n, s:s, s:O?}", "name",
+        name, "title", name, "origin", "remote", "path", "mmproj_path", "files", "size_bytes", 0,
+        "problem", "capabilities", "chat", "completion", "context_length", 0, "removable", 1,
+        "settings", "state", state_of(engine), "engine", engine);
+    return about;
+}
+
 static hearth_status answer_model(gateway_call *c, const char *name, hearth_error *err)
 {
     const library_model *m;
-    TRY(library_find(c->g->library, name, &m, err));
-    json_t *engine = runtime_find(c->g->runtime, m->name);
-    json_t *about = describe(c->g, m, engine);
+    json_t *about;
+    json_t *engine = runtime_find(c->g->runtime, name);
+    if (remote_is_known(c->g, name)) {
+        about = describe_remote(name, engine);
+        json_decref(engine);
+        return call_json(c, about, err);
+    }
+    hearth_status status = library_find(c->g->library, name, &m, err);
+    if (status == HEARTH_OK) {
+        about = describe(c->g, m, engine);
+        library_model_unref(m);
+        status = call_json(c, about, err);
+    }
     json_decref(engine);
-    library_model_unref(m);
-    return call_json(c, about, err);
+    return status;
 }
 
-hearth_status models_list(gateway_call *c, hearth_error *err)
+hearth_status serve_models_list(gateway_call *c, hearth_error *err)
 {
     char fallback[LIBRARY_NAME_MAX + 1] = "";
     library_models models;
@@ -236,6 +279,11 @@ hearth_status models_list(gateway_call *c, hearth_error *err)
         const library_model *m = models.items[i];
         json_array_append_new(all, describe(c->g, m, find_engine(engines, m->name)));
     }
+    json_t *remotes = remote_all(c->g), *remote;
+    const char *name;
+    json_object_foreach(remotes, name, remote)
+        json_array_append_new(all, describe_remote(name, find_engine(engines, name)));
+    json_decref(remotes);
     json_decref(engines);
     library_models_deinit(&models);
     return call_json(c,
@@ -245,7 +293,7 @@ hearth_status models_list(gateway_call *c, hearth_error *err)
                      err);
 }
 
-hearth_status models_get(gateway_call *c, hearth_error *err)
+hearth_status serve_models_get(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     TRY(call_model(c, NULL, name, err));
@@ -268,7 +316,7 @@ static json_t *openai_model(const library_model *m, const json_t *engine)
                      (json_int_t)m->n_params, "size", (json_int_t)m->size_bytes);
 }
 
-hearth_status v1_models(gateway_call *c, hearth_error *err)
+hearth_status serve_v1_models(gateway_call *c, hearth_error *err)
 {
     library_models models;
     TRY(library_list(c->g->library, &models, err));
@@ -279,19 +327,29 @@ hearth_status v1_models(gateway_call *c, hearth_error *err)
         if (m->problem[0] == '\0')
             json_array_append_new(all, openai_model(m, find_engine(engines, m->name)));
     }
+    json_t *remotes = remote_all(c->g), *remote;
+    const char *name;
+    json_object_foreach(remotes, name, remote)
+    {
+        const library_model m = remote_model(name);
+        json_array_append_new(all, openai_model(&m, find_engine(engines, name)));
+    }
+    json_decref(remotes);
     json_decref(engines);
     library_models_deinit(&models);
     return call_json(c, json_pack("{s:s, s:o}", "object", "list", "data", all), err);
 }
 
-hearth_status v1_model(gateway_call *c, hearth_error *err)
+hearth_status serve_v1_model(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
-    const library_model *m;
+    const library_model *m = NULL;
+    const library_model remote = remote_model(name);
     TRY(gateway_model_name(c->g, c->q->rest, name, err));
-    TRY(library_find(c->g->library, name, &m, err));
+    if (!remote_is_known(c->g, name))
+        TRY(library_find(c->g->library, name, &m, err));
     json_t *engine = runtime_find(c->g->runtime, name);
-    json_t *about = openai_model(m, engine);
+    json_t *about = openai_model(m ? m : &remote, engine);
     json_decref(engine);
     library_model_unref(m);
     return call_json(c, about, err);
@@ -305,7 +363,7 @@ static void tell_change(gateway *g, const char *model, const char *change)
                 json_pack("{s:s?, s:s}", "model", model, "change", change));
 }
 
-hearth_status models_change(gateway_call *c, hearth_error *err)
+hearth_status serve_models_change(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     json_t *changes = NULL;
@@ -318,7 +376,7 @@ hearth_status models_change(gateway_call *c, hearth_error *err)
     return answer_model(c, name, err);
 }
 
-hearth_status models_remove(gateway_call *c, hearth_error *err)
+hearth_status serve_models_remove(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     uint64_t freed = 0;
@@ -337,7 +395,7 @@ hearth_status models_remove(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:I}", "freed_bytes", (json_int_t)freed), err);
 }
 
-hearth_status models_rename(gateway_call *c, hearth_error *err)
+hearth_status serve_models_rename(gateway_call *c, hearth_error *err)
 {
     char model[LIBRARY_NAME_MAX + 1];
     const char *from, *to;
@@ -349,7 +407,7 @@ hearth_status models_rename(gateway_call *c, hearth_error *err)
     return answer_model(c, to, err);
 }
 
-hearth_status models_scan(gateway_call *c, hearth_error *err)
+hearth_status serve_models_scan(gateway_call *c, hearth_error *err)
 {
     uint64_t before = library_version(c->g->library);
     TRY(library_scan(c->g->library, err));
@@ -359,7 +417,7 @@ hearth_status models_scan(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:I}", "version", (json_int_t)version), err);
 }
 
-hearth_status models_import(gateway_call *c, hearth_error *err)
+hearth_status serve_models_import(gateway_call *c, hearth_error *err)
 {
     library_import import = {0};
     const library_model *model = NULL;
@@ -383,7 +441,7 @@ static bool go_on(void *user, uint64_t done, uint64_t total)
     return call_is_wanted(user);
 }
 
-hearth_status models_verify(gateway_call *c, hearth_error *err)
+hearth_status serve_models_verify(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     char sha256[LIBRARY_SHA256] = "";

@@ -44,8 +44,7 @@ static hearth_status end_answer(ollama_stream *s, buf *out, hearth_error *err)
                              out, err);
 }
 
-static hearth_status take_event(ollama_stream *s, const sse_event *e, buf *out,
-                                hearth_error *err)
+static hearth_status take_event(ollama_stream *s, const sse_event *e, buf *out, hearth_error *err)
 {
     if (strcmp(e->data, "[DONE]") == 0)
         return end_answer(s, out, err);
@@ -238,22 +237,22 @@ static hearth_status answer(gateway_call *c, ollama_kind kind, hearth_error *err
     return status;
 }
 
-hearth_status ollama_chat(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_chat(gateway_call *c, hearth_error *err)
 {
     return answer(c, OLLAMA_CHAT, err);
 }
 
-hearth_status ollama_generate(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_generate(gateway_call *c, hearth_error *err)
 {
     return answer(c, OLLAMA_GENERATE, err);
 }
 
-hearth_status ollama_embed(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_embed(gateway_call *c, hearth_error *err)
 {
     return answer(c, OLLAMA_EMBED, err);
 }
 
-hearth_status ollama_embeddings(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_embeddings(gateway_call *c, hearth_error *err)
 {
     return answer(c, OLLAMA_EMBEDDING, err);
 }

@@ -18,7 +18,7 @@
 
 enum { VALUE_BYTES = 4096 };
 
-hearth_status ollama_version(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_version(gateway_call *c, hearth_error *err)
 {
     return call_json(c, json_pack("{s:s}", "version", hearth_version()), err);
 }
@@ -50,7 +50,7 @@ static json_t *tag(const library_model *m)
                      "details", details(m));
 }
 
-hearth_status ollama_tags(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_tags(gateway_call *c, hearth_error *err)
 {
     library_models models;
     TRY(library_list(c->g->library, &models, err));
@@ -91,7 +91,7 @@ static json_t *running(const library_model *m, const json_t *engine, int64_t now
     return one;
 }
 
-hearth_status ollama_ps(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_ps(gateway_call *c, hearth_error *err)
 {
     json_t *engines = runtime_list(c->g->runtime);
     json_t *all = json_array();
@@ -184,7 +184,7 @@ static json_t *show(const library_model *m, hearth_error *err)
     return about;
 }
 
-hearth_status ollama_show(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_show(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     const library_model *m;
@@ -267,7 +267,7 @@ static void close_pull(void *user)
     mem_free(s);
 }
 
-hearth_status ollama_pull(gateway_call *c, hearth_error *err)
+hearth_status serve_ollama_pull(gateway_call *c, hearth_error *err)
 {
     pull_options options = {0};
     TRY(call_read_body(c, false, err));

@@ -8,6 +8,7 @@
 #ifndef HEARTH_GATEWAY_RELAY_H
 #define HEARTH_GATEWAY_RELAY_H
 
+#include "gateway/session_chat.h"
 #include "gateway/upstream.h"
 
 /* How many bytes of text are whole server-sent events. Pure. */
@@ -17,8 +18,9 @@ size_t relay_whole_events(const char *text, size_t n);
 bool relay_write_failure(protocol_api api, const hearth_error *error,
                          const runtime_failure *failure, buf *out);
 
-/* Answers a request to `path` of the model's engine with what the engine answers. */
+/* Answers a request to `path` of the model's engine with what the engine answers. Takes session
+ * (may be NULL), which keeps what is answered. */
 hearth_status relay_answer(gateway_call *c, const char *model, const char *path,
-                           const body_view *body, hearth_error *err);
+                           const body_view *body, session_chat *session, hearth_error *err);
 
 #endif

@@ -10,21 +10,21 @@ enum { PREFERENCES_BYTES = 256 << 10 };
 
 static const char preferences_key[] = "preferences";
 
-hearth_status settings_get(gateway_call *c, hearth_error *err)
+hearth_status serve_settings_get(gateway_call *c, hearth_error *err)
 {
     const config *all = c->g->config;
     return call_json(
         c, json_pack("{s:s, s:o}", "file", all->path, "settings", config_describe(all)), err);
 }
 
-hearth_status settings_put(gateway_call *c, hearth_error *err)
+hearth_status serve_settings_put(gateway_call *c, hearth_error *err)
 {
     TRY(call_read_body(c, true, err));
     TRY(config_change(c->g->config, c->body, err));
     return call_json(c, json_pack("{s:b}", "restart", 1), err);
 }
 
-hearth_status preferences_get(gateway_call *c, hearth_error *err)
+hearth_status serve_preferences_get(gateway_call *c, hearth_error *err)
 {
     hearth_error here = {0};
     hearth_status status = store_setting_get(c->g->store, preferences_key, &c->reply->body, &here);
@@ -35,7 +35,7 @@ hearth_status preferences_get(gateway_call *c, hearth_error *err)
     return status;
 }
 
-hearth_status preferences_put(gateway_call *c, hearth_error *err)
+hearth_status serve_preferences_put(gateway_call *c, hearth_error *err)
 {
     if (c->q->n_body > PREFERENCES_BYTES)
         FAIL(err, EINVAL, "body", "preferences of %zu bytes are too large; at most %d are kept",

@@ -146,20 +146,14 @@ hearth_status upstream_why(upstream *u, runtime_failure *failure, hearth_error *
 {
     hearth_error of_call = {0};
     hearth_status status = http_call_error(u->call, &of_call);
-    if (http_call_problem(u->call) == HTTP_PROBLEM_CANCELED)
-        FAIL(err, ECANCELED, "client", "the answer was stopped");
     runtime_failure_deinit(failure);
     hearth_status why = runtime_lease_why(u->lease, WHY_MS, failure, err);
     if (failure->code != RUNTIME_OTHER || status == HEARTH_OK)
         return why;
+    if (upstream_endpoint(u)->kind == ENGINE_REMOTE)
+        failure->code = RUNTIME_UNREACHABLE;
     FAIL(err, EIO, "engine", "the connection to the engine of %.100s broke: %s", u->model,
          of_call.message);
-}
-
-void upstream_cancel(upstream *u)
-{
-    if (u->call)
-        http_call_cancel(u->call);
 }
 
 void upstream_close(upstream *u)

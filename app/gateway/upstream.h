@@ -9,7 +9,7 @@
  *                    whether the engine ended or the connection broke.
  *     upstream_close ends the call, which tells the engine to stop, and gives the lease back.
  *
- * Threads  One thread at a time; upstream_cancel any other.
+ * Threads  One thread at a time.
  */
 #ifndef HEARTH_GATEWAY_UPSTREAM_H
 #define HEARTH_GATEWAY_UPSTREAM_H
@@ -49,8 +49,6 @@ hearth_status upstream_read(upstream *u, const upstream_request *ask, buf *out,
 /* After upstream_pull gave FAIL. Never OK. */
 hearth_status upstream_why(upstream *u, runtime_failure *failure, hearth_error *err);
 
-/* From any thread: what runs fails at once. */
-void upstream_cancel(upstream *u);
 void upstream_close(upstream *u); /* zeroed and closed ones are fine */
 
 #endif

@@ -30,9 +30,10 @@ typedef struct http_options {
     guard guard;        /* bound is filled in */
     size_t max_head_bytes;
     size_t max_body_bytes;
-    size_t max_bodies_bytes; /* of all bodies that are being read or held; more are told 503 */
-    uint32_t max_connections;
+    size_t max_bodies_bytes;  /* of all bodies that are being read or held; more are told 503 */
+    uint32_t max_connections; /* the last place is made free by closing the one idle the longest */
     uint32_t head_ms;   /* from the connection, or its last answer, to the end of the next head */
+    uint32_t silent_ms; /* after which a connection without a head may be closed for another one */
     uint32_t body_ms;   /* for the whole body */
     uint32_t stall_ms;  /* a client that takes nothing of its answer for this long has gone */
     uint32_t ending_ms; /* what handlers have to end when they are asked to */

@@ -114,7 +114,8 @@ static hearth_status read_url(reference *out, const char *url, const char *endpo
 {
     origin where;
     const char *path = path_at_hub(url, endpoint);
-    if (path && read_repository(out, path, NULL) == HEARTH_OK)
+    bool is_page = path && !(name_is_gguf(path) && strchr(path, '/') == strrchr(path, '/'));
+    if (is_page && read_repository(out, path, NULL) == HEARTH_OK)
         return HEARTH_OK;
     *out = (reference){.repository = ""};
     TRY(origin_parse(&where, url, err));

@@ -20,9 +20,11 @@
 #include "os/entropy.h"
 
 enum {
-    SPAN_MAX = 64, /* pieces of one request */
-    TURN_MS = 200, /* how long nobody looks at the watch */
-    PAUSE_FIRST_MS = 500,
+    SPAN_MAX = 64,   /* pieces of one request */
+    FIRST_TRIES = 4, /* before anything was fetched, somebody waits for the first word */
+    LIES_MAX = 4,    /* answers that are wrong: such a server does not get better */
+    TURN_MS = 200,   /* how long nobody looks at the watch */
+    PAUSE_FIRST_MS = 250,
     PAUSE_MAX_MS = 30000,
     RETRY_AFTER_MAX_MS = 600000
 };
@@ -81,7 +83,8 @@ static bool is_interrupted(transfer_watch *watch)
 
 typedef struct attempts {
     unsigned n; /* in a row, without a byte */
-    int64_t wait_ms;
+    unsigned n_max;
+    unsigned n_lies; /* answers to another question, in all */
     hearth_error last;
 } attempts;
 
@@ -112,7 +115,7 @@ static int64_t jittered(int64_t ms)
 /* Whether to try again; then after a wait. */
 static bool try_again(attempts *a, const transfer_options *o, int64_t told_ms)
 {
-    if (a->n >= TRANSFER_TRIES)
+    if (a->n + 1 >= a->n_max)
         return false;
     int64_t ms = (int64_t)PAUSE_FIRST_MS << a->n;
     ms = jittered(ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS);
@@ -222,7 +225,7 @@ hearth_status transfer_read(const char *url, const char *bearer, const char *acc
                             const transfer_options *options, buf *body, hearth_error *err)
 {
     transfer_options o = *options;
-    attempts tries = {0};
+    attempts tries = {.n_max = FIRST_TRIES};
     http_call *call;
     hearth_status status;
     bool passing;
@@ -318,7 +321,7 @@ static hearth_status look_once(http_call *call, const transfer_options *o, look 
 
 static hearth_status look_at(const transfer_options *o, look *out, hearth_error *err)
 {
-    attempts tries = {0};
+    attempts tries = {.n_max = FIRST_TRIES};
     http_call *call;
     hearth_status status = HEARTH_ECANCELED;
     bool passing = false;
@@ -424,17 +427,22 @@ static hearth_status mark_pieces(job *j, span *s, hearth_error *err)
 
 /* The head of an answer to a range: from `at` up to and without `end`. */
 static hearth_status check_range(const http_call *call, const job *j, uint64_t at, uint64_t end,
-                                 bool *passing, hearth_error *err)
+                                 attempts *tries, bool *passing)
 {
     uint64_t from, to, size;
     int status = http_call_status(call);
-    *passing = true;
-    if (!j->look.ranges && status == 200)
+    hearth_error *err = &tries->last;
+    *passing = ++tries->n_lies < LIES_MAX;
+    if (!j->look.ranges && status == 200) {
+        tries->n_lies--;
         return HEARTH_OK;
+    }
     if (status == 206 &&
         read_content_range(http_call_header(call, "content-range"), &from, &to, &size)) {
-        if (from == at && to < end && to >= from && size == j->look.size)
+        if (from == at && to < end && to >= from && size == j->look.size) {
+            tries->n_lies--;
             return HEARTH_OK;
+        }
         if (size != j->look.size) {
             *passing = false;
             FAIL(err, EMISMATCH, "download", "the file changed while it was fetched; start again");
@@ -446,20 +454,22 @@ static hearth_status check_range(const http_call *call, const job *j, uint64_t a
     }
     if (status == 200 || status == 206)
         FAIL(err, EIO, "download", "the server no longer serves ranges of the file");
+    tries->n_lies--;
     *passing = may_pass(status);
     return refuse(call, j->o, err);
 }
 
 /* Pulls what there is into the file. A clean end before the span's is OK, too. */
-static hearth_status take_body(worker *w, span *s, bool *passing, hearth_error *err)
+static hearth_status take_body(worker *w, span *s, attempts *tries, bool *passing)
 {
+    hearth_error *err = &tries->last;
     job *j = w->j;
     for (;;) {
         buf_clear(&w->piece);
         http_pull got = http_call_pull(w->call, TURN_MS, &w->piece);
         size_t n = w->piece.n;
         if (n > s->end - s->at) {
-            *passing = true;
+            *passing = ++tries->n_lies < LIES_MAX;
             FAIL(err, EIO, "download", "the server sent more bytes than were asked for");
         }
         *passing = false;
@@ -482,8 +492,9 @@ static hearth_status take_body(worker *w, span *s, bool *passing, hearth_error *
     }
 }
 
-static hearth_status fetch_once(worker *w, span *s, bool *passing, hearth_error *err)
+static hearth_status fetch_once(worker *w, span *s, attempts *tries, bool *passing)
 {
+    hearth_error *err = &tries->last;
     char range[96];
     const char *headers[] = {range};
     job *j = w->j;
@@ -502,8 +513,8 @@ static hearth_status fetch_once(worker *w, span *s, bool *passing, hearth_error 
         }
         return status;
     }
-    TRY(check_range(w->call, j, s->at, s->end, passing, err));
-    return take_body(w, s, passing, err);
+    TRY(check_range(w->call, j, s->at, s->end, tries, passing));
+    return take_body(w, s, tries, passing);
 }
 
 /* Without ranges every answer begins at the beginning. */
@@ -535,7 +546,7 @@ static bool goes_on(worker *w, span *s, hearth_status status, bool passing, bool
 static hearth_status fetch_span(worker *w, span *s, hearth_error *err)
 {
     job *j = w->j;
-    attempts tries = {0};
+    attempts tries = {.n_max = TRANSFER_TRIES};
     bool open_end = j->look.size == 0, passing;
     if (open_end)
         s->end = UINT64_MAX;
@@ -549,7 +560,7 @@ static hearth_status fetch_span(worker *w, span *s, hearth_error *err)
         }
         if (job_has_failed(j))
             return HEARTH_ECANCELED;
-        hearth_status status = fetch_once(w, s, &passing, &tries.last);
+        hearth_status status = fetch_once(w, s, &tries, &passing);
         if (status == HEARTH_OK && (s->at == s->end || open_end))
             break;
         if (!goes_on(w, s, status, passing, s->at > before, &tries)) {

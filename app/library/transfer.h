@@ -7,8 +7,8 @@
  *          served. Then each connection fetches pieces (chunks.h); a piece that breaks off goes on
  *          at the byte it reached. Without ranges it is one connection from the beginning.
  * Again    What a server or a line may get over (no connection, a broken one, silence, 408, 429,
- *          5xx, an answer to another question than was asked) is tried again after a pause that
- *          doubles, or as Retry-After says; TRANSFER_TRIES times in a row without a byte.
+ *          5xx) is tried again after a pause that doubles, or as Retry-After says, TRANSFER_TRIES
+ *          times in a row without a byte; an answer to another question than was asked, less often.
  * Threads  transfer_run() blocks and has threads of its own. The watch is shared with others.
  */
 #ifndef HEARTH_LIBRARY_TRANSFER_H

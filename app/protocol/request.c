@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "protocol/json_memory.h"
 #include "protocol/reader.h"
 
 enum { KEYS_MAX = 1024 };
@@ -129,10 +130,11 @@ static hearth_status load(json_t **out, const char *body, size_t n, hearth_error
     while (i < n && strchr(" \t\r\n", body[i]) && body[i] != '\0')
         i++;
     TRY(measure(body, n, err));
+    json_memory_begin();
     *out = i == n ? json_object() : json_loadb(body, n, JSON_REJECT_DUPLICATES, &error);
-    if (*out)
+    if (*out && !json_memory_failed())
         return HEARTH_OK;
-    if (i == n || json_error_code(&error) == json_error_out_of_memory)
+    if (i == n || json_memory_failed() || json_error_code(&error) == json_error_out_of_memory)
         return error_no_memory(err, "the request", n);
     FAIL(err, EINVAL, "body", "the body is not valid JSON: line %d, column %d: %s", error.line,
          error.column, error.text);

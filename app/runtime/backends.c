@@ -181,6 +181,7 @@ static bool has_libraries(backend *b)
 void backend_judge(backend *b, const gpu *gpus, size_t n_gpus)
 {
     const bool cuda = strstr(b->type, "cuda") != NULL;
+    b->build = build_of(b->version);
     b->for_gpu = cuda || strstr(b->type, "vulkan") || strstr(b->type, "hip") ||
                  strstr(b->type, "rocm") || strstr(b->type, "sycl");
     b->usable = b->program[0] && fits_system(b) && fits_driver(b, gpus, n_gpus) && has_libraries(b);
@@ -252,7 +253,7 @@ static void add_type(listing *l, const char *folder, const char *version, const 
         !is_folder(path))
         return;
     backend *b = &l->items[l->n++];
-    *b = (backend){.build = build_of(version)};
+    *b = (backend){.build = 0};
     snprintf(b->version, sizeof b->version, "%.31s", version);
     snprintf(b->type, sizeof b->type, "%.63s", type);
     if (!backend_find_program(path, b->program, sizeof b->program))

@@ -49,7 +49,7 @@ hearth_status backends_choose(const char *data_folder, const char *wanted, const
 bool backend_name_is_safe(const char *name);
 /* The llama-server below a backend's folder. */
 bool backend_find_program(const char *folder, char *out, size_t n);
-/* Fills usable, for_gpu and reason from version, type and program. */
+/* Fills build, usable, for_gpu and reason from version, type and program. */
 void backend_judge(backend *b, const gpu *gpus, size_t n_gpus);
 
 #endif

@@ -172,7 +172,7 @@ static void on_health(void *user, long status, const char *body, size_t n)
     e->health_ms = now + (waited / 20 < 1000 ? waited / 20 : 1000);
     if (!e->kind->has_process && (e->state == STATE_READY || e->state == STATE_STARTING) &&
         (e->n_unhealthy >= UNHEALTHY_MOST || status >= 400))
-        engine_is_unreachable(e);
+        engine_is_unreachable(e, status);
 }
 
 static void ask_health(engine *e)

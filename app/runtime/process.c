@@ -220,7 +220,12 @@ void process_signal(const process *p, int signal_number, bool group)
 
 bool process_reap(const process *p, int *status)
 {
-    return waitpid(p->pid, status, WNOHANG) == p->pid;
+    const pid_t ended = waitpid(p->pid, status, WNOHANG);
+    if (ended == -1 && errno == ECHILD) { /* whoever started us had children ignored */
+        *status = 0;
+        return true;
+    }
+    return ended == p->pid;
 }
 
 void process_close(process *p)

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "os/clock.h"
+#include "protocol/json_memory.h"
 #include "worker/answer_state.h"
 #include "worker/constraint.h"
 #include "worker/options.h"
@@ -203,11 +204,14 @@ static http_pull pull(void *user, int timeout_ms, bool ending, buf *out)
     answer *a = user;
     hearth_error err = {0};
     failure_detail detail = {0};
+    json_memory_begin();
     hearth_status status = begin(a, out, &err);
     if (status == HEARTH_OK && ending)
         status = worker_fail_ending(&detail, &err);
     else if (status == HEARTH_OK && a->n_done < a->n_choices)
         status = step(a, timeout_ms, out, &err);
+    if (status == HEARTH_OK && json_memory_failed())
+        status = error_no_memory(&err, "the answer", out->n);
     if (status == HEARTH_OK && a->n_done < a->n_choices)
         return HTTP_PULL_MORE;
     if (status == HEARTH_OK)
@@ -250,6 +254,7 @@ static hearth_status respond_whole(answer *a, worker_call *c, hearth_error *err)
 
 hearth_status answer_respond(answer *a, worker_call *c, hearth_error *err)
 {
+    worker_done_reading(c);
     if (a->r->options.stream) {
         respond_stream(a, c);
         return HEARTH_OK;

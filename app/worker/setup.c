@@ -200,9 +200,16 @@ hearth_status setup_check(worker *w, hearth_error *err)
 
 static bool go_on(void *user, uint64_t done, uint64_t total)
 {
-    const worker *w = user;
-    (void)done;
-    (void)total;
+    worker *w = user;
+    unsigned before = atomic_load(&w->loaded);
+    unsigned now = total > 0 ? (unsigned)((double)done / (double)total * LOADED_ALL) : before;
+    char line[48];
+    now = now < LOADED_ALL ? now : LOADED_ALL - 1; /* the engine's memory is still to come */
+    atomic_store(&w->loaded, now);
+    if (now * 10 / LOADED_ALL > before * 10 / LOADED_ALL) {
+        snprintf(line, sizeof line, "loading model: %u %%", now * 10 / LOADED_ALL * 10);
+        w->host->tell(line);
+    }
     return !w->host->interrupted();
 }
 
@@ -282,6 +289,7 @@ hearth_status setup_worker(worker *w, hearth_error *err)
         .n_predict_max = w->flags->n_predict > 0 ? w->flags->n_predict : 0,
     };
     log_plan(w);
+    pressure_watch_start(&w->pressure, w->engine, &w->host->log);
     TRY(slots_init(w, err));
     TRY(infill_tokens_find(&w->infill, w->model, err));
     return chat_setup_open(&w->chat, w->model, &w->host->log, err);
@@ -291,6 +299,7 @@ void setup_undo(worker *w)
 {
     chat_setup_deinit(&w->chat);
     slots_deinit(w);
+    pressure_watch_stop(&w->pressure);
     hearth_engine_close(w->engine);
     hearth_model_close(w->model);
     hearth_model_close(w->draft_model);

@@ -16,6 +16,7 @@
 #include "protocol/response.h"
 #include "worker/chat.h"
 #include "worker/metrics.h"
+#include "worker/pressure_watch.h"
 #include "worker/worker.h"
 
 /* Control tokens of models that fill in text: see infill.h. -1 where the model has none. */
@@ -30,6 +31,7 @@ typedef struct worker {
     hearth_model *model;
     hearth_model *draft_model; /* or NULL */
     hearth_engine *engine;
+    pressure_watch pressure;
     const hearth_model_info *info;
     hearth_special_tokens special;
     chat_setup chat;
@@ -53,10 +55,15 @@ typedef struct worker {
     size_t n_adapters;
     float *scales;        /* of adapters: what requests without a say of their own get */
     hearth_text **texts;  /* [n_parallel], see slots.h; NULL: none yet */
-    pthread_mutex_t lock; /* of answers, scales and texts */
+    pthread_mutex_t lock; /* of answers, scales, texts and large_busy */
+    pthread_cond_t large; /* large_busy was cleared */
+    bool large_busy;      /* a large request is being turned into tokens */
     struct answer *answers;
+    atomic_uint loaded; /* of the model, of LOADED_ALL */
     atomic_bool ready;
 } worker;
+
+enum { LOADED_ALL = 1000 };
 
 /* One request on its way through a handler. */
 typedef struct worker_call {
@@ -64,8 +71,14 @@ typedef struct worker_call {
     const http_request *q;
     request *r; /* NULL where the route takes no body; a handler that keeps it sets it to NULL */
     http_reply *reply;
+    bool is_large;         /* holds worker->large_busy */
     failure_detail detail; /* told with a failure */
 } worker_call;
+
+/* Tokenizing a body takes a few tens of bytes for each of its bytes. So that several large ones do
+ * not take all memory, they go one after the other; a handler that is done with the text calls this
+ * and lets the next one in before it waits for the engine. */
+void worker_done_reading(worker_call *c);
 
 /* A handler of one route: fills reply->body, or makes a stream of it. A failure becomes an error
  * in the envelope of the request's API. */

@@ -239,6 +239,25 @@ HEARTH_API hearth_status hearth_engine_load(hearth_engine *engine, const char *p
 HEARTH_API hearth_status hearth_engine_forget(hearth_engine *engine, const hearth_text *text,
                                               hearth_error *err);
 
+/* ---- memory ---- */
+
+typedef enum hearth_trim_level {
+    HEARTH_TRIM_CACHE = 0, /* what is kept of finished texts and is in no request's use */
+    HEARTH_TRIM_WEIGHTS =
+        1 /* that, and the weights' pages, which are read again as they are used */
+} hearth_trim_level;
+
+typedef struct hearth_trim_counts {
+    uint64_t cache_bytes;  /* given back to the system */
+    uint64_t weight_bytes; /* of mapped files, let go of */
+} hearth_trim_counts;
+
+/* Gives memory back because other programs need it. What it was for comes back when it is needed,
+ * so that the plan is no promise until then. Answers are the same. Texts that have still to be
+ * written to disk stay. Between two passes; any thread. */
+HEARTH_API hearth_status hearth_engine_trim(hearth_engine *engine, hearth_trim_level level,
+                                            hearth_trim_counts *out, hearth_error *err);
+
 /* ---- embeddings ---- */
 
 typedef enum hearth_pooling {

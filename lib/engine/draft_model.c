@@ -272,6 +272,12 @@ void draft_model_leave(draft_model *d, const hearth_request *r)
     *p = (draft_place){.pages = p->pages, .node = PREFIX_ROOT};
 }
 
+uint64_t draft_model_trim(draft_model *d)
+{
+    prefix_tree_evict_all(&d->tree);
+    return page_pool_trim(&d->pool);
+}
+
 /* ---- whether it pays ---- */
 
 size_t draft_model_wanted(draft_model *d, const hearth_request *r, size_t least, size_t most)

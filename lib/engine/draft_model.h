@@ -65,6 +65,9 @@ void draft_model_run(draft_model *d, draft_task *tasks, size_t n_tasks, size_t b
 /* n guesses were checked and n_right were right. */
 void draft_model_learn(draft_model *d, const hearth_request *r, size_t n, size_t n_right);
 
+/* Gives the memory of pages that nobody uses back to the system; bytes. */
+uint64_t draft_model_trim(draft_model *d);
+
 /* The request leaves its place, or its text changes. */
 void draft_model_leave(draft_model *d, const hearth_request *r);
 

@@ -36,6 +36,41 @@ void engine_interrupt(hearth_engine *e)
     engine_wake(e);
 }
 
+void engine_do(hearth_engine *e, engine_job *job, engine_job_fn *run)
+{
+    engine_job **link = &e->jobs;
+    *job = (engine_job){.run = run};
+    monitor_lock(&e->door);
+    while (*link)
+        link = &(*link)->next;
+    *link = job;
+    e->n_wakes++;
+    monitor_wake(&e->door);
+    while (!job->is_over)
+        monitor_wait(&e->door, -1);
+    monitor_unlock(&e->door);
+}
+
+/* Does some of a job that waits; true if there is more to do. */
+static bool do_jobs(hearth_engine *e)
+{
+    monitor_lock(&e->door);
+    engine_job *job = e->jobs;
+    monitor_unlock(&e->door);
+    if (job == NULL)
+        return false;
+    bool is_over = job->run(e, job);
+    monitor_lock(&e->door);
+    if (is_over) {
+        e->jobs = job->next;
+        job->is_over = true;
+        monitor_wake(&e->door);
+    }
+    bool more = e->jobs != NULL;
+    monitor_unlock(&e->door);
+    return more;
+}
+
 /* Everything new; false if the engine closes. */
 static bool take_in(hearth_engine *e, uint64_t *n_wakes)
 {
@@ -152,7 +187,7 @@ static void work(void *arg)
     uint64_t n_wakes;
     while (take_in(e, &n_wakes)) {
         engine_cache_take_written(e);
-        bool more = engine_do_jobs(e);
+        bool more = do_jobs(e);
         end_those_over(e);
         scheduler_admit(e);
         scheduler_make_pass(e);

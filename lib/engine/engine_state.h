@@ -8,6 +8,7 @@
  *   engine_draft.c  what may come next: guesses for those who write
  *   engine_pass.c   a pass and what follows from it: tokens, text, events, embeddings
  *   engine_text.c   the pages of one text: into a file, and back
+ *   engine_trim.c   memory given back under pressure
  *   engine_plan.c   memory
  *
  * Threads  Everything belongs to the engine's thread, but for what is under "door". No lock is held
@@ -47,7 +48,15 @@ typedef struct pass {
     bool may_be_cut; /* one request alone reads: a new one need not wait for the end */
 } pass;
 
-typedef struct cache_job cache_job; /* engine_text.c */
+/* Something that another thread wants done between two passes. */
+typedef struct engine_job engine_job;
+typedef bool engine_job_fn(hearth_engine *e, engine_job *job); /* false: it is not over */
+
+struct engine_job {
+    engine_job *next;
+    engine_job_fn *run;
+    bool is_over; /* door */
+};
 
 struct hearth_engine {
     const hearth_model *model;
@@ -81,7 +90,7 @@ struct hearth_engine {
     monitor door;
     request_list inbox; /* submitted, not seen by the thread yet */
     uint32_t n_waiting; /* those in the inbox included */
-    cache_job *jobs;    /* to be done between two passes, the first one first */
+    engine_job *jobs;   /* to be done between two passes, the first one first */
     uint64_t n_wakes;
     uint64_t next_id;
     hearth_engine_stats shown; /* as of the last pass */
@@ -92,6 +101,9 @@ struct hearth_engine {
 void engine_wake(hearth_engine *e);
 /* The same, and a pass that may be cut ends now. */
 void engine_interrupt(hearth_engine *e);
+
+/* Any other thread. Has the engine run the job, again and again until it is over. */
+void engine_do(hearth_engine *e, engine_job *job, engine_job_fn *run);
 
 /* Any thread. Puts a new request into the queue; EBUSY if it is full. The engine gets a reference
  * of its own. */
@@ -128,11 +140,6 @@ void scheduler_remove(hearth_engine *e, hearth_request *r);
 void engine_guess(hearth_engine *e);
 /* n guesses of a request were checked and n_right were right. */
 void engine_guesses_checked(hearth_engine *e, hearth_request *r, size_t n, size_t n_right);
-
-/* ---- engine_text.c ---- */
-
-/* Does some of a job that waits; true if there is more to do. */
-bool engine_do_jobs(hearth_engine *e);
 
 /* ---- engine_cache.c ---- */
 

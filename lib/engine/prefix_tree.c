@@ -255,6 +255,20 @@ bool prefix_tree_evict(prefix_tree *t)
     return true;
 }
 
+void prefix_tree_evict_all(prefix_tree *t)
+{
+    for (uint32_t i = 0; i < t->pool->n_pages; i++) {
+        uint32_t at = i, parent;
+        while (root_of(t, at) == NULL && is_unused(t, at) && !t->nodes[at].waits &&
+               t->nodes[at].first_child == NO_PAGE) {
+            parent = t->nodes[at].parent;
+            t->n_evicted++;
+            drop(t, at);
+            at = parent; /* which has one child less */
+        }
+    }
+}
+
 uint32_t prefix_tree_n_unused(const prefix_tree *t)
 {
     uint32_t n = 0;

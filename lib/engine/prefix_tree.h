@@ -93,6 +93,9 @@ uint32_t prefix_tree_add(prefix_tree *t, uint32_t parent, const int32_t *tokens,
 /* Frees the page of least value; false if all are in use. */
 bool prefix_tree_evict(prefix_tree *t);
 
+/* Frees all pages that nobody uses and that do not wait for the disk tier. */
+void prefix_tree_evict_all(prefix_tree *t);
+
 /* Frees this page; false if it is in use, or texts go on after it. */
 bool prefix_tree_forget(prefix_tree *t, uint32_t node);
 

@@ -101,10 +101,36 @@ static void read_arguments(int argc, char **argv)
     }
 }
 
+/* As llama-server: what it is, and what it could use. "broken" beside it, and "homesick" beside it
+ * once it has left the folder that it was unpacked in, make it fail. */
+static int tell_only(const char *what)
+{
+    char here[1024], path[1100];
+    ssize_t n = readlink("/proc/self/exe", here, sizeof here - 1);
+    here[n > 0 ? n : 0] = '\0';
+    if (strrchr(here, '/'))
+        *strrchr(here, '/') = '\0';
+    snprintf(path, sizeof path, "%s/broken", here);
+    const bool broken = access(path, F_OK) == 0;
+    snprintf(path, sizeof path, "%s/homesick", here);
+    const bool homesick = access(path, F_OK) == 0 && strstr(here, ".new-") == NULL;
+    if (broken || homesick) {
+        fprintf(stderr, "something is missing\n");
+        return 1;
+    }
+    if (strcmp(what, "--version") == 0)
+        fprintf(stderr, "version: 100 (fake)\n");
+    else
+        printf("Available devices:\n  Vulkan0: Fake GPU (8192 MiB, 8000 MiB free)\n");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static char noise[4096];
     unsigned port;
+    if (argc == 2)
+        return tell_only(argv[1]);
     read_arguments(argc, argv);
     signal(SIGPIPE, SIG_IGN);
     if (is("deaf"))
@@ -117,6 +143,7 @@ int main(int argc, char **argv)
     if (is("segfault") || (is("once") && access(gate, F_OK) != 0)) {
         if (is("once"))
             close(open(gate, O_CREAT | O_WRONLY, 0600));
+        signal(SIGSEGV, SIG_DFL); /* a sanitizer would make an exit code of it */
         raise(SIGSEGV);
     }
     if (is("quiet-garbage")) {

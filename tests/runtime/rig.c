@@ -17,7 +17,16 @@
 #include "os/clock.h"
 #include "os/file.h"
 
-/* "id", "id:mode", "id:mode:gate" */
+static hearth_status resolve_remote(const char *name, model_spec *out)
+{
+    model_spec_set(&out->id, "remote");
+    model_spec_set(&out->url, name);
+    model_spec_set(&out->key, "its-key");
+    model_spec_set(&out->remote_name, "its-name");
+    return HEARTH_OK;
+}
+
+/* "id", "id:mode", "id:mode:gate", "http://..." */
 static hearth_status resolve(void *user, const char *name, model_spec *out, hearth_error *err)
 {
     const rig *r = user;
@@ -25,6 +34,8 @@ static hearth_status resolve(void *user, const char *name, model_spec *out, hear
     snprintf(text, sizeof text, "%s", name);
     if (strcmp(name, "none") == 0)
         return error_set(err, HEARTH_ENOTFOUND, name, "there is no model 'none'");
+    if (strncmp(name, "http", 4) == 0)
+        return resolve_remote(name, out);
     mode = strchr(text, ':');
     if (mode)
         *mode++ = '\0';

@@ -3,9 +3,9 @@
  * rig.h - a runtime over fake engines, for tests: models are made up by their names.
  *
  * "a" is a model with id "a" whose engine behaves; "a:MODE" one whose engine does as fake_engine.c
- * says of MODE; "a:MODE:FILE" adds --gate FILE. "none" is not there. All are the built-in model, so
- * they have a real plan. Time limits are short and of the test's choosing; a test that waits for
- * something waits for an event, for at most PATIENCE_MS.
+ * says of MODE; "a:MODE:FILE" adds --gate FILE; "http://..." a remote one. "none" is not there. The
+ * local ones are the built-in model, so they have a real plan. Time limits are short and of the
+ * test's choosing; a test that waits for something waits for an event, for at most PATIENCE_MS.
  */
 #ifndef HEARTH_TESTS_RUNTIME_RIG_H
 #define HEARTH_TESTS_RUNTIME_RIG_H

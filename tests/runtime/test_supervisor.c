@@ -347,6 +347,46 @@ static void unloading_waits_for_requests_unless_forced(void **state)
     assert_int_equal(runtime_unload(r->rt, "a", false, &(runtime_wait){0}, NULL), HEARTH_ENOTFOUND);
 }
 
+static void a_remote_engine_is_leased_with_its_own_key(void **state)
+{
+    rig *r = *state;
+    hearth_error err;
+    char url[128];
+    rig_start(r);
+    runtime_lease *local = rig_lease(r, "a");
+    snprintf(url, sizeof url, "%s/v1/", runtime_lease_endpoint(local)->base_url);
+    runtime_lease *remote = rig_lease(r, url);
+    const runtime_endpoint *e = runtime_lease_endpoint(remote);
+    assert_int_equal(e->kind, ENGINE_REMOTE);
+    assert_string_equal(e->base_url, runtime_lease_endpoint(local)->base_url);
+    assert_string_equal(e->key, "its-key");
+    assert_string_equal(e->name, "its-name");
+    assert_string_equal(e->model, "remote");
+    runtime_release(remote);
+    runtime_release(local);
+    assert_int_equal(runtime_unload(r->rt, NULL, false, &(runtime_wait){0}, NULL), HEARTH_OK);
+    runtime_failure failure = refused(r, url, PATIENCE_MS, &err);
+    assert_int_equal(failure.code, RUNTIME_UNREACHABLE);
+    runtime_failure_deinit(&failure);
+    failure = refused(r, "http://user@host", PATIENCE_MS, &err);
+    assert_int_equal(failure.code, RUNTIME_BAD_SETTINGS);
+    runtime_failure_deinit(&failure);
+}
+
+static void unloading_a_load_cancels_those_who_wait(void **state)
+{
+    rig *r = *state;
+    rig_start(r);
+    assert_int_equal(runtime_load(r->rt, "a:loading", RUNTIME_KEEP_DEFAULT, true, NULL, NULL, NULL),
+                     HEARTH_OK);
+    while (rig_pid(r, "a") == 0)
+        json_decref(rig_expect(r, EVENT_MODEL_PROGRESS));
+    int pid = rig_pid(r, "a");
+    assert_int_equal(runtime_unload(r->rt, "a", false, &(runtime_wait){0}, NULL), HEARTH_OK);
+    assert_true(rig_wait_gone(pid));
+    assert_null(runtime_find(r->rt, "a"));
+}
+
 /* ---- memory ---- */
 
 static void who_was_used_least_recently_makes_room(void **state)
@@ -561,6 +601,8 @@ int main(int argc, char **argv)
         T(a_flood_of_messages_hinders_nobody),
         T(who_ignores_the_request_to_end_is_killed),
         T(unloading_waits_for_requests_unless_forced),
+        T(a_remote_engine_is_leased_with_its_own_key),
+        T(unloading_a_load_cancels_those_who_wait),
         T(who_was_used_least_recently_makes_room),
         T(who_is_in_use_or_pinned_stays),
         T(a_patient_load_closes_a_busy_engine),

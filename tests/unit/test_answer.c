@@ -84,8 +84,8 @@ static told ask(const char *source, const char *conversation, hearth_chat_option
 {
     hearth_request_options request;
     hearth_sampler_options sampler;
-    hearth_chat *chat;
-    hearth_answer *answer;
+    hearth_chat *chat = NULL;
+    hearth_answer *answer = NULL;
     told t = {0};
     hearth_request_options_init(&request);
     hearth_sampler_options_init(&sampler);
@@ -158,6 +158,46 @@ static void test_a_call_keeps_to_its_schema(void **state)
     hearth_free(t.message);
 }
 
+/* The grammar ends with the call; of the tokens that may end the answer then, bias picks one that
+ * no template mentions. It is written out for the parser, and is no content. */
+static void test_an_end_token_is_no_content(void **state)
+{
+    (void)state;
+    hearth_chat_options o;
+    hearth_request_options request;
+    hearth_sampler_options sampler;
+    hearth_chat *chat = NULL;
+    hearth_answer *answer = NULL;
+    hearth_answer_event e;
+    hearth_special_tokens special;
+    assert_int_equal(hearth_model_special_tokens(model, &special, &err), HEARTH_OK);
+    assert_true(hearth_token_ends_answer(model, special.pad));
+    const hearth_logit_bias bias[] = {{special.pad, 1000}};
+    hearth_chat_options_init(&o);
+    hearth_request_options_init(&request);
+    hearth_sampler_options_init(&sampler);
+    sampler.logit_bias = bias;
+    sampler.n_logit_bias = 1;
+    request.sampler = &sampler;
+    request.max_tokens = 100;
+    o.request = &request;
+    o.choice = HEARTH_TOOL_REQUIRED;
+    o.conversation =
+        "{" USER("Time?") ", \"tools\": [{\"type\": \"function\", \"function\": "
+                          "{\"name\": \"clock\", \"parameters\": {\"type\": \"object\", "
+                          "\"properties\": {}, \"additionalProperties\": false}}}]}";
+    o.n_conversation = strlen(o.conversation);
+    assert_int_equal(hearth_chat_new(&chat, model, NULL, 0, &err), HEARTH_OK);
+    assert_int_equal(hearth_chat_submit(chat, engine, &o, &answer, &err), HEARTH_OK);
+    do {
+        assert_int_equal(hearth_answer_next(answer, -1, &e, &err), HEARTH_OK);
+        assert_false(e.type == HEARTH_ANSWER_PART && e.part.type == HEARTH_CHAT_CONTENT);
+    } while (e.type != HEARTH_ANSWER_DONE);
+    assert_int_equal(e.n_calls, 1);
+    hearth_answer_free(answer);
+    hearth_chat_free(chat);
+}
+
 static void test_thoughts_end_with_their_budget(void **state)
 {
     (void)state;
@@ -203,8 +243,8 @@ static void test_cancel_from_elsewhere(void **state)
     hearth_chat_options o;
     hearth_request_options request;
     hearth_answer_event e;
-    hearth_answer *answer;
-    hearth_chat *chat;
+    hearth_answer *answer = NULL;
+    hearth_chat *chat = NULL;
     hearth_status status;
     hearth_chat_options_init(&o);
     hearth_request_options_init(&request);
@@ -238,8 +278,8 @@ static void test_wrong_conversations_are_named(void **state)
         {"{\"messages\": [], \"tools\": 3}", "tools"},
     };
     hearth_chat_options o;
-    hearth_answer *answer;
-    hearth_chat *chat;
+    hearth_answer *answer = NULL;
+    hearth_chat *chat = NULL;
     hearth_chat_options_init(&o);
     assert_int_equal(hearth_chat_new(&chat, model, NULL, 0, &err), HEARTH_OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -260,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_a_call_keeps_to_its_schema),
+        cmocka_unit_test(test_an_end_token_is_no_content),
         cmocka_unit_test(test_thoughts_end_with_their_budget),
         cmocka_unit_test(test_a_schema_holds_behind_the_thoughts),
         cmocka_unit_test(test_cancel_from_elsewhere),

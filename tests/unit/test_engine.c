@@ -652,6 +652,49 @@ static void test_guesses_change_nothing(void **state)
     hearth_engine_close(plain);
 }
 
+static uint64_t page_bytes(const hearth_engine_options *o)
+{
+    hearth_engine_plan_result plan;
+    ok(hearth_engine_plan(llama, o, &plan, &err));
+    return plan.page_bytes;
+}
+
+/* Memory that was given back comes again, and with it the same answers, beside a request that
+ * goes on too. */
+static void test_trim(void **state)
+{
+    (void)state;
+    hearth_engine_options eo = engine_options();
+    eo.cache_bytes = 64 * page_bytes(&eo);
+    hearth_engine *engine = open_engine(&eo);
+    hearth_request_options o = request(300, 5, 20), long_one = request(100, 6, 300);
+    hearth_trim_counts counts;
+    engine_run first, again, beside, alone;
+    engine_run_whole(&alone, engine, &long_one);
+    engine_run_whole(&first, engine, &o);
+    ok(hearth_engine_trim(engine, HEARTH_TRIM_CACHE, &counts, &err));
+    assert_int_equal(settled_stats(engine).n_pages_cached, 0);
+    assert_int_equal(counts.cache_bytes, 64 * page_bytes(&eo));
+    assert_int_equal(counts.weight_bytes, 0);
+    ok(hearth_engine_trim(engine, HEARTH_TRIM_CACHE, &counts, &err));
+    assert_int_equal(counts.cache_bytes, 0); /* it is away already */
+    hearth_request *running;
+    ok(hearth_engine_submit(engine, &long_one, &running, &err));
+    for (int i = 0; i < 3; i++) {
+        engine_run_whole(&again, engine, &o);
+        assert_true(again.hash == first.hash);
+        assert_int_equal(again.done.n_cached, 0);
+        ok(hearth_engine_trim(engine, HEARTH_TRIM_WEIGHTS, &counts, &err));
+        assert_true(counts.cache_bytes > 0);
+        assert_int_equal(counts.weight_bytes, hearth_model_get_info(llama)->file_bytes);
+    }
+    engine_run_read(&beside, running);
+    assert_true(beside.hash == alone.hash);
+    assert_int_equal(hearth_engine_trim(engine, (hearth_trim_level)2, &counts, &err),
+                     HEARTH_EINVAL);
+    hearth_engine_close(engine);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -673,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_short_reads_first),
         cmocka_unit_test(test_short_interrupts_long),
         cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_trim),
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_context_ends),
         cmocka_unit_test(test_pages_run_out),

@@ -385,6 +385,35 @@ static void test_disk_saves_work(void **state)
     hearth_model_close(large);
 }
 
+/* What nobody uses leaves, at any depth; what is in use, and what leads to it, stays. */
+static void test_tree_evicts_all(void **state)
+{
+    (void)state;
+    fixture f;
+    int32_t text[4 * KV_PAGE];
+    uint32_t nodes[4], parent = PREFIX_ROOT;
+    open_tree(&f);
+    engine_run_text(text, 4 * KV_PAGE, N_VOCAB, 10);
+    for (int i = 0; i < 4; i++)
+        nodes[i] = parent = add(&f, parent, text + i * KV_PAGE, KV_PAGE);
+    add(&f, nodes[1], text, 20);
+    page_pool_ref(&f.pool, nodes[0]);
+    page_pool_ref(&f.pool, nodes[1]);
+    prefix_tree_evict_all(&f.tree);
+    assert_int_equal(f.pool.n_free, N_PAGES - 2);
+    assert_int_equal(f.tree.n_evicted, 3);
+    assert_int_equal(prefix_tree_find(&f.tree, nodes[0], text + KV_PAGE), nodes[1]);
+    page_pool_unref(&f.pool, nodes[0]);
+    page_pool_unref(&f.pool, nodes[1]);
+    prefix_tree_want_stored(&f.tree, nodes[1]);
+    prefix_tree_evict_all(&f.tree);
+    assert_int_equal(f.pool.n_free, N_PAGES - 2);
+    prefix_tree_set_stored(&f.tree, nodes[1]);
+    prefix_tree_evict_all(&f.tree);
+    assert_int_equal(f.pool.n_free, N_PAGES);
+    close_tree(&f);
+}
+
 static void test_disk_brings_back(void **state)
 {
     (void)state;
@@ -531,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_tree_ends_of_text),
         cmocka_unit_test(test_tree_evicts),
         cmocka_unit_test(test_tree_stores_in_order),
+        cmocka_unit_test(test_tree_evicts_all),
         cmocka_unit_test(test_disk_queue),
         cmocka_unit_test(test_disk_below_a_small_pool),
         cmocka_unit_test(test_disk_saves_work),
