@@ -91,11 +91,11 @@ expect_equal "$(of_event error 'b.failed.state + (b.failed.content.length > 0) +
 
 # ---- the server is killed while it writes ----
 curl -sN "$url/hearth/chats/$long/messages" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
-    -d "{$ask_long}" >"$work/killed" &
+    -d "{$ask_long}" >"$work/lost" &
 killed=$!
 written() {
     ask GET "/hearth/chats/$long"
-    [ "$(json 'b.messages.at(-1).content.length > 200')" = true ]
+    [ "$(json 'b.messages.at(-1).state === "streaming" && b.messages.at(-1).content.length > 200')" = true ]
 }
 wait_for 10 written || fail "nothing is stored while an answer is written"
 ask GET /hearth/engines
