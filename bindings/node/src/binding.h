@@ -8,6 +8,10 @@
  * environment's thread, the work runs on a thread of its own, which posts events and at last the
  * job itself; then the promise is settled and the thread joined
  *
+ *
+ * Two modules are made of these files: hearth.node (operations.c) and models.node (models/), which
+ * has contexts of its own.
+ *
  * Threads  What is not marked otherwise belongs to the environment's thread. A job's thread has the
  *          job's parameters and results until it posts the job.
  * Life     A job refs its context. A context is freed by its last reference, after it was closed by
@@ -60,6 +64,7 @@ struct context {
     float *scales;    /* under lock: of the adapters */
     size_t n_scales;
     hearth_text *last; /* under lock: of the newest answer that ended */
+    void *models;      /* in place of the three above: the library of models/ */
 };
 
 hearth_status context_open(context **out, const params *p, const hearth_progress *progress,
@@ -72,6 +77,15 @@ void context_keep(context *c, const hearth_request *request);
 hearth_status setup_model_options(const params *p, hearth_model_options *o, hearth_error *err);
 hearth_status setup_engine_options(const params *p, const hearth_model *model,
                                    hearth_engine_options *o, hearth_error *err);
+
+/* The context of a handle that was not released. NULL: an exception is pending. */
+context *binding_context(binding *b, napi_value handle);
+/* The first n arguments of a call, NULL where there is none. NULL: the call cannot be read. */
+binding *binding_arguments(napi_env env, napi_callback_info info, size_t n, napi_value *values);
+/* What a module has beside start, cancel and release: the module's own. */
+void module_add(napi_env env, napi_value exports);
+void module_add_function(napi_env env, napi_value exports, const char *name,
+                         napi_callback callback);
 
 /* ---- jobs ---- */
 
@@ -118,6 +132,8 @@ struct job {
 
     /* Results; which depends on the function. */
     context *opened;
+    void *data;
+    void (*free_data)(void *data);
     char *answer_text; /* free */
     char *text;        /* hearth_free */
     size_t n_text;
