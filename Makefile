@@ -14,12 +14,9 @@ all: setup-build ui configure
 run: all
 	$(BUILD)/hearth $(or $(ARGS),serve)
 
-# The page. Without npm the program is built without one.
-UI := ui/dist/index.html
-ui: $(UI)
-$(UI): $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
-	@if command -v npm >/dev/null; then cd ui && npm ci --no-fund --no-audit && npm run build; \
-	else echo "ui: there is no npm; the program gets no page"; fi
+# The page, if it is older than its sources. Without npm the program is built without one.
+ui:
+	ui/build --if-possible
 
 # Trains the built-in model again: at most two hours on two cores. Interrupted, it goes on where it was.
 EMBER := $(BUILD)/models/ember
