@@ -5,10 +5,17 @@ BUILD  := $(if $(filter release,$(PRESET)),build,build/$(PRESET))
 FLAGS  := -DHEARTH_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF)
 JOBS   ?= $(shell nproc)
 
-.PHONY: all run ember test check bench install clean setup-% configure
+.PHONY: all page ui run ember test check bench install clean setup-% configure
 
-all: setup-build configure
+all: setup-build page configure
 	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package
+
+# The page goes into the program, so it comes first. Without Node.js or its registry there is none.
+page:
+	ui/build --if-possible
+
+ui:
+	ui/build
 
 run: all
 	$(BUILD)/hearth $(or $(ARGS),run)
@@ -23,7 +30,7 @@ ember: all
 	$(BUILD)/hearth quantize --pure $(EMBER)/ember-f32.gguf models/ember/ember.gguf Q8_0
 	$(BUILD)/ember evaluate models/ember/ember.gguf | tail -n 9
 
-test: setup-test
+test: setup-test page
 	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=ON
 	cmake --build $(BUILD) -j $(JOBS)
 	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(if $(ONLY),-R '$(ONLY)')
