@@ -49,19 +49,17 @@ static gboolean kept_flag(const window *w, const char *key)
     return g_key_file_get_boolean(w->kept, "window", key, NULL);
 }
 
-static gboolean on_resize(GtkWidget *frame, GdkEvent *event, gpointer user)
+/* The size of a maximized window is the screen's, and none to come back to. */
+static void keep_size(const window *w)
 {
-    window *w = user;
     int width, height;
-    (void)event;
-    gboolean maximized = gtk_window_is_maximized(GTK_WINDOW(frame));
+    gboolean maximized = gtk_window_is_maximized(GTK_WINDOW(w->frame));
     g_key_file_set_boolean(w->kept, "window", "maximized", maximized);
-    if (!maximized) {
-        gtk_window_get_size(GTK_WINDOW(frame), &width, &height);
-        g_key_file_set_integer(w->kept, "window", "width", width);
-        g_key_file_set_integer(w->kept, "window", "height", height);
-    }
-    return FALSE;
+    if (maximized)
+        return;
+    gtk_window_get_size(GTK_WINDOW(w->frame), &width, &height);
+    g_key_file_set_integer(w->kept, "window", "width", width);
+    g_key_file_set_integer(w->kept, "window", "height", height);
 }
 
 /* ---- what leads elsewhere ---- */
@@ -166,12 +164,11 @@ static void on_browser(GtkMenuItem *item, gpointer user)
     show_elsewhere(w, g_object_get_data(G_OBJECT(w->frame), "address"));
 }
 
-static void on_destroy(GtkWidget *frame, gpointer user)
+static gboolean on_close(GtkWidget *frame, GdkEvent *event, gpointer user)
 {
-    window *w = user;
-    (void)frame;
-    w->frame = NULL;
-    finish(w, WINDOW_CLOSED);
+    (void)frame, (void)event;
+    finish(user, WINDOW_CLOSED);
+    return TRUE; /* it is destroyed when all is kept */
 }
 
 static gboolean on_signal(gpointer user)
@@ -238,8 +235,7 @@ static void build(window *w, const char *address)
     add_menu(w, bar);
     gtk_window_set_titlebar(GTK_WINDOW(w->frame), bar);
     gtk_container_add(GTK_CONTAINER(w->frame), GTK_WIDGET(w->view));
-    g_signal_connect(w->frame, "destroy", G_CALLBACK(on_destroy), w);
-    g_signal_connect(w->frame, "configure-event", G_CALLBACK(on_resize), w);
+    g_signal_connect(w->frame, "delete-event", G_CALLBACK(on_close), w);
     g_signal_connect(w->view, "decide-policy", G_CALLBACK(on_policy), w);
     g_signal_connect(w->view, "load-changed", G_CALLBACK(on_load), w);
     g_signal_connect(w->view, "load-failed", G_CALLBACK(on_load_failed), w);
@@ -266,13 +262,11 @@ window_end window_run(const char *address, gboolean *stay)
         g_source_remove(signals[i]);
     if (w.patience)
         g_source_remove(w.patience);
+    keep_size(&w);
     *stay = kept_flag(&w, "background");
     g_key_file_save_to_file(w.kept, w.kept_path, NULL);
-    if (w.frame) {
-        g_signal_handlers_disconnect_by_data(w.frame, &w);
-        g_signal_handlers_disconnect_by_data(w.view, &w);
-        gtk_widget_destroy(w.frame);
-    }
+    g_signal_handlers_disconnect_by_data(w.view, &w);
+    gtk_widget_destroy(w.frame);
     g_key_file_unref(w.kept);
     g_free(w.kept_path);
     g_free(w.origin);
