@@ -5,13 +5,21 @@ BUILD  := $(if $(filter release,$(PRESET)),build,build/$(PRESET))
 FLAGS  := -DHEARTH_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF)
 JOBS   ?= $(shell nproc)
 
-.PHONY: all run ember test check bench install clean setup-% configure
+.PHONY: all run ui ember test check bench install package clean setup-% configure
 
-all: setup-build configure
-	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package
+all: setup-build ui configure
+	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package hearth_pages
 
+# Serves the page and the built-in model, and prints the address to open. ARGS=run: in the terminal.
 run: all
-	$(BUILD)/hearth $(or $(ARGS),run)
+	$(BUILD)/hearth $(or $(ARGS),serve)
+
+# The page. Without npm the program is built without one.
+UI := ui/dist/index.html
+ui: $(UI)
+$(UI): $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+	@if command -v npm >/dev/null; then cd ui && npm ci --no-fund --no-audit && npm run build; \
+	else echo "ui: there is no npm; the program gets no page"; fi
 
 # Trains the built-in model again: at most two hours on two cores. Interrupted, it goes on where it was.
 EMBER := $(BUILD)/models/ember
@@ -39,8 +47,11 @@ bench: setup-test
 install: all
 	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
 
+package: all
+	cd $(BUILD) && cpack -G DEB
+
 clean:
-	rm -rf build
+	rm -rf build ui/dist
 
 configure:
 	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=OFF

@@ -170,6 +170,7 @@ static hearth_status open_parts(gateway *g, const texts *t, hearth_error *err)
 {
     const gateway_options *o = &g->config->values.options;
     TRY(access_open(&g->access, t->key_path, err));
+    g->data_folder = t->data_folder;
     g->access.api = t->keys;
     g->access.n_api = t->n_keys;
     TRY(store_open(&g->store, t->store_path, true, err));

@@ -21,9 +21,8 @@
 #include "runtime/runtime.h"
 #include "store/store.h"
 
-typedef struct downloads downloads;           /* downloads.h */
-typedef struct answers answers;               /* answers.h */
-typedef struct model_settings model_settings; /* model_settings.h */
+typedef struct downloads downloads; /* downloads.h */
+typedef struct answers answers;     /* answers.h */
 
 typedef struct gateway {
     const config *config;
@@ -34,7 +33,7 @@ typedef struct gateway {
     runtime *runtime;
     store *store;
     access_keys access;
-    model_settings *settings;
+    const char *data_folder;
     downloads *downloads;
     answers *answers;
     atomic_bool ready;

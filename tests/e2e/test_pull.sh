@@ -73,7 +73,7 @@ run show Tiny-Q8 --key general.architecture
 expect_equal "$out" llama
 run run tiny-q8_0 "a b" --temp 0 -n 2
 expect_code 0
-refuse 2 "not a whole name.*hearth rm Tiny-Q8_0" rm tiny
+refuse 2 "not a whole name; did you mean Tiny-Q8_0" rm tiny
 run rm Tiny-Q8_0 --json
 expect_in "\"freed_bytes\": $size" "$out"
 [ -e "$models/Tiny-Q8_0" ] && fail "rm left $models/Tiny-Q8_0"

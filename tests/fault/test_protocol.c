@@ -61,7 +61,8 @@ static void test_each_allocation_fails(void **state)
             bool fired = fault_fired();
             fault_arm(0, false);
             if (fault_n_alive() != alive)
-                fail_msg("allocation %ld, %d: %ld blocks are left", n, forever, fault_n_alive() - alive);
+                fail_msg("allocation %ld, %d: %ld blocks are left", n, forever,
+                         fault_n_alive() - alive);
             if (!fired)
                 break;
         } while (n < 100000);

@@ -5,9 +5,9 @@ export const machine = {
   cpu: { name: 'AMD Ryzen 7 7840U', cores: 8, threads: 16, isa: ['avx2', 'avx512'] },
   memory: { total: 32 * GIB, available: 21.4 * GIB, budget: 19 * GIB, reserved: 0 },
   gpus: [],
-  engines: [
-    { kind: 'builtin', available: true, reason: null, version: '0.1.0', sees: false },
-    { kind: 'llama-server', available: false, reason: 'no llama-server was found; install one with hearth backends', version: null, sees: false },
+  backends: [
+    { name: 'builtin', version: '0.1.0', type: 'cpu', usable: true, for_gpu: false, reason: null },
+    { name: 'llama-server', version: 'b6912', type: 'vulkan', usable: false, for_gpu: true, reason: 'no graphics card was found' },
   ],
 };
 

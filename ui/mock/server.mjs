@@ -61,7 +61,7 @@ const modelOf = (name) => {
 };
 
 function engine(m) {
-  return { model: m.name, state: 'running', kind: 'builtin', generation: 1, port: 1, pid: 1, started_at: 0, last_used_at: 0, expires_in_ms: 240000, pinned: m.settings.pinned, n_in_flight: 0, n_waiting: 0, progress: null, plan: data.plan(m), reserved_bytes: data.plan(m).memory.ram, reserved_vram_bytes: [], crashes: 0, error: null };
+  return { model: m.name, state: 'ready', kind: 'builtin', generation: 1, port: 1, pid: 1, started_at: 0, last_used_at: 0, expires_in_ms: 240000, pinned: m.settings.pinned, n_in_flight: 0, n_waiting: 0, progress: null, plan: data.plan(m), reserved_bytes: data.plan(m).memory.ram, reserved_vram_bytes: [], crashes: 0, error: null };
 }
 async function load(m) {
   if (m.state === 'loaded') return;
@@ -190,12 +190,12 @@ async function download(d) {
   const total = d.total;
   tell('download:started', d);
   for (let share = 0; share <= 20; share++) {
-    if (share === 10) await hold();
     while (d.state === 'paused') await hold();
     if (d.state !== 'running') return;
     d.transferred = (total * share) / 20;
     d.bytes_per_second = 24e6;
     tell('download:progress', d);
+    if (share === 10) await hold();
     await pause(PACE);
   }
   d.state = 'done';

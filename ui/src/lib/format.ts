@@ -9,6 +9,8 @@ export const count = (n: number): string => whole.format(n);
 
 const compactFormat = new Intl.NumberFormat(language, { notation: 'compact', maximumFractionDigits: 1 });
 export const compact = (n: number): string => compactFormat.format(n);
+/** Sizes of contexts are powers of two: 131072 is 128K. */
+export const tokens = (n: number): string => (n >= 1024 && n % 1024 === 0 ? `${whole.format(n / 1024)}K` : compact(n));
 
 /** 1536 MiB is "1.5 GiB"; below a KiB it is bytes. */
 export function bytes(n: number): string {

@@ -53,11 +53,13 @@ export interface Plan {
     vram_limit: number[];
   };
   reasons: { about: string; text: string }[];
+  /** Why it does not fit. */
+  problem?: string | null;
 }
 
 export interface Engine {
   model: string;
-  state: 'planning' | 'waiting' | 'starting' | 'running' | 'stopping' | 'failed';
+  state: 'planning' | 'starting' | 'ready' | 'draining' | 'stopping' | 'failed';
   kind: string;
   generation: number;
   expires_in_ms: number | null;
@@ -111,7 +113,7 @@ export interface Machine {
   cpu: { name: string; cores: number; threads: number; isa: string[] };
   memory: { total: number; available: number; budget: number; reserved: number };
   gpus: { index: number; name: string; total: number; used: number; free: number; load: number }[];
-  engines: { kind: string; available: boolean; reason: string | null; version: string | null; sees: boolean }[];
+  backends: { name: string; version: string; type: string; usable: boolean; for_gpu: boolean; reason: string | null }[];
 }
 
 export interface Sample {

@@ -278,8 +278,11 @@ export class Conversation {
   /** The turn goes on: what a tool said, or the next answer of the model. */
   private next(message: Message): void {
     const live = this.live;
+    const calls = live?.tools.map((c) => ({ id: c.id, function: { name: c.server ? `${c.server}__${c.name}` : c.name, arguments: c.arguments } }));
     this.messages = [
-      ...this.messages.map((m) => (m.id === live?.id ? { ...m, content: live.content, thinking: live.thinking } : m)).filter((m) => m.id !== message.id),
+      ...this.messages
+        .map((m): Message => (m.id === live?.id ? { ...m, content: live.content, thinking: live.thinking, tool_calls: calls?.length ? calls : m.tool_calls, state: 'complete' } : m))
+        .filter((m) => m.id !== message.id),
       message,
     ];
     if (message.role === 'assistant') this.live = newLive(message);
@@ -308,6 +311,7 @@ export class Conversation {
       live.stage = 'thinking';
     }
     if (content) {
+      if (live.thinkingSince && !live.content) live.thinkingMs = now - live.thinkingSince;
       live.content += content;
       live.stage = 'writing';
     }

@@ -33,13 +33,23 @@ export async function refreshModels(): Promise<void> {
   models.loaded = true;
 }
 export async function refreshDownloads(): Promise<void> {
-  models.downloads = (await get<{ downloads: Download[] }>('/hearth/pull')).downloads;
+  const { downloads } = await get<{ downloads: Download[] }>('/hearth/pull');
+  // Events may have overtaken the list.
+  for (const download of downloads) {
+    const known = models.downloads.find((d) => d.id === download.id && d.state === download.state);
+    if (known) download.transferred = Math.max(download.transferred, known.transferred);
+  }
+  models.downloads = downloads;
 }
 export async function refreshMachine(): Promise<void> {
   models.machine = await get<Machine>('/hearth/machine');
 }
 export async function refreshCatalog(): Promise<void> {
-  models.catalog = (await get<{ models: CatalogModel[] }>('/hearth/catalog')).models;
+  try {
+    models.catalog = (await get<{ models: CatalogModel[] }>('/hearth/catalog')).models;
+  } catch (error) {
+    if (!(error instanceof Failure && error.status === 404)) throw error;
+  }
 }
 
 async function attempt<T>(work: Promise<T>): Promise<T | null> {
