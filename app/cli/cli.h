@@ -56,8 +56,13 @@ typedef struct cli_command {
     hearth_status (*run)(void *options, const option_list *arguments, hearth_error *err);
 } cli_command;
 
-extern const cli_command cmd_bench, cmd_engine, cmd_eval, cmd_perplexity, cmd_plan, cmd_quantize,
-    cmd_run, cmd_show, cmd_template, cmd_tokenize;
+extern const cli_command cmd_backends, cmd_bench, cmd_chats, cmd_completions, cmd_config,
+    cmd_doctor, cmd_engine, cmd_eval, cmd_import, cmd_list, cmd_man, cmd_open, cmd_perplexity,
+    cmd_plan, cmd_ps, cmd_pull, cmd_quantize, cmd_rm, cmd_run, cmd_serve, cmd_show, cmd_stop,
+    cmd_template, cmd_tokenize, cmd_verify;
+
+/* The commands that help lists, in its order. */
+const cli_command *const *cli_commands(size_t *n);
 
 /* ---- options that commands share ---- */
 
@@ -100,7 +105,8 @@ hearth_status cli_take_model(const cli_model *model, const option_list *argument
 /* EINVAL if arguments are left from `next` on. */
 hearth_status cli_no_more_arguments(const option_list *arguments, size_t next, hearth_error *err);
 
-/* Opens the model as the options ask, with a progress bar and the log on standard error. */
+/* Opens the model, whose path may be a name of the library, as the options ask, with a progress bar
+ * and the log on standard error. */
 hearth_status cli_open_model(hearth_model **out, const char *path, const cli_model *model,
                              const cli_general *general, hearth_model_scope scope, bool read_ahead,
                              hearth_error *err);

@@ -6,13 +6,13 @@
  * command's own, the built-in model, signals and messages.
  */
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/ember.h"
 #include "cli/interrupt.h"
+#include "cli/models.h"
 #include "cli/terminal.h"
+#include "library/ember.h"
 #include "worker/worker.h"
 
 typedef struct engine_command {
@@ -32,14 +32,10 @@ static void tell(const char *line)
         fprintf(stderr, "%s\n", line);
 }
 
-static void wait_for_signal(void)
+/* All that was written is flushed by whoever wrote it, and a thread may hold a stream's lock. */
+static void leave(void)
 {
-    /* Never written to: the wait ends by a signal alone. */
-    int never = eventfd(0, EFD_CLOEXEC);
-    while (!interrupt_pending() && !interrupt_wait_readable(never))
-        continue;
-    if (never != -1)
-        close(never);
+    _exit(0);
 }
 
 static void init(void *options)
@@ -67,17 +63,33 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     worker_host host = {.log = cli_log(&o->general),
                         .interrupted = interrupt_pending,
                         .is_urgent = interrupt_is_urgent,
-                        .wait = wait_for_signal,
-                        .tell = tell};
-    if (o->flags.model && ember_is_named(o->flags.model)) {
-        host.builtin_name = o->flags.model;
+                        .wait = interrupt_wait,
+                        .tell = tell,
+                        .abandon = leave};
+    model_choice choice = {.file = NULL};
+    const option_list given = o->flags.overrides;
+    hearth_status status = HEARTH_OK;
+    if (o->flags.model)
+        TRY_OUT(models_choose(&choice, o->flags.model, &given, err));
+    if (o->flags.model)
+        o->flags.overrides = choice.overrides;
+    if (choice.file) {
+        o->flags.model = choice.file;
+    } else if (o->flags.model) {
+        o->flags.model = EMBER_NAME;
+        host.builtin_name = EMBER_NAME;
         host.builtin = ember_bytes(&host.n_builtin);
     }
-    return worker_run(&o->flags, &host, err);
+    status = worker_run(&o->flags, &host, err);
+out:
+    o->flags.overrides = given;
+    model_choice_deinit(&choice);
+    return status;
 }
 
 static const cli_argument arguments_help[] = {
-    {"MODEL", "a GGUF file, any part of a split set, or ember; the same as --model", false},
+    {"MODEL", "a GGUF file, any part of a split set, or a name of hearth list; the same as --model",
+     false},
 };
 
 static const option_group groups[] = {

@@ -13,7 +13,7 @@
 #include "cli/chat.h"
 #include "cli/cli.h"
 #include "cli/conversation.h"
-#include "cli/ember.h"
+#include "library/ember.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"

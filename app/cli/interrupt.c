@@ -134,6 +134,12 @@ bool interrupt_wait_readable(int fd)
     return false;
 }
 
+void interrupt_wait(void)
+{
+    while (!interrupt_pending())
+        interrupt_wait_readable(-1); /* which nothing is ever to be read from */
+}
+
 void interrupt_watch(hearth_session *session)
 {
     pthread_mutex_lock(&lock);

@@ -31,7 +31,9 @@ void interrupt_clear(void);
 /* Waits until fd can be read (true), or a signal came or comes (false). Unlike a plain read() it
  * misses no signal that came a moment before, or to another thread. */
 bool interrupt_wait_readable(int fd);
-/* Ends such a wait. May be called by a signal handler. */
+/* Waits until a signal came or comes. */
+void interrupt_wait(void);
+/* Ends such waits. May be called by a signal handler. */
 void interrupt_wake(void);
 
 /* The session to cancel; NULL for none. After a call with NULL no cancel is under way. */

@@ -10,9 +10,10 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/ember.h"
 #include "cli/input.h"
+#include "cli/models.h"
 #include "cli/terminal.h"
+#include "library/ember.h"
 
 const option cli_general_rows[] = {
     OPTION_ROW_FLAG("--json", cli_general, json, "write the result as one JSON object"),
@@ -107,7 +108,8 @@ hearth_status cli_take_model(const cli_model *model, const option_list *argument
         *path = arguments->items[(*next)++];
     if (*path == NULL)
         FAIL(err, EINVAL, "MODEL",
-             "which model? Give the path of a GGUF file, or ember, which is built in");
+             "which model? Give the path of a GGUF file, a name of hearth list, or ember, which is "
+             "built in");
     return HEARTH_OK;
 }
 
@@ -127,11 +129,17 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
 {
     hearth_model_options options;
     progress_bar bar;
+    model_choice choice;
+    size_t n;
+    const void *bytes = ember_bytes(&n);
+    hearth_status status = models_choose(&choice, path, &model->overrides, err);
+    if (status != HEARTH_OK)
+        goto out;
     hearth_model_options_init(&options);
     options.scope = scope;
     options.isa = model->isa;
-    options.overrides = model->overrides.items;
-    options.n_overrides = model->overrides.n;
+    options.overrides = choice.overrides.items;
+    options.n_overrides = choice.overrides.n;
     options.adapters = model->adapters.items;
     options.n_adapters = model->adapters.n;
     options.ignore_memory_limit = model->ignore_memory_limit;
@@ -139,14 +147,13 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
     options.progress = progress_callback(&bar);
     options.log = cli_log(general);
     progress_start(&bar, "reading the model");
-    size_t n;
-    const void *bytes = ember_bytes(&n);
-    hearth_status status = ember_is_named(path)
-                               ? hearth_model_open_memory(out, bytes, n, &options, err)
-                               : hearth_model_open(out, path, &options, err);
+    status = choice.file ? hearth_model_open(out, choice.file, &options, err)
+                         : hearth_model_open_memory(out, bytes, n, &options, err);
     progress_end(&bar);
     if (status != HEARTH_OK)
-        cli_name_file(err, path);
+        cli_name_file(err, choice.file ? choice.file : path);
+out:
+    model_choice_deinit(&choice);
     return status;
 }
 

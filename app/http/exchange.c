@@ -195,14 +195,37 @@ static void refuse(http_exchange *x, int status, const char *format, ...)
 
 typedef struct head_counts {
     unsigned host, length, encoding;
+    bool malformed; /* a name that is no token, or a value with control characters */
 } head_counts;
 
+/* RFC 9110, 5.6.2. A blank before the colon is the one that matters most: where one server sees
+ * "Content-Length " and the next one Content-Length, they cut the stream at different places. */
+static bool is_token(const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)name[i];
+        if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c))
+            return false;
+    }
+    return n > 0;
+}
+
+static bool is_field_value(const char *value, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
+                                    size_t n_name, const char *value, size_t n_value)
 {
     head_counts *counts = user;
     (void)kind;
-    (void)value;
+    counts->malformed =
+        counts->malformed || !is_token(name, n_name) || !is_field_value(value, n_value);
     counts->host += strcasecmp(name, "Host") == 0;
     counts->length += strcasecmp(name, "Content-Length") == 0;
     counts->encoding += strcasecmp(name, "Transfer-Encoding") == 0;
@@ -213,7 +236,10 @@ static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const c
 static void check_framing(http_exchange *x)
 {
     head_counts counts = {0};
-    MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, count_header, &counts);
+    MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, count_header, &counts);
+    const char *encoding = http_request_header(&x->request, "Transfer-Encoding");
+    if (counts.malformed)
+        refuse(x, 400, "a header has a name or a value with characters that may not be there");
     if (counts.host > 1 || counts.length > 1 || counts.encoding > 1)
         refuse(x, 400, "a header that may come once came twice: %s",
                counts.host > 1     ? "Host"
@@ -221,6 +247,8 @@ static void check_framing(http_exchange *x)
                                    : "Transfer-Encoding");
     if (counts.length > 0 && counts.encoding > 0)
         refuse(x, 400, "Content-Length and Transfer-Encoding exclude each other");
+    if (encoding && strcasecmp(encoding, "chunked") != 0)
+        refuse(x, 400, "a body is sent with its length, or chunked; no other encoding is known");
 }
 
 static void check_sender(http_exchange *x)
@@ -252,10 +280,13 @@ static void check_route(http_exchange *x)
     http_match match = route_find(o->routes, o->n_routes, x->request.method, x->request.path);
     x->route = match.route;
     x->allowed_methods = match.methods;
-    if (match.methods == 0)
+    if (match.methods == 0 && o->fallback && x->request.method == HTTP_GET)
+        x->route = o->fallback;
+    else if (match.methods == 0)
         refuse(x, 404, "File Not Found");
     else if (match.route == NULL && x->request.method != HTTP_OPTIONS)
         refuse(x, 405, "this path does not take this method; the header Allow lists those it does");
+    x->request.tag = x->route ? x->route->tag : NULL;
     if (match.n_rest == 0)
         return;
     x->rest = mem_dup(match.rest, match.n_rest);
@@ -271,6 +302,13 @@ static void check_key(http_exchange *x)
     size_t index;
     if (x->request.method == HTTP_OPTIONS || (x->route && (x->route->flags & HTTP_OPEN_TO_ALL)))
         return;
+    const http_options *o = &x->server->options;
+    if (o->admit && x->route) {
+        char why[160] = "";
+        int status = o->admit(o->app, &x->request, why, sizeof why);
+        if (status != 0)
+            refuse(x, status, "%s", why);
+    }
     if (!guard_allows_key(g, http_request_header(&x->request, "Authorization"),
                           http_request_header(&x->request, "X-Api-Key"), &index))
         refuse(x, 401, "Invalid API Key");
@@ -286,6 +324,8 @@ static void check_ready(http_exchange *x)
     pthread_mutex_unlock(&server->lock);
     if (stopping)
         refuse(x, 503, "the server is ending");
+    if (x->connection->is_over)
+        refuse(x, 503, "all connections are in use; try again");
     if (x->route && !(x->route->flags & HTTP_NOT_READY) &&
         !server->options.ready(server->options.app))
         refuse(x, 503, "Loading model");
@@ -492,7 +532,7 @@ static enum MHD_Result send_reply(http_exchange *x, http_reply *reply)
     pthread_mutex_lock(&x->server->lock);
     bool stopping = x->server->stopping;
     pthread_mutex_unlock(&x->server->lock);
-    if (stopping)
+    if (stopping || x->connection->is_over)
         MHD_add_response_header(response, "Connection", "close");
     x->status = reply->status;
     enum MHD_Result result = MHD_queue_response(x->mhd, (unsigned)reply->status, response);
@@ -532,7 +572,6 @@ static enum MHD_Result answer(http_exchange *x)
         if (x->body.n > 0)
             x->request.body = x->body.data;
         x->request.n_body = x->body.n;
-        x->request.tag = x->route->tag;
         MHD_set_connection_option(x->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
         x->route->handler(o->app, &x->request, &reply);
         restart_stall(x->mhd, o);

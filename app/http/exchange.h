@@ -28,6 +28,8 @@ typedef struct connection {
     int fd;
     uint64_t deadline_ns; /* 0: none; guarded by the server's lock */
     uint64_t client;      /* a number made of the peer's address */
+    bool is_over;         /* one more than there may be: it is told so, and closed */
+    bool is_shut;         /* to make room: not counted any more */
 } connection;
 
 struct http_server {
@@ -40,6 +42,7 @@ struct http_server {
     pthread_mutex_t lock; /* of what follows; nothing is called while it is held */
     pthread_cond_t changed;
     connection *connections;
+    size_t n_connections;
     size_t n_active;
     size_t n_body_bytes; /* promised to bodies */
     bool stopping;       /* no new requests */

@@ -20,7 +20,7 @@
 
 #include "base/buf.h"
 
-enum { HTTP_PULL_MS = 100, HTTP_MAX_HEADERS = 4 };
+enum { HTTP_PULL_MS = 100, HTTP_MAX_HEADERS = 12 };
 
 /* Bits, so that a route can name several. HEAD is served by the GET of its path. */
 typedef enum http_method {

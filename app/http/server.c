@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +20,13 @@
 #include "http/exchange.h"
 #include "os/clock.h"
 
-enum { WATCH_MS = 500, ENDING_MS = 2000, DRAIN_STEP_MS = 50 };
+enum {
+    WATCH_MS = 500,
+    DRAIN_STEP_MS = 50,
+    SPARE_CONNECTIONS = 64,   /* beyond the limit, to be told so */
+    FILES_PER_CONNECTION = 2, /* libmicrohttpd's, and ours to look at it */
+    OTHER_FILES = 64
+};
 
 void http_options_init(http_options *options)
 {
@@ -29,8 +36,10 @@ void http_options_init(http_options *options)
         .max_bodies_bytes = 256u << 20,
         .max_connections = 512,
         .head_ms = 60000,
+        .silent_ms = 200,
         .body_ms = 300000,
         .stall_ms = 120000,
+        .ending_ms = 2000,
     };
 }
 
@@ -60,6 +69,28 @@ static uint64_t peer_number(int fd)
     return 0;
 }
 
+/* Where all places are taken, a client that says nothing has to go for the next one. */
+static void make_room(http_server *server, connection *newest)
+{
+    const http_options *o = &server->options;
+    uint64_t latest = clock_now_ns() + (uint64_t)(o->head_ms - o->silent_ms) * 1000000;
+    connection *oldest = NULL;
+    if (server->n_connections < o->max_connections)
+        return;
+    for (connection *c = server->connections; c; c = c->next) {
+        if (c != newest && c->fd != -1 && c->deadline_ns != 0 && c->deadline_ns <= latest &&
+            (oldest == NULL || c->deadline_ns < oldest->deadline_ns))
+            oldest = c;
+    }
+    newest->is_over = oldest == NULL && server->n_connections > o->max_connections;
+    if (oldest) {
+        shutdown(oldest->fd, SHUT_RDWR);
+        oldest->deadline_ns = 0;
+        oldest->is_shut = true;
+        server->n_connections--;
+    }
+}
+
 static void connection_open(http_server *server, struct MHD_Connection *mhd, void **context)
 {
     const union MHD_ConnectionInfo *info =
@@ -77,6 +108,8 @@ static void connection_open(http_server *server, struct MHD_Connection *mhd, voi
     if (c->next)
         c->next->link = &c->next;
     server->connections = c;
+    server->n_connections++;
+    make_room(server, c);
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -88,6 +121,7 @@ static void connection_close(http_server *server, connection *c)
     *c->link = c->next;
     if (c->next)
         c->next->link = c->link;
+    server->n_connections -= !c->is_shut;
     pthread_mutex_unlock(&server->lock);
     if (c->fd != -1)
         close(c->fd);
@@ -104,6 +138,16 @@ static void on_connection(void *server, struct MHD_Connection *mhd, void **conte
 }
 
 /* ---- deadlines ---- */
+
+static void shut_all_connections(http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    for (connection *c = server->connections; c; c = c->next) {
+        if (c->fd != -1)
+            shutdown(c->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
 
 static void shut_late_connections(http_server *server)
 {
@@ -208,14 +252,37 @@ static hearth_status start_daemon(http_server *server, hearth_error *err)
         server, MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server,
         MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)o->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->max_head_bytes,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(o->stall_ms / 1000 + (o->stall_ms % 1000 > 0)),
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls ? secrets : &secrets[2],
-        MHD_OPTION_END);
+        (unsigned)o->max_connections + SPARE_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        o->max_head_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)(o->stall_ms / 1000 + (o->stall_ms % 1000 > 0)), MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_ARRAY, tls ? secrets : &secrets[2], MHD_OPTION_END);
     if (server->daemon == NULL)
         FAIL(err, EIO, "http", "the HTTP server does not start%s",
              tls ? "; are certificate and key a pair in PEM format?" : "");
     return HEARTH_OK;
+}
+
+/* A connection without a file for it would be neither accepted nor refused. */
+static void fit_connections(http_options *o)
+{
+    struct rlimit files;
+    uint64_t wanted = ((uint64_t)o->max_connections + SPARE_CONNECTIONS) * FILES_PER_CONNECTION;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    if (files.rlim_cur < wanted + OTHER_FILES) {
+        files.rlim_cur =
+            files.rlim_max < wanted + OTHER_FILES ? files.rlim_max : wanted + OTHER_FILES;
+        setrlimit(RLIMIT_NOFILE, &files);
+        getrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur >= wanted + OTHER_FILES)
+        return;
+    uint64_t n = files.rlim_cur / 2 / FILES_PER_CONNECTION; /* half of the files are for the rest */
+    o->max_connections = n > SPARE_CONNECTIONS ? (uint32_t)(n - SPARE_CONNECTIONS) : 1;
+    log_write(&o->log, HEARTH_LOG_WARNING,
+              "%llu files may be open, so there are %u connections at once at most; ulimit -n sets "
+              "more",
+              (unsigned long long)files.rlim_cur, (unsigned)o->max_connections);
 }
 
 static hearth_status init_locks(http_server *server, hearth_error *err)
@@ -249,6 +316,7 @@ hearth_status http_server_start(http_server **out, const http_options *options, 
     if (server == NULL)
         return error_no_memory(err, "the HTTP server", sizeof *server);
     server->options = *options;
+    fit_connections(&server->options);
     server->listener.fd = -1;
     status = init_locks(server, err);
     if (status != HEARTH_OK) {
@@ -292,29 +360,45 @@ size_t http_server_n_active(http_server *server)
 
 /* ---- stopping ---- */
 
-static void wait_idle(http_server *server, uint32_t ms, bool (*hurry)(void))
+/* Whether no request is left. */
+static bool wait_idle(http_server *server, uint32_t ms, bool (*hurry)(void))
 {
     uint64_t until = clock_now_ns() + ms * 1000000ull;
     pthread_mutex_lock(&server->lock);
     while (server->n_active > 0 && clock_now_ns() < until && !(hurry && hurry()))
         wait_changed(server, DRAIN_STEP_MS);
+    bool idle = server->n_active == 0;
     pthread_mutex_unlock(&server->lock);
+    return idle;
 }
 
-void http_server_stop(http_server *server, uint32_t drain_ms, bool (*hurry)(void))
+/* The daemon waits for its threads without end, so it is stopped only when none is in a handler. */
+static bool stop_daemon(http_server *server, uint32_t drain_ms, bool (*hurry)(void))
 {
-    if (server->daemon) {
+    uint32_t patience = server->options.ending_ms;
+    if (!server->stopping) {
         pthread_mutex_lock(&server->lock);
         server->stopping = true;
         pthread_mutex_unlock(&server->lock);
         MHD_quiesce_daemon(server->daemon);
         listener_close(&server->listener);
-        wait_idle(server, drain_ms, hurry);
-        atomic_store(&server->ending, true);
-        wait_idle(server, ENDING_MS, NULL);
-        MHD_stop_daemon(server->daemon);
-        server->daemon = NULL;
     }
+    bool idle = wait_idle(server, drain_ms, hurry);
+    atomic_store(&server->ending, true);
+    if (!idle && !wait_idle(server, patience, NULL)) {
+        shut_all_connections(server); /* clients that do not take their answer */
+        if (!wait_idle(server, patience, NULL))
+            return false;
+    }
+    MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+    return true;
+}
+
+bool http_server_stop(http_server *server, uint32_t drain_ms, bool (*hurry)(void))
+{
+    if (server->daemon && !stop_daemon(server, drain_ms, hurry))
+        return false;
     if (server->watching) {
         pthread_mutex_lock(&server->lock);
         server->watcher_must_end = true;
@@ -323,13 +407,13 @@ void http_server_stop(http_server *server, uint32_t drain_ms, bool (*hurry)(void
         pthread_join(server->watcher, NULL);
         server->watching = false;
     }
+    return true;
 }
 
 void http_server_free(http_server *server)
 {
-    if (server == NULL)
+    if (server == NULL || !http_server_stop(server, 0, NULL))
         return;
-    http_server_stop(server, 0, NULL);
     listener_close(&server->listener);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->changed);

@@ -30,11 +30,13 @@ typedef struct http_options {
     guard guard;        /* bound is filled in */
     size_t max_head_bytes;
     size_t max_body_bytes;
-    size_t max_bodies_bytes; /* of all bodies that are being read or held; more are told 503 */
-    uint32_t max_connections;
-    uint32_t head_ms;  /* from the connection, or its last answer, to the end of the next head */
-    uint32_t body_ms;  /* for the whole body */
-    uint32_t stall_ms; /* a client that takes nothing of its answer for this long has gone */
+    size_t max_bodies_bytes;  /* of all bodies that are being read or held; more are told 503 */
+    uint32_t max_connections; /* the last place is made free by closing the one idle the longest */
+    uint32_t head_ms;   /* from the connection, or its last answer, to the end of the next head */
+    uint32_t silent_ms; /* after which a connection without a head may be closed for another one */
+    uint32_t body_ms;   /* for the whole body */
+    uint32_t stall_ms;  /* a client that takes nothing of its answer for this long has gone */
+    uint32_t ending_ms; /* what handlers have to end when they are asked to */
     const http_route *routes;
     size_t n_routes;
     void *app; /* handed to all callbacks */
@@ -42,6 +44,10 @@ typedef struct http_options {
     bool (*ready)(void *app);
     /* Fills reply->body with the error as the clients of path expect it. path is without prefix. */
     void (*refuse)(void *app, const char *path, int status, const char *message, http_reply *reply);
+    /* Whether this request's sender may ask for this route: 0, or the status to refuse it with and
+     * why. Asked when the head is there, beside the guard's keys. NULL: those alone. */
+    int (*admit)(void *app, const http_request *request, char *message, size_t n_message);
+    const http_route *fallback; /* for a GET of a path that no row has; NULL: 404 */
     /* Tells that a request is over; NULL: nobody asks. */
     void (*served)(void *app, const char *path, int status);
     hearth_log log; /* one line per request at INFO; called from many threads */
@@ -61,8 +67,11 @@ uint16_t http_server_port(const http_server *server);
 bool http_server_is_loopback(const http_server *server);
 size_t http_server_n_active(http_server *server); /* requests being read or answered */
 
-/* Ends within drain_ms and a moment. hurry (may be NULL): polled; true ends the draining early. */
-void http_server_stop(http_server *server, uint32_t drain_ms, bool (*hurry)(void));
-void http_server_free(http_server *server); /* stopped or not; NULL is fine */
+/* Ends within drain_ms and twice ending_ms. hurry (may be NULL): polled; true ends the draining
+ * early. False: some handler has not returned although it was asked to. It still uses the server,
+ * the options and the application, so none of them can be freed: end the process, or try again. */
+bool http_server_stop(http_server *server, uint32_t drain_ms, bool (*hurry)(void));
+/* NULL is fine. Stops first; what does not stop is not freed. */
+void http_server_free(http_server *server);
 
 #endif

@@ -173,7 +173,8 @@ static hearth_status read_block(reader *in, const path *at, const json_t *block,
         return read_tool_result(in, at, block);
     }
     if (strcmp(name, "image") == 0)
-        return refuse(in, PATH_KEY(at, "image"), "this model cannot see; send text alone");
+        return refuse(in, PATH_KEY(at, "image"),
+                      "image input is not supported: this model cannot see; send text alone");
     if (strcmp(name, "document") == 0)
         return refuse(in, PATH_KEY(at, "document"), "files are not read; send their text");
     return refuse(in, PATH_KEY(at, "type"), "'%.64s' is no block that a message of the %s may have",

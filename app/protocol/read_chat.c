@@ -17,7 +17,7 @@ static hearth_status part_refused(reader *in, const path *at, const char *type)
     static const struct {
         const char *word, *why;
     } known[] = {
-        {"image", "this model cannot see; send text alone"},
+        {"image", "image input is not supported: this model cannot see; send text alone"},
         {"video", "this model cannot see; send text alone"},
         {"audio", "this model cannot hear; send text alone"},
         {"file", "files are not read; send their text"},
@@ -73,11 +73,10 @@ hearth_status read_text_parts(reader *in, const path *at, const json_t *content,
 
 hearth_status add_message(reader *in, const char *role, const char *text, size_t n, json_t **out)
 {
-    json_t *message = json_object();
     if (in->r->chat.messages == NULL)
         in->r->chat.messages = json_array();
-    if (in->r->chat.messages == NULL || message == NULL ||
-        json_array_append_new(in->r->chat.messages, message) != 0)
+    json_t *message = in->r->chat.messages ? json_object() : NULL;
+    if (message == NULL || json_array_append_new(in->r->chat.messages, message) != 0)
         return no_memory(in);
     TRY(put(in, message, "role", json_string(role)));
     TRY(put(in, message, "content", json_stringn(text ? text : "", n)));

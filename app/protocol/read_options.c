@@ -300,12 +300,34 @@ hearth_status read_chat_logprobs(reader *in, const path *at, json_t *value)
     return HEARTH_OK;
 }
 
+hearth_status read_responses_include(reader *in, const path *at, json_t *value)
+{
+    const char *const *names;
+    size_t n;
+    TRY(want_texts(in, at, value, REQUEST_STOPS_MAX, &names, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], "message.output_text.logprobs") == 0)
+            in->r->options.n_probs = 0;
+        else if (strcmp(names[i], "reasoning.encrypted_content") == 0)
+            TRY(ignore(in, PATH_INDEX(at, i)));
+        else
+            return refuse(in, PATH_INDEX(at, i),
+                          "'%.64s' is not there to be included; what is: "
+                          "message.output_text.logprobs",
+                          names[i]);
+    }
+    return HEARTH_OK;
+}
+
 hearth_status read_top_logprobs(reader *in, const path *at, json_t *value)
 {
     int64_t n;
     TRY(want_int(in, at, value, 0, REQUEST_TOP_MAX, &n));
     if (n > 0 && in->r->options.n_probs < 0)
-        return refuse(in, at, "needs logprobs: true");
+        return refuse(in, at,
+                      in->r->api & APIS_RESPONSES
+                          ? "needs include: [\"message.output_text.logprobs\"]"
+                          : "needs logprobs: true");
     if (n > 0)
         in->r->options.n_probs = (int32_t)n;
     return HEARTH_OK;

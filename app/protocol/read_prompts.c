@@ -4,7 +4,8 @@
  * of the other endpoints.
  *
  * Prompts  A text, or tokens, or an array with at least one token, is one prompt; an array of
- *          texts and arrays is many. {prompt_string} is a text.
+ *          texts and arrays is many. {prompt_string} is a text, and so is {content: [text parts]}
+ *          whose parts are put together as they are.
  */
 #include <string.h>
 
@@ -24,11 +25,53 @@ static bool holds_number(const json_t *array)
     return false;
 }
 
+static hearth_status read_text_of_part(reader *in, const path *at, const json_t *part,
+                                       const json_t **out)
+{
+    json_t *type, *text;
+    const char *unused;
+    int which;
+    TRY(want_object(in, at, part));
+    TRY(need(in, at, part, "type", &type));
+    TRY(want_choice(in, PATH_KEY(at, "type"), type, "text", &which));
+    TRY(need(in, at, part, "text", &text));
+    TRY(want_text(in, PATH_KEY(at, "text"), text, &unused));
+    TRY(ignore_others(in, at, part, "type|text"));
+    *out = text;
+    return HEARTH_OK;
+}
+
+static hearth_status read_content_prompt(reader *in, const path *at, const json_t *content,
+                                         prompt_part *out)
+{
+    const json_t *text;
+    size_t n_text = 0, n = json_array_size(content);
+    TRY(want_array(in, at, content, 1, REQUEST_MESSAGES_MAX));
+    for (size_t i = 0; i < n; i++) {
+        TRY(read_text_of_part(in, PATH_INDEX(at, i), json_array_get(content, i), &text));
+        n_text += json_string_length(text);
+    }
+    char *joined = arena_array(in->mem, n_text + 1, 1);
+    if (joined == NULL)
+        return no_memory(in);
+    *out = (prompt_part){.text = joined};
+    for (size_t i = 0; i < n; i++) {
+        text = json_object_get(json_array_get(content, i), "text");
+        memcpy(joined + out->n_text, json_string_value(text), json_string_length(text));
+        out->n_text += json_string_length(text);
+    }
+    return HEARTH_OK;
+}
+
 static hearth_status read_object_prompt(reader *in, const path *at, const json_t *value,
                                         prompt_part *out)
 {
     json_t *text;
-    json_t *media = get(value, "multimodal_data");
+    json_t *media = get(value, "multimodal_data"), *content = get(value, "content");
+    if (content) {
+        TRY(ignore_others(in, at, value, "content"));
+        return read_content_prompt(in, PATH_KEY(at, "content"), content, out);
+    }
     TRY(need(in, at, value, "prompt_string", &text));
     if (media && json_array_size(media) > 0)
         return refuse(in, PATH_KEY(at, "multimodal_data"),

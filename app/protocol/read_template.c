@@ -96,20 +96,31 @@ static hearth_status finish_thinking(reader *in)
     return HEARTH_OK;
 }
 
+static bool is_role(const json_t *message, const char *role)
+{
+    const char *own = json_string_value(json_object_get(message, "role"));
+    return own && strcmp(own, role) == 0;
+}
+
 /* The answer begins anew after the head that the template writes, or goes on with the last
  * message. */
 static hearth_status finish_prompt_end(reader *in)
 {
     request_chat *c = &in->r->chat;
-    const json_t *last = json_array_get(c->messages, json_array_size(c->messages) - 1);
-    const char *role = json_string_value(json_object_get(last, "role"));
-    bool is_answer = strcmp(role, "assistant") == 0 && !json_object_get(last, "tool_calls");
+    size_t n = json_array_size(c->messages);
+    const json_t *last = json_array_get(c->messages, n - 1);
+    const char *role = "assistant";
+    bool is_answer = is_role(last, role) && !json_object_get(last, "tool_calls");
     if (!in->has_continue)
         c->continue_final_message =
             is_answer && !(in->has_generation_prompt && c->add_generation_prompt);
     else if (c->continue_final_message && !is_answer)
         return refuse(in, PATH_KEY(NULL, "continue_final_message"),
                       "the last message is not an answer of the assistant");
+    if (c->continue_final_message && n > 1 && is_role(json_array_get(c->messages, n - 2), role))
+        return refuse(in, PATH_INDEX(PATH_KEY(NULL, "messages"), n - 1),
+                      "two answers of the assistant at the end: join them, or send "
+                      "add_generation_prompt: true");
     if (!in->has_generation_prompt)
         c->add_generation_prompt = !c->continue_final_message;
     else if (c->add_generation_prompt && c->continue_final_message)
@@ -124,10 +135,6 @@ static hearth_status finish_tools(reader *in)
     bool must_call = c->choice == TOOL_CHOICE_REQUIRED || c->choice == TOOL_CHOICE_NAMED;
     if (json_array_size(c->tools) == 0 && must_call)
         return refuse(in, PATH_KEY(NULL, "tool_choice"), "asks for a call, but there are no tools");
-    if (json_array_size(c->tools) > 0 && c->choice != TOOL_CHOICE_NONE &&
-        in->r->options.constraint == CONSTRAINT_GRAMMAR)
-        return refuse(in, PATH_KEY(NULL, "grammar"),
-                      "cannot go with tools, which bring a grammar of their own");
     return HEARTH_OK;
 }
 

@@ -66,6 +66,7 @@ void reply_free(reply *y)
         reply_choice *c = &y->choices[i];
         for (size_t s = 0; s < c->n_segments; s++) {
             buf_deinit(&c->segments[s].text);
+            buf_deinit(&c->segments[s].probs);
             mem_free(c->segments[s].tool_name);
             mem_free(c->segments[s].tool_id);
         }
@@ -150,6 +151,8 @@ static hearth_status add_text(reply *y, json_writer *w, const reply_event *e, he
     c->has_new_line = c->has_new_line || memchr(e->text, '\n', e->n_text) != NULL;
     if (y->r->options.stream)
         y->format->delta(y, w, e->choice, s, e->text, e->n_text);
+    if (y->format->keeps_probs && !reply_move_probs(c, s))
+        return error_no_memory(err, "the answer", s->probs.n);
     return HEARTH_OK;
 }
 

@@ -19,6 +19,7 @@ enum { REPLY_ID_BYTES = 64 };
 typedef struct segment {
     reply_event_type kind; /* REPLY_REASONING, REPLY_CONTENT or REPLY_TOOL */
     buf text;              /* of a tool: its arguments. Empty where a stream needs no whole */
+    buf probs;             /* Responses: those of the text's tokens, as of COLUMN_PROBS */
     char *tool_name;
     char *tool_id;
     size_t tool_index;       /* among the tools of this choice */
@@ -55,7 +56,8 @@ typedef struct reply_choice {
 } reply_choice;
 
 typedef struct reply_format {
-    bool keeps_text; /* a stream needs the whole texts too */
+    bool keeps_text;  /* a stream needs the whole texts too */
+    bool keeps_probs; /* of each text on its own */
     void (*begin)(reply *y, json_writer *w);
     void (*open)(reply *y, json_writer *w, uint32_t choice, segment *s);
     void (*delta)(reply *y, json_writer *w, uint32_t choice, segment *s, const char *text,
@@ -106,6 +108,8 @@ void reply_write_usage(const reply *y, json_writer *w);
 /* Adds a token to the columns that the request's API needs; false: out of memory. */
 bool reply_add_token(const reply *y, reply_choice *c, const reply_token *token);
 void reply_clear_columns(reply_choice *c);
+/* Moves what has been said of the tokens so far to the text that they became. */
+bool reply_move_probs(reply_choice *c, segment *s);
 
 /* The ~45 settings of llama-server's generation_settings, into an open object. */
 void settings_write(json_writer *w, const request_options *o);

@@ -4,6 +4,8 @@
  *
  * Stream   chunks of one delta each; the last of a choice has its finish_reason; with include_usage
  *          one more without choices; "[DONE]". llama-server's `timings` stand in the last chunk.
+ * Ends     finish_reason knows one word for a limit that was reached and for a context that is
+ *          full; beside it stop_reason (vLLM's field) tells "context", or the stop text.
  */
 #include <string.h>
 
@@ -16,6 +18,15 @@ static const char *finish_reason(const reply_choice *c)
     if (c->finish == HEARTH_FINISH_LIMIT || c->finish == HEARTH_FINISH_CONTEXT)
         return "length";
     return c->n_tools > 0 ? "tool_calls" : "stop";
+}
+
+static void write_finish(json_writer *w, const reply_choice *c)
+{
+    json_text(w, "finish_reason", finish_reason(c));
+    if (c->finish == HEARTH_FINISH_CONTEXT)
+        json_text(w, "stop_reason", "context");
+    else if (c->stop_word)
+        json_text(w, "stop_reason", c->stop_word);
 }
 
 static void write_head(const reply *y, json_writer *w, const char *object)
@@ -82,14 +93,14 @@ static void close_chunk(reply *y, json_writer *w, uint32_t choice, bool is_last)
     if (c->columns[COLUMN_PROBS].n > 0)
         write_chat_probs(y, w, c);
     if (is_last)
-        json_text(w, "finish_reason", finish_reason(c));
+        write_finish(w, c);
     else
         json_none(w, "finish_reason");
     json_close(w, '}');
     json_close(w, ']');
     write_head(y, w, "chat.completion.chunk");
     write_null_usage(y, w);
-    if (is_last ? !o->include_usage : o->timings_per_token)
+    if (is_last ? !o->include_usage : o->timings_per_token && c->usage.n_processed > 0)
         reply_write_timings(w, &c->usage);
 }
 
@@ -230,7 +241,7 @@ static void chat_end(reply *y, json_writer *w)
     for (uint32_t i = 0; i < y->n_choices; i++) {
         reply_choice *c = &y->choices[i];
         json_open(w, NULL, '{');
-        json_text(w, "finish_reason", finish_reason(c));
+        write_finish(w, c);
         json_whole(w, "index", i);
         write_message(w, c);
         write_chat_probs(y, w, c);
@@ -281,7 +292,7 @@ static void write_completion(reply *y, json_writer *w, uint32_t choice, const ch
     json_whole(w, "index", choice);
     write_columns(y, w, c);
     if (is_last)
-        json_text(w, "finish_reason", finish_reason(c));
+        write_finish(w, c);
     else
         json_none(w, "finish_reason");
     json_close(w, '}');
@@ -332,7 +343,7 @@ static void completion_end(reply *y, json_writer *w)
         reply_write_text(w, "text", c, REPLY_CONTENT);
         json_whole(w, "index", i);
         write_columns(y, w, c);
-        json_text(w, "finish_reason", finish_reason(c));
+        write_finish(w, c);
         json_close(w, '}');
     }
     end_whole(y, w, "text_completion", &sum);

@@ -206,7 +206,7 @@ static json_writer column_writer(reply_choice *c, column which)
 bool reply_add_token(const reply *y, reply_choice *c, const reply_token *t)
 {
     const request_options *o = &y->r->options;
-    bool is_native = y->r->api != API_OPENAI_CHAT;
+    bool is_native = y->r->api != API_OPENAI_CHAT && y->r->api != API_OPENAI_RESPONSES;
     json_writer w = column_writer(c, COLUMN_TOKENS);
     bool failed;
     json_whole(&w, NULL, t->token);
@@ -245,6 +245,16 @@ void reply_clear_columns(reply_choice *c)
 {
     for (size_t i = 0; i < N_COLUMNS; i++)
         buf_clear(&c->columns[i]);
+}
+
+bool reply_move_probs(reply_choice *c, segment *s)
+{
+    const buf *from = &c->columns[COLUMN_PROBS];
+    bool ok = s->kind != REPLY_CONTENT || from->n == 0 ||
+              ((s->probs.n == 0 || buf_append_text(&s->probs, ",")) &&
+               buf_append(&s->probs, from->data, from->n));
+    reply_clear_columns(c);
+    return ok;
 }
 
 /* ---- settings ---- */

@@ -5,7 +5,8 @@
  * Stream   Every event has its type, a sequence_number, and where it applies output_index,
  *          content_index and item_id: response.created, .in_progress; per item .output_item.added,
  *          .content_part.added, deltas, .done events, .output_item.done; response.completed (or
- *          .incomplete, .failed) with the whole response.
+ *          .incomplete, .failed) with the whole response. llama-server's prompt_progress stands in
+ *          further .in_progress events, its timings in deltas (if asked for) and the last event.
  */
 #include <string.h>
 
@@ -32,7 +33,14 @@ static const char *part_type(const segment *s)
     return s->kind == REPLY_REASONING ? "reasoning_text" : "output_text";
 }
 
-/* s NULL: a part without its text yet. */
+static void write_probs(json_writer *w, const buf *probs)
+{
+    json_open(w, "logprobs", '[');
+    if (probs && probs->n > 0)
+        json_raw(w, probs->data, probs->n);
+    json_close(w, ']');
+}
+
 static void write_part(json_writer *w, const char *key, const segment *s, bool has_text)
 {
     json_open(w, key, '{');
@@ -41,8 +49,7 @@ static void write_part(json_writer *w, const char *key, const segment *s, bool h
     if (s->kind == REPLY_CONTENT) {
         json_open(w, "annotations", '[');
         json_close(w, ']');
-        json_open(w, "logprobs", '[');
-        json_close(w, ']');
+        write_probs(w, has_text ? &s->probs : NULL);
     }
     json_close(w, '}');
 }
@@ -126,6 +133,7 @@ static void write_settings(const reply *y, json_writer *w)
     write_echo(y, w, "text", "{\"format\":{\"type\":\"text\"}}");
     write_echo(y, w, "tool_choice", "\"auto\"");
     write_echo(y, w, "tools", "[]");
+    json_whole(w, "top_logprobs", o->n_probs < 0 ? 0 : o->n_probs);
     json_float(w, "top_p", o->sampler.top_p);
     json_text(w, "truncation", "disabled");
     write_echo(y, w, "user", "null");
@@ -157,7 +165,9 @@ static void write_response(reply *y, json_writer *w, const char *key, const hear
     }
     if (!error && c->is_done && is_cut(c)) {
         json_open(w, "incomplete_details", '{');
-        json_text(w, "reason", "max_output_tokens");
+        json_text(w, "reason",
+                  c->finish == HEARTH_FINISH_CONTEXT ? "context_length_exceeded"
+                                                     : "max_output_tokens");
         json_close(w, '}');
     } else {
         json_none(w, "incomplete_details");
@@ -221,24 +231,18 @@ static void open(reply *y, json_writer *w, uint32_t choice, segment *s)
     close_event(w);
 }
 
-static void write_no_probs(json_writer *w, const segment *s)
-{
-    if (s->kind != REPLY_CONTENT)
-        return;
-    json_open(w, "logprobs", '[');
-    json_close(w, ']');
-}
-
 static void delta(reply *y, json_writer *w, uint32_t choice, segment *s, const char *text, size_t n)
 {
-    (void)choice;
     const char *type = s->kind == REPLY_TOOL        ? "response.function_call_arguments.delta"
                        : s->kind == REPLY_REASONING ? "response.reasoning_text.delta"
                                                     : "response.output_text.delta";
     open_event(y, w, type);
     write_place(y, w, s, s->kind != REPLY_TOOL);
     json_bytes(w, "delta", text, n);
-    write_no_probs(w, s);
+    if (s->kind == REPLY_CONTENT)
+        write_probs(w, &y->choices[choice].columns[COLUMN_PROBS]);
+    if (y->r->options.timings_per_token)
+        reply_write_timings(w, &y->choices[choice].usage);
     close_event(w);
 }
 
@@ -257,7 +261,8 @@ static void close(reply *y, json_writer *w, uint32_t choice, segment *s)
         open_event(y, w, is_thought ? "response.reasoning_text.done" : "response.output_text.done");
         write_place(y, w, s, true);
         json_bytes(w, "text", text, s->text.n);
-        write_no_probs(w, s);
+        if (!is_thought)
+            write_probs(w, &s->probs);
         close_event(w);
         open_event(y, w, "response.content_part.done");
         write_place(y, w, s, true);
@@ -265,6 +270,15 @@ static void close(reply *y, json_writer *w, uint32_t choice, segment *s)
         close_event(w);
     }
     write_item_event(y, w, "response.output_item.done", s, "completed");
+}
+
+static void progress(reply *y, json_writer *w, uint32_t choice, const reply_usage *usage)
+{
+    (void)choice;
+    open_event(y, w, "response.in_progress");
+    write_response(y, w, "response", NULL);
+    reply_write_progress(w, usage);
+    close_event(w);
 }
 
 static void end(reply *y, json_writer *w)
@@ -275,6 +289,7 @@ static void end(reply *y, json_writer *w)
     }
     open_event(y, w, is_cut(&y->choices[0]) ? "response.incomplete" : "response.completed");
     write_response(y, w, "response", NULL);
+    reply_write_timings(w, &y->choices[0].usage);
     close_event(w);
 }
 
@@ -288,10 +303,12 @@ static void fail(reply *y, json_writer *w, const hearth_error *error, const fail
 
 const reply_format reply_responses = {
     .keeps_text = true,
+    .keeps_probs = true,
     .begin = begin,
     .open = open,
     .delta = delta,
     .close = close,
+    .progress = progress,
     .end = end,
     .fail = fail,
 };

@@ -8,9 +8,11 @@
  */
 #include "protocol/request.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "protocol/json_memory.h"
 #include "protocol/reader.h"
 
 enum { KEYS_MAX = 1024 };
@@ -93,13 +95,19 @@ void request_options_init(request_options *o)
 
 /* ---- the body ---- */
 
-/* Depth and number of values, before any memory is taken for them. */
+/* Depth, number of values and the length of numbers, before any memory is taken for them. */
 static hearth_status measure(const char *body, size_t n, hearth_error *err)
 {
-    size_t depth = 0, n_values = 1;
+    size_t depth = 0, n_values = 1, n_word = 0;
     bool in_text = false;
     for (size_t i = 0; i < n; i++) {
         char c = body[i];
+        n_word = !in_text && (isalnum((unsigned char)c) || c == '.' || c == '+' || c == '-')
+                     ? n_word + 1
+                     : 0;
+        if (n_word > JSON_MEMORY_WORD_MAX)
+            FAIL(err, EINVAL, "body", "the body has a number of more than %d characters",
+                 JSON_MEMORY_WORD_MAX);
         if (in_text) {
             i += c == '\\';
             in_text = c != '"';
@@ -129,10 +137,11 @@ static hearth_status load(json_t **out, const char *body, size_t n, hearth_error
     while (i < n && strchr(" \t\r\n", body[i]) && body[i] != '\0')
         i++;
     TRY(measure(body, n, err));
-    *out = i == n ? json_object() : json_loadb(body, n, JSON_REJECT_DUPLICATES, &error);
-    if (*out)
+    json_memory_begin();
+    *out = i == n ? json_object() : json_memory_load(body, n, JSON_REJECT_DUPLICATES, &error);
+    if (*out && !json_memory_failed())
         return HEARTH_OK;
-    if (i == n || json_error_code(&error) == json_error_out_of_memory)
+    if (i == n || json_memory_failed() || json_error_code(&error) == json_error_out_of_memory)
         return error_no_memory(err, "the request", n);
     FAIL(err, EINVAL, "body", "the body is not valid JSON: line %d, column %d: %s", error.line,
          error.column, error.text);
@@ -341,6 +350,9 @@ hearth_status request_parse(request **out, protocol_api api, const char *body, s
         request_options_init(&r->options);
     TRY_OUT(load(&r->body, body, n, err));
     TRY_OUT(read_body(&in));
+    if (limits->n_predict_max > 0 &&
+        (r->options.n_predict < 0 || r->options.n_predict > limits->n_predict_max))
+        r->options.n_predict = limits->n_predict_max;
     if (in.ignored.n > 0) {
         r->ignored = arena_text(in.mem, in.ignored.data, in.ignored.n);
         if (r->ignored == NULL)

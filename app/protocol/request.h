@@ -217,6 +217,7 @@ typedef struct request_limits {
     const request_options
         *defaults;          /* NULL: request_options_init()'s. Its texts outlive requests */
     uint32_t n_choices_max; /* most answers per request: n, or the number of prompts */
+    int32_t n_predict_max; /* most tokens per answer: who asks for more gets so many; 0: no limit */
 } request_limits;
 
 enum {

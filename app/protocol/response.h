@@ -69,7 +69,7 @@ typedef struct reply_event {
     reply_usage usage;
     hearth_finish_reason finish;
     const char *stop_word;
-    bool truncated;     /* DONE: the context was shifted, or the prompt cut */
+    bool truncated;     /* DONE: the context was full: it was shifted, or the answer ends there */
     const char *prompt; /* DONE, native API: the prompt's text */
     size_t n_prompt_text;
     int32_t id_slot;
@@ -107,6 +107,8 @@ const char *reply_content_type(const reply *y);
 typedef struct failure_detail {
     int http;               /* 0: the status's own. 401, 403, 404, 405, 413, 415, 429, 503 ... */
     size_t n_prompt, n_ctx; /* ECONTEXT */
+    bool is_loading;        /* the model is being read: how much of it is there */
+    float progress;         /* 0 to 1 */
 } failure_detail;
 
 /* Writes the error body in the API's envelope and returns the HTTP status. detail may be NULL. */
@@ -136,8 +138,12 @@ hearth_status response_rerank(const request *r, const reply_info *info, const fl
                               size_t n_tokens, buf *out, hearth_error *err);
 
 /* tokens[i].text is read only where the request wants pieces. */
-hearth_status response_tokenize(const request *r, const reply_token *tokens, size_t n, buf *out,
-                                hearth_error *err);
+/* The text of a token, borrowed until the next call. */
+typedef hearth_status token_text(void *user, int32_t token, const char **text, size_t *n,
+                                 hearth_error *err);
+/* text_of is asked where the request wants pieces. */
+hearth_status response_tokenize(const request *r, const int32_t *tokens, size_t n,
+                                token_text *text_of, void *user, buf *out, hearth_error *err);
 hearth_status response_detokenize(const char *text, size_t n, buf *out, hearth_error *err);
 hearth_status response_template(const char *prompt, size_t n, buf *out, hearth_error *err);
 hearth_status response_count(const request *r, size_t n_tokens, buf *out, hearth_error *err);
@@ -150,6 +156,8 @@ typedef struct model_card {
     const char *id;
     const char *const *aliases;
     size_t n_aliases;
+    const char *const *tags;
+    size_t n_tags;
     int64_t created_s;
     const char *type; /* of the vocabulary: "SPM", "BPE" ... */
     const char *ftype;

@@ -184,33 +184,37 @@ hearth_status response_rerank(const request *r, const reply_info *info, const fl
 
 /* ---- tokens ---- */
 
-static void write_piece(json_writer *w, const reply_token *t)
+static void write_piece(json_writer *w, int32_t token, const char *text, size_t n_text)
 {
     json_open(w, NULL, '{');
-    json_whole(w, "id", t->token);
-    if (utf8_is_valid(t->text, t->n_text)) {
-        json_bytes(w, "piece", t->text, t->n_text);
+    json_whole(w, "id", token);
+    if (utf8_is_valid(text, n_text)) {
+        json_bytes(w, "piece", text, n_text);
     } else { /* a part of a character: its bytes */
         json_open(w, "piece", '[');
-        for (size_t i = 0; i < t->n_text; i++)
-            json_whole(w, NULL, (unsigned char)t->text[i]);
+        for (size_t i = 0; i < n_text; i++)
+            json_whole(w, NULL, (unsigned char)text[i]);
         json_close(w, ']');
     }
     json_close(w, '}');
 }
 
-hearth_status response_tokenize(const request *r, const reply_token *tokens, size_t n, buf *out,
-                                hearth_error *err)
+hearth_status response_tokenize(const request *r, const int32_t *tokens, size_t n,
+                                token_text *text_of, void *user, buf *out, hearth_error *err)
 {
     json_writer w;
     json_start(&w, out);
     json_open(&w, NULL, '{');
     json_open(&w, "tokens", '[');
     for (size_t i = 0; i < n; i++) {
-        if (r->options.with_pieces)
-            write_piece(&w, &tokens[i]);
-        else
-            json_whole(&w, NULL, tokens[i].token);
+        const char *text;
+        size_t n_text;
+        if (!r->options.with_pieces) {
+            json_whole(&w, NULL, tokens[i]);
+            continue;
+        }
+        TRY(text_of(user, tokens[i], &text, &n_text, err));
+        write_piece(&w, tokens[i], text, n_text);
     }
     json_close(&w, ']');
     json_close(&w, '}');

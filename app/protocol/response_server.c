@@ -18,6 +18,8 @@ static void write_card(json_writer *w, const model_card *m)
         json_text(w, NULL, m->aliases[i]);
     json_close(w, ']');
     json_open(w, "tags", '[');
+    for (size_t i = 0; i < m->n_tags; i++)
+        json_text(w, NULL, m->tags[i]);
     json_close(w, ']');
     json_text(w, "object", "model");
     json_whole(w, "created", m->created_s);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "os/clock.h"
+#include "protocol/json_memory.h"
 #include "worker/answer_state.h"
 #include "worker/constraint.h"
 #include "worker/options.h"
@@ -49,6 +50,17 @@ bool answer_end_thought(worker *w, const char *id)
     }
     pthread_mutex_unlock(&w->lock);
     return found;
+}
+
+const request_options *answer_options_of(const worker *w, uint64_t engine_request)
+{
+    for (const answer *a = w->answers; a; a = a->next) {
+        for (uint32_t i = 0; i < a->n_choices; i++) {
+            if (atomic_load(&a->choices[i].id) == engine_request)
+                return &a->r->options;
+        }
+    }
+    return NULL;
 }
 
 /* ---- life ---- */
@@ -119,7 +131,8 @@ hearth_status answer_submit(answer *a, uint32_t i, const token_list *prompt, hea
     for (size_t k = x->n_prompt_tokens; matcher && n_before > 0 && k < prompt->n; k++)
         TRY_OUT(hearth_matcher_accept(matcher, prompt->tokens[k], err));
     o.engine.matcher = matcher;
-    status = hearth_engine_submit(a->w->engine, &o.engine, &x->request, err);
+    TRY_OUT(hearth_engine_submit(a->w->engine, &o.engine, &x->request, err));
+    atomic_store(&x->id, hearth_request_id(x->request));
 out:
     hearth_matcher_free(matcher);
     engine_options_deinit(&o);
@@ -186,22 +199,19 @@ static hearth_status begin(answer *a, buf *out, hearth_error *err)
 
 /* ---- responding ---- */
 
-static hearth_status fail_ending(failure_detail *detail, hearth_error *err)
-{
-    detail->http = 503;
-    FAIL(err, ECANCELED, "server", "the server is ending");
-}
-
 static http_pull pull(void *user, int timeout_ms, bool ending, buf *out)
 {
     answer *a = user;
     hearth_error err = {0};
     failure_detail detail = {0};
+    json_memory_begin();
     hearth_status status = begin(a, out, &err);
     if (status == HEARTH_OK && ending)
-        status = fail_ending(&detail, &err);
+        status = worker_fail_ending(&detail, &err);
     else if (status == HEARTH_OK && a->n_done < a->n_choices)
         status = step(a, timeout_ms, out, &err);
+    if (status == HEARTH_OK && json_memory_failed())
+        status = error_no_memory(&err, "the answer", out->n);
     if (status == HEARTH_OK && a->n_done < a->n_choices)
         return HTTP_PULL_MORE;
     if (status == HEARTH_OK)
@@ -218,12 +228,13 @@ static void close_stream(void *user)
 
 static void respond_stream(answer *a, worker_call *c)
 {
-    int32_t ping_s = a->r->options.sse_ping_interval;
+    int32_t own_s = a->r->options.sse_ping_interval;
+    int32_t ping_s = own_s > 0 ? own_s : a->w->flags->ping_s;
     const http_stream stream = {
         .pull = pull,
         .close = close_stream,
         .user = a,
-        .ping_ms = 1000u * (ping_s > 0 ? (uint32_t)ping_s : a->w->flags->ping_s),
+        .ping_ms = ping_s > 0 ? 1000u * (uint32_t)ping_s : 0,
     };
     http_reply_stream(c->reply, reply_content_type(a->y), &stream);
 }
@@ -233,11 +244,8 @@ static hearth_status respond_whole(answer *a, worker_call *c, hearth_error *err)
     buf *out = &c->reply->body;
     TRY(begin(a, out, err));
     while (a->n_done < a->n_choices) {
-        http_life life = http_request_life(c->q);
-        if (life == HTTP_GONE)
-            FAIL(err, ECANCELED, "client", "the client has gone");
-        if (life == HTTP_ENDING)
-            return fail_ending(&c->detail, err);
+        if (http_request_life(c->q) != HTTP_OPEN)
+            FAIL(err, ECANCELED, "client", "nobody waits for the answer any more");
         TRY(step(a, HTTP_PULL_MS, out, err));
     }
     c->reply->content_type = reply_content_type(a->y);
@@ -246,6 +254,7 @@ static hearth_status respond_whole(answer *a, worker_call *c, hearth_error *err)
 
 hearth_status answer_respond(answer *a, worker_call *c, hearth_error *err)
 {
+    worker_done_reading(c);
     if (a->r->options.stream) {
         respond_stream(a, c);
         return HEARTH_OK;

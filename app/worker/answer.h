@@ -30,6 +30,10 @@ hearth_status answer_add(answer *a, worker_call *c, const token_list *prompt, he
 /* Ends the thoughts of the answer that its client knows as id. False: there is none now. */
 bool answer_end_thought(worker *w, const char *id);
 
+/* The options of the answer that has this request of the engine, or NULL. The caller holds w->lock,
+ * and may use them while it does. */
+const request_options *answer_options_of(const worker *w, uint64_t engine_request);
+
 /* Answers the call. Takes the answer, also on failure. */
 hearth_status answer_respond(answer *a, worker_call *c, hearth_error *err);
 

@@ -10,6 +10,7 @@
 
 typedef struct choice {
     hearth_request *request;
+    atomic_uint_fast64_t id;    /* its id, for whoever looks on; 0: none yet */
     hearth_chat_parser *parser; /* of a chat */
     token_list text;            /* prompt and answer, where thoughts may have to be ended */
     size_t n_prompt_tokens;
@@ -17,8 +18,12 @@ typedef struct choice {
     bool thought_ended; /* by answer_check_thought; once */
     reply_usage before; /* of the request that wrote the thoughts, once they were ended */
     bool in_thought;    /* deepseek-legacy: the tag that opens thoughts was written */
+    bool progress_begun;
+    size_t n_progress; /* tokens of the prompt that the client knows to be read */
     bool done;
     bool has_line; /* a line break was written */
+    bool in_indent;
+    int32_t n_indent; /* blanks at the start of the line that is being written */
     uint64_t last_ns;
     char *prompt; /* the native API repeats it */
     size_t n_prompt;

@@ -16,8 +16,18 @@ bool answer_ends_thoughts(const answer *a)
            (o->reasoning_budget_tokens >= 0 || o->reasoning_control);
 }
 
-static hearth_status end_thought(answer *a, uint32_t i, const hearth_request_event *e, buf *out,
-                                 hearth_error *err)
+/* Into the text that the model goes on from, and to the client. */
+static hearth_status put_text(answer *a, choice *x, const char *text, unsigned flags,
+                              reply_event *event, buf *out, hearth_error *err)
+{
+    TRY(hearth_chat_parser_feed(x->parser, text, strlen(text), err));
+    TRY(answer_write_parsed(a, x, event, out, err));
+    return token_list_add_text(&x->text, a->w->model, text, strlen(text), flags, err);
+}
+
+/* message (or NULL) stands at the end of the thoughts. */
+static hearth_status end_thought(answer *a, uint32_t i, const hearth_request_event *e,
+                                 const char *message, buf *out, hearth_error *err)
 {
     choice *x = &a->choices[i];
     const char *end = hearth_chat_format_reasoning_end(a->format);
@@ -30,10 +40,9 @@ static hearth_status end_thought(answer *a, uint32_t i, const hearth_request_eve
     hearth_request_cancel(x->request);
     hearth_request_free(x->request);
     x->request = NULL;
-    TRY(hearth_chat_parser_feed(x->parser, end, strlen(end), err));
-    TRY(answer_write_parsed(a, x, &event, out, err));
-    TRY(token_list_add_text(&x->text, a->w->model, end, strlen(end), HEARTH_TOKENIZE_PARSE_SPECIAL,
-                            err));
+    if (message)
+        TRY(put_text(a, x, message, 0, &event, out, err));
+    TRY(put_text(a, x, end, HEARTH_TOKENIZE_PARSE_SPECIAL, &event, out, err));
     return answer_submit(a, i, &x->text, err);
 }
 
@@ -49,7 +58,10 @@ hearth_status answer_check_thought(answer *a, uint32_t i, const hearth_request_e
         return HEARTH_OK;
     x->n_thought++;
     bool spent = budget >= 0 && x->n_thought >= (size_t)budget;
-    return spent || atomic_load(&a->end_thought) ? end_thought(a, i, e, out, err) : HEARTH_OK;
+    const char *message = spent ? a->w->flags->reasoning_budget_message : NULL;
+    if (!spent && !atomic_load(&a->end_thought))
+        return HEARTH_OK;
+    return end_thought(a, i, e, message, out, err);
 }
 
 hearth_status worker_control(worker_call *c, hearth_error *err)

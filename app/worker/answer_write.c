@@ -165,7 +165,7 @@ static hearth_status write_done(answer *a, uint32_t i, const hearth_request_even
                         .usage = answer_usage(x, e),
                         .finish = reason,
                         .stop_word = e->stop_word,
-                        .truncated = e->n_shifted > 0,
+                        .truncated = e->n_shifted > 0 || reason == HEARTH_FINISH_CONTEXT,
                         .prompt = x->prompt,
                         .n_prompt_text = x->n_prompt,
                         .id_slot = a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot};
@@ -193,14 +193,34 @@ static bool is_out_of_time(const answer *a, choice *x, const hearth_request_even
     return limit_ms >= 0 && x->has_line && e->generate_ms > limit_ms;
 }
 
+/* How much of the text stands before a line that is indented by less than n_indent blanks. */
+static size_t cut_by_indent(const answer *a, choice *x, const char *text, size_t n)
+{
+    int32_t least = a->r->options.n_indent;
+    for (size_t i = 0; least > 0 && i < n; i++) {
+        if (text[i] == '\n') {
+            x->in_indent = true;
+            x->n_indent = 0;
+        } else if (x->in_indent && (text[i] == ' ' || text[i] == '\t')) {
+            x->n_indent++;
+        } else if (x->in_indent && x->n_indent < least) {
+            return i;
+        } else {
+            x->in_indent = false;
+        }
+    }
+    return n;
+}
+
 static hearth_status write_token(answer *a, uint32_t i, const hearth_request_event *e, buf *out,
                                  hearth_error *err)
 {
     choice *x = &a->choices[i];
-    reply_event event = {.type = e->n_text > 0 ? REPLY_CONTENT : REPLY_TOKENS,
+    size_t n_text = cut_by_indent(a, x, e->text, e->n_text);
+    reply_event event = {.type = n_text > 0 ? REPLY_CONTENT : REPLY_TOKENS,
                          .choice = i,
                          .text = e->text,
-                         .n_text = e->n_text,
+                         .n_text = n_text,
                          .usage = answer_usage(x, e)};
     if (e->token >= 0) {
         measure(a, x, e);
@@ -214,24 +234,46 @@ static hearth_status write_token(answer *a, uint32_t i, const hearth_request_eve
     } else {
         TRY(reply_write(a->y, &event, out, err));
     }
-    if (is_out_of_time(a, x, e)) {
+    if (n_text < e->n_text || is_out_of_time(a, x, e)) {
         hearth_request_cancel(x->request);
         return write_done(a, i, e, HEARTH_FINISH_LIMIT, out, err);
     }
     return e->token >= 0 && !e->ends ? answer_check_thought(a, i, e, out, err) : HEARTH_OK;
 }
 
+/* The engine tells the newest progress alone. What was in the cache comes first, and the whole
+ * prompt before its first token. */
+static hearth_status write_progress(answer *a, uint32_t i, const hearth_request_event *e, buf *out,
+                                    hearth_error *err)
+{
+    choice *x = &a->choices[i];
+    reply_event event = {.type = REPLY_PROGRESS, .choice = i, .usage = answer_usage(x, e)};
+    size_t n_done = event.usage.n_processed;
+    if (!a->r->options.return_progress || x->before.n_generated > 0)
+        return HEARTH_OK;
+    if (!x->progress_begun && n_done > e->n_cached) {
+        event.usage.n_processed = e->n_cached;
+        event.usage.prompt_ms = 0;
+        TRY(reply_write(a->y, &event, out, err));
+        event.usage = answer_usage(x, e);
+    }
+    if (x->progress_begun && n_done <= x->n_progress)
+        return HEARTH_OK;
+    x->progress_begun = true;
+    x->n_progress = n_done;
+    return reply_write(a->y, &event, out, err);
+}
+
 hearth_status answer_write(answer *a, uint32_t i, const hearth_request_event *e, buf *out,
                            hearth_error *err)
 {
-    const reply_event progress = {
-        .type = REPLY_PROGRESS, .choice = i, .usage = answer_usage(&a->choices[i], e)};
     switch (e->type) {
     case HEARTH_REQUEST_NONE:
         return HEARTH_OK;
     case HEARTH_REQUEST_PROMPT:
-        return reply_write(a->y, &progress, out, err);
+        return write_progress(a, i, e, out, err);
     case HEARTH_REQUEST_TOKEN:
+        TRY(write_progress(a, i, e, out, err));
         return write_token(a, i, e, out, err);
     case HEARTH_REQUEST_DONE:
         return write_done(a, i, e, e->reason, out, err);

@@ -25,15 +25,18 @@ static const char chatml[] =
 
 /* ---- setup ---- */
 
-static hearth_status read_variables(chat_setup *s, const char *text, hearth_error *err)
+static hearth_status read_variables(chat_setup *s, const worker_flags *flags, hearth_error *err)
 {
+    const char *effort = flags->reasoning_effort;
     json_error_t problem;
-    if (text == NULL)
-        return HEARTH_OK;
-    s->variables = json_loads(text, JSON_REJECT_DUPLICATES, &problem);
+    s->variables = json_loads(flags->template_kwargs ? flags->template_kwargs : "{}",
+                              JSON_REJECT_DUPLICATES, &problem);
     if (!json_is_object(s->variables))
         FAIL(err, EINVAL, "--chat-template-kwargs",
              "--chat-template-kwargs must be a JSON object, as {\"enable_thinking\": false}");
+    if (effort && strcmp(effort, "default") != 0 &&
+        json_object_set_new(s->variables, "reasoning_effort", json_string(effort)) != 0)
+        FAIL(err, EINVAL, "--reasoning-effort", "--reasoning-effort: '%.64s' is no text", effort);
     return HEARTH_OK;
 }
 
@@ -58,7 +61,43 @@ hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, hearth_e
     if (flags->chat_template_file)
         TRY(file_read_all(flags->chat_template_file, TEMPLATE_MAX, &s->from_file, &n, err));
     s->source = s->from_file ? s->from_file : text;
-    return read_variables(s, flags->template_kwargs, err);
+    return read_variables(s, flags, err);
+}
+
+/* Whether the template writes what a system message says. */
+static bool writes_system(const chat_setup *s)
+{
+    static const char talk[] = "{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},"
+                               "{\"role\":\"user\",\"content\":\"Hello.\"}],"
+                               "\"add_generation_prompt\":true}";
+    hearth_error ignored;
+    char *text = NULL;
+    size_t n;
+    bool found = hearth_chat_template_render(s->jinja, talk, sizeof talk - 1, NULL, &text, &n,
+                                             &ignored) == HEARTH_OK &&
+                 strstr(text, "Be brief.");
+    hearth_free(text);
+    return found;
+}
+
+/* llama-server's chat_template_caps, out of what the style has learned. */
+static hearth_status read_caps(chat_setup *s, hearth_error *err)
+{
+    char *text = NULL;
+    TRY(hearth_chat_style_describe(s->style, &text, err));
+    json_t *d = json_loads(text, 0, NULL);
+#define IS(key) json_is_true(json_object_get(d, key))
+    s->caps =
+        json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "supports_tools", IS("native_tools"),
+                  "supports_tool_calls", IS("native_calls"), "supports_parallel_tool_calls",
+                  IS("native_calls") && !IS("one_call"), "supports_object_arguments",
+                  !IS("arguments_as_text"), "supports_preserve_reasoning", IS("reasoning"),
+                  "supports_system_role", writes_system(s), "supports_string_content", 1,
+                  "supports_typed_content", 0);
+#undef IS
+    json_decref(d);
+    hearth_free(text);
+    return s->caps ? HEARTH_OK : error_no_memory(err, "the chat template", 1);
 }
 
 hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const hearth_log *log,
@@ -82,7 +121,7 @@ hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const he
         status = hearth_chat_style_learn(&s->style, s->jinja, s->source, n, &s->problem);
     if (status != HEARTH_OK)
         log_write(log, HEARTH_LOG_WARNING, "no chats: %s", s->problem.message);
-    return HEARTH_OK;
+    return status == HEARTH_OK ? read_caps(s, err) : HEARTH_OK;
 }
 
 void chat_setup_deinit(chat_setup *s)
@@ -90,6 +129,7 @@ void chat_setup_deinit(chat_setup *s)
     hearth_chat_style_free(s->style);
     hearth_chat_template_free(s->jinja);
     json_decref(s->variables);
+    json_decref(s->caps);
     hearth_free(s->bos);
     hearth_free(s->eos);
     mem_free(s->from_file);
@@ -117,7 +157,7 @@ static json_t *make_context(const chat_setup *s, const request *r, bool prompts)
         ok = put(context, "enable_thinking", json_boolean(r->options.thinking == SWITCH_ON));
     else if (ok && r->options.reasoning_budget_tokens == 0)
         ok = put(context, "enable_thinking", json_false());
-    if (ok && s->variables)
+    if (ok)
         ok = json_object_update(context, s->variables) == 0;
     if (ok && chat->template_kwargs)
         ok = json_object_update(context, chat->template_kwargs) == 0;
@@ -250,6 +290,9 @@ hearth_status chat_format_of(const chat_setup *s, const request *r, const chat_p
         o.tools = tools;
         o.n_tools_bytes = strlen(tools);
         o.choice = choices[r->chat.choice];
+        /* The grammar of the calls becomes a part of the answer's, which holds from its start. */
+        if (o.choice == HEARTH_TOOL_AUTO && r->options.constraint != CONSTRAINT_NONE)
+            o.choice = HEARTH_TOOL_REQUIRED;
         o.tool_name = r->chat.tool_name;
     }
     o.parallel = r->chat.parallel_tool_calls;

@@ -18,7 +18,8 @@ typedef struct chat_setup {
     hearth_chat_style *style;
     const char *source; /* the template's text */
     char *from_file;
-    json_t *variables; /* --chat-template-kwargs, or NULL */
+    json_t *variables; /* of the flags */
+    json_t *caps;      /* what /props tells of the template */
     char *bos, *eos;
     hearth_error problem; /* code not OK: no chats */
 } chat_setup;

@@ -110,37 +110,92 @@ static bool write_literal(buf *out, const char *text)
     return ok && buf_append_text(out, "\"");
 }
 
-/* Replaces *grammar by one that lets the model think first. */
-static hearth_status put_thoughts_first(hearth_grammar **grammar, const hearth_chat_format *format,
-                                        hearth_error *err)
+/* Appends rules that let the model think before the rule `root`. *start is the one to begin at. */
+static bool write_thoughts(const hearth_chat_format *format, buf *out, const char **start)
 {
     const char *begin = hearth_chat_format_reasoning_begin(format);
     const char *end = hearth_chat_format_reasoning_end(format);
     char begin_tag[TAG_MAX], end_tag[TAG_MAX];
-    hearth_grammar *whole = NULL;
-    hearth_status status = HEARTH_OK;
-    buf text;
+    *start = "root";
     if (end == NULL || !trim_tag(end, end_tag))
-        return HEARTH_OK;
+        return true;
     bool is_open = hearth_chat_format_reasoning_open(format);
     if (!is_open && (begin == NULL || !trim_tag(begin, begin_tag)))
-        return HEARTH_OK;
+        return true;
+    *start = "hearth-answer";
+    bool ok = constraint_write_until("hearth-thoughts", end_tag, out) &&
+              buf_append_text(out, "hearth-blanks ::= [ \\t\\r\\n]{0,4}\nhearth-answer ::= ");
+    if (is_open)
+        return ok && buf_append_text(out, "hearth-thoughts hearth-blanks root\n");
+    return ok && buf_append_text(out, "(hearth-blanks ") && write_literal(out, begin_tag) &&
+           buf_append_text(out, " hearth-thoughts hearth-blanks)? root\n");
+}
+
+/* ---- calls or an answer ---- */
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
+/* The end of what begins at p and has names in it that are none: a literal, a class, a token, a
+ * count, a comment. p itself if nothing of that kind begins there. */
+static const char *skip_quoted(const char *p)
+{
+    static const char ends[][2] = {{'"', '"'}, {'[', ']'}, {'<', '>'}, {'{', '}'}, {'#', '\n'}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (*p != ends[i][0])
+            continue;
+        for (p++; *p && *p != ends[i][1]; p++)
+            p += *p == '\\' && i < 2 && p[1] != '\0'; /* literals and classes have escapes */
+        return p + (*p != '\0');
+    }
+    return p;
+}
+
+bool constraint_write_prefixed(const char *gbnf, const char *prefix, buf *out)
+{
+    bool ok = true;
+    while (ok && *gbnf) {
+        const char *start = gbnf;
+        gbnf = skip_quoted(gbnf);
+        if (gbnf == start && is_name_char(*gbnf)) {
+            ok = buf_append_text(out, prefix);
+            while (is_name_char(*gbnf))
+                gbnf++;
+        } else if (gbnf == start) {
+            gbnf++;
+        }
+        ok = ok && buf_append(out, start, (size_t)(gbnf - start));
+    }
+    return ok;
+}
+
+/* Replaces the grammar of a chat's answer by one of the whole text: thoughts, if the model has any,
+ * and then the answer or, if there are tools, calls of them. */
+static hearth_status make_whole(hearth_grammar **answer, const hearth_chat_format *format,
+                                hearth_error *err)
+{
+    const char *calls = hearth_chat_format_grammar(format), *start = NULL;
+    hearth_grammar *whole = NULL;
+    buf text, either;
     buf_init(&text, 0);
-    bool ok = buf_append_text(&text, hearth_grammar_to_gbnf(*grammar)) &&
-              buf_append_text(&text, "\n") &&
-              constraint_write_until("hearth-thoughts", end_tag, &text) &&
-              buf_append_text(&text, "hearth-blanks ::= [ \\t\\r\\n]{0,4}\nhearth-answer ::= ");
-    if (ok && is_open)
-        ok = buf_append_text(&text, "hearth-thoughts hearth-blanks root\n");
-    else
-        ok = ok && buf_append_text(&text, "(hearth-blanks ") && write_literal(&text, begin_tag) &&
-             buf_append_text(&text, " hearth-thoughts hearth-blanks)? root\n");
-    status = ok ? hearth_grammar_from_gbnf(&whole, text.data, "hearth-answer", err)
-                : error_no_memory(err, "the grammar", text.n);
+    buf_init(&either, 0);
+    bool ok = buf_append_text(&text, hearth_grammar_to_gbnf(*answer)) &&
+              buf_append_text(&text, "\n") && write_thoughts(format, &text, &start);
+    if (ok && calls)
+        ok = buf_append_text(&either, calls) && buf_append_text(&either, "\n") &&
+             constraint_write_prefixed(text.data, "hearth-or-", &either) &&
+             buf_append_format(&either, "\nhearth-either ::= root | hearth-or-%s\n", start);
+    hearth_status status = ok ? hearth_grammar_from_gbnf(&whole, calls ? either.data : text.data,
+                                                         calls ? "hearth-either" : start, err)
+                              : error_no_memory(err, "the grammar", text.n);
     buf_deinit(&text);
+    buf_deinit(&either);
     if (status == HEARTH_OK) {
-        hearth_grammar_unref(*grammar);
-        *grammar = whole;
+        hearth_grammar_unref(*answer);
+        *answer = whole;
     }
     return status;
 }
@@ -162,7 +217,7 @@ static hearth_status control_token(const hearth_model *model, const char *tag, i
 typedef struct matcher_parts {
     hearth_trigger *triggers;
     int32_t *preserved;
-    size_t n_preserved;
+    size_t n_triggers, n_preserved;
 } matcher_parts;
 
 static hearth_status preserve_tags(matcher_parts *p, const hearth_model *model,
@@ -199,10 +254,16 @@ static hearth_status read_triggers(matcher_parts *p, const hearth_chat_format *f
         p->triggers[i] =
             (hearth_trigger){is_pattern ? HEARTH_TRIGGER_PATTERN : HEARTH_TRIGGER_WORD, text, 0};
     }
+    p->n_triggers = n;
     return HEARTH_OK;
 }
 
 /* ---- together ---- */
+
+static bool must_call(const request *r)
+{
+    return r->chat.choice == TOOL_CHOICE_REQUIRED || r->chat.choice == TOOL_CHOICE_NAMED;
+}
 
 hearth_status constraint_matcher(const request *r, const hearth_model *model,
                                  const hearth_chat_format *format, hearth_matcher **out,
@@ -215,25 +276,20 @@ hearth_status constraint_matcher(const request *r, const hearth_model *model,
     const char *calls = format ? hearth_chat_format_grammar(format) : NULL;
     *out = NULL;
     hearth_matcher_options_init(&o);
-    if (calls && r->options.constraint != CONSTRAINT_NONE)
-        FAIL(err, EINVAL, "tools",
-             "tools: an answer cannot be held to tools and to a grammar or schema at once; send "
-             "one of them, or tool_choice \"none\"");
-    if (calls)
-        TRY_OUT(hearth_grammar_from_gbnf(&grammar, calls, NULL, err));
-    else
+    if (r->options.constraint != CONSTRAINT_NONE && !must_call(r)) {
         TRY_OUT(of_request(&r->options, &grammar, err));
+        if (format)
+            TRY_OUT(make_whole(&grammar, format, err));
+    } else if (calls) {
+        TRY_OUT(hearth_grammar_from_gbnf(&grammar, calls, NULL, err));
+        TRY_OUT(read_triggers(&parts, format, err));
+    }
     if (grammar == NULL)
         goto out;
-    if (format && !calls)
-        TRY_OUT(put_thoughts_first(&grammar, format, err));
     if (format)
         TRY_OUT(preserve_tags(&parts, model, format, err));
-    if (calls) {
-        TRY_OUT(read_triggers(&parts, format, err));
-        o.triggers = parts.triggers;
-        o.n_triggers = hearth_chat_format_n_triggers(format);
-    }
+    o.triggers = parts.triggers;
+    o.n_triggers = parts.n_triggers;
     o.preserved = parts.preserved;
     o.n_preserved = parts.n_preserved;
     status = hearth_matcher_new(out, grammar, model, &o, err);

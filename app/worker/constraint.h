@@ -4,7 +4,9 @@
  *
  * A request's grammar or schema holds for the answer proper: where the model thinks before it, the
  * thoughts stand in front, free up to the tag that ends them. Calls of tools have the grammar of
- * the chat's format, which begins where a call does.
+ * the chat's format, which begins where a call does. With both, the answer is either: calls, or
+ * what the request's grammar says, and nothing beside them. Where a call is a must, there is no
+ * answer that the request's grammar could hold for.
  */
 #ifndef HEARTH_WORKER_CONSTRAINT_H
 #define HEARTH_WORKER_CONSTRAINT_H
@@ -24,5 +26,8 @@ hearth_status constraint_matcher(const request *r, const hearth_model *model,
 /* Appends GBNF rules of which `name` matches every text up to the first `tag`, and the tag. False:
  * out of memory. The tag is of printable ASCII. */
 bool constraint_write_until(const char *name, const char *tag, buf *out);
+
+/* Appends GBNF with `prefix` before the name of every rule. False: out of memory. */
+bool constraint_write_prefixed(const char *gbnf, const char *prefix, buf *out);
 
 #endif

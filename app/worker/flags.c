@@ -25,6 +25,8 @@
     OPTION_ROW_I32(name, W, member, min, max, "N", help),
 #define U32(member, name, default_, min, max, help)                                                \
     OPTION_ROW_U32(name, W, member, min, max, "N", help),
+#define F32(member, name, default_, min, max, help)                                                \
+    OPTION_ROW_F32(name, W, member, min, max, "N", help),
 #define SWITCH(member, name, help) OPTION_ROW_FLAG(name, W, member, help),
 #define LIST(member, name, value, help) OPTION_ROW_LIST(name, W, member, value, help),
 #define CHOICE(type, member, name, choices, help)                                                  \
@@ -50,12 +52,14 @@ const option flags_sampler_rows[] = {
     OPTION_ROW_ALIAS("-s", "--seed"),
     OPTION_ROW_ALIAS("--temperature", "--temp"),
     OPTION_ROW_ALIAS("--typical-p", "--typical"),
+    OPTION_ROW_ALIAS("--top-nsigma", "--top-n-sigma"),
     OPTION_ROW_TEXT("--samplers", W, sampler.samplers, "A;B;...",
                     "the filters and their order, joined by semicolons"),
     OPTION_ROW_LIST("--dry-sequence-breaker", W, breakers, "TEXT",
                     "text that DRY does not look across; 'none' for no breaker. May be repeated"),
     OPTION_ROW_LIST("--logit-bias", W, biases, "ID(+|-)BIAS",
                     "add to the logit of a token: 15043+1 or 15043-inf. May be repeated"),
+    OPTION_ROW_ALIAS("-l", "--logit-bias"),
     OPTION_ROW_END_GIVEN(worker_flags, sampler_given),
 };
 
@@ -73,6 +77,7 @@ void flags_init(worker_flags *flags)
     *flags = (worker_flags){.host = "127.0.0.1"};
 #define I32(member, name, default_, min, max, help) flags->member = default_;
 #define U32 I32
+#define F32 I32
 #include "worker/flags.def"
     flags->cache_type_k = flags->cache_type_v = HEARTH_CACHE_F16;
     hearth_sampler_options_init(&flags->sampler);

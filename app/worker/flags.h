@@ -17,6 +17,7 @@ typedef struct worker_flags {
 #define TEXT(member, ...) const char *member;
 #define I32(member, ...) int32_t member;
 #define U32(member, ...) uint32_t member;
+#define F32(member, ...) float member;
 #define SWITCH(member, ...) bool member;
 #define LIST(member, ...) option_list member;
 #define CHOICE(type, member, ...) type member;

@@ -2,11 +2,11 @@
  *
  * info.c - the routes that tell about the engine: health, models, properties, slots, metrics.
  */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "worker/state.h"
+#include "worker/answer.h"
 
 hearth_status worker_health(worker_call *c, hearth_error *err)
 {
@@ -21,6 +21,8 @@ static model_card card_of(const worker *w)
     return (model_card){.id = w->name,
                         .aliases = w->aliases,
                         .n_aliases = w->n_aliases,
+                        .tags = w->tags,
+                        .n_tags = w->n_tags,
                         .created_s = w->created_s,
                         .type = info->tokenizer,
                         .ftype = info->file_type,
@@ -64,6 +66,7 @@ hearth_status worker_props(worker_call *c, hearth_error *err)
                              .model_path = w->model_path,
                              .model_ftype = w->info->file_type,
                              .chat_template = w->chat.source,
+                             .chat_template_caps = w->chat.caps,
                              .bos_token = w->chat.bos ? w->chat.bos : "",
                              .eos_token = w->chat.eos ? w->chat.eos : "",
                              .build_info = w->fingerprint,
@@ -82,12 +85,15 @@ hearth_status worker_set_props(worker_call *c, hearth_error *err)
 
 /* ---- slots ---- */
 
+/* The options stay while the worker's lock is held. */
 static slot_card slot_of(const worker *w, size_t i, const hearth_engine_slot *s)
 {
     bool busy = s->state != HEARTH_SLOT_IDLE;
     slot_card card = {.id = (int32_t)i,
                       .n_ctx = hearth_engine_get_plan(w->engine)->memory.n_ctx,
+                      .speculative = !w->flags->spec_type || strcmp(w->flags->spec_type, "none"),
                       .is_processing = busy,
+                      .options = busy ? answer_options_of(w, s->request) : NULL,
                       .id_task = busy ? (int64_t)s->request : -1,
                       .usage = {.n_prompt = s->n_prompt,
                                 .n_cached = s->n_cached,
@@ -114,15 +120,17 @@ hearth_status worker_slots(worker_call *c, hearth_error *err)
         goto out;
     }
     TRY_OUT(hearth_engine_get_slots(w->engine, slots, &n, err));
-    for (size_t i = 0; i < n; i++) {
-        cards[i] = slot_of(w, i, &slots[i]);
+    for (size_t i = 0; i < n; i++)
         idle = idle || slots[i].state == HEARTH_SLOT_IDLE;
-    }
     if (!idle && http_request_query(c->q, "fail_on_no_slot")) {
         c->detail.http = 503;
         FAIL_OUT(err, EBUSY, "slots", "no slot is free");
     }
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < n; i++)
+        cards[i] = slot_of(w, i, &slots[i]);
     status = response_slots(cards, n, &c->reply->body, err);
+    pthread_mutex_unlock(&w->lock);
 out:
     mem_free(slots);
     mem_free(cards);
@@ -137,6 +145,9 @@ hearth_status worker_metrics(worker_call *c, hearth_error *err)
     if (!c->w->flags->metrics)
         FAIL(err, EUNSUPPORTED, "metrics", "this engine was not started with --metrics");
     TRY(hearth_engine_get_stats(c->w->engine, &stats, err));
+    char start[32];
+    snprintf(start, sizeof start, "%lld", (long long)c->w->created_s);
+    http_reply_header(c->reply, "Process-Start-Time-Unix", start);
     c->reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     if (!metrics_write(&c->w->metrics, &stats, &c->reply->body))
         return error_no_memory(err, "the metrics", 1 << 14);

@@ -74,6 +74,8 @@ static bool write_llama(metrics *m, const hearth_engine_stats *s, buf *out)
         {"counter", "llamacpp:tokens_predicted_seconds_total", "Time that requests spent writing.",
          (double)s->generate_ns / 1e9},
         {"counter", "llamacpp:n_decode_total", "Passes through the model.", (double)s->n_passes},
+        {"counter", "llamacpp:spec_decode_num_drafts_total", "Times that tokens were guessed.",
+         (double)s->n_drafts},
         {"counter", "llamacpp:spec_decode_num_draft_tokens_total", "Tokens guessed.",
          (double)s->n_drafted_tokens},
         {"counter", "llamacpp:spec_decode_num_accepted_tokens_total", "Guesses that were right.",
@@ -86,8 +88,8 @@ static bool write_llama(metrics *m, const hearth_engine_stats *s, buf *out)
          per_second(s->n_generated_tokens, s->generate_ns)},
         {"gauge", "llamacpp:requests_processing", "Requests that run.", (double)s->n_running},
         {"gauge", "llamacpp:requests_deferred", "Requests that wait.", (double)s->n_waiting},
-        {"gauge", "llamacpp:n_busy_slots_per_decode", "Tokens per pass, on average.",
-         s->n_passes ? (double)s->n_pass_tokens / (double)s->n_passes : 0},
+        {"gauge", "llamacpp:n_busy_slots_per_decode", "Requests per pass, on average.",
+         s->n_passes ? (double)s->n_pass_requests / (double)s->n_passes : 0},
     };
     bool ok = true;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -101,6 +103,8 @@ static bool write_hearth(const hearth_engine_stats *s, buf *out)
         const char *type, *name, *help;
         double value;
     } rows[] = {
+        {"counter", "hearth:pass_tokens_total", "Tokens that went through a pass.",
+         (double)s->n_pass_tokens},
         {"counter", "hearth:cached_tokens_total", "Prompt tokens that were in the cache.",
          (double)s->n_cached_tokens},
         {"counter", "hearth:requests_total", "Requests taken.", (double)s->n_requests},

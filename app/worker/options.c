@@ -72,10 +72,6 @@ static hearth_status join_stops(engine_options *o, const request_options *r,
 static hearth_status check(const worker *w, const request_options *r, hearth_error *err)
 {
     uint32_t n_slots = hearth_engine_get_plan(w->engine)->n_parallel;
-    if (r->n_discard > 0)
-        FAIL(err, EINVAL, "n_discard", "n_discard: a context shift drops half; send 0");
-    if (r->n_indent > 0)
-        FAIL(err, EINVAL, "n_indent", "n_indent: not supported; send 0, and cut the text yourself");
     if (r->id_slot >= 0 && (uint32_t)r->id_slot >= n_slots)
         FAIL(err, EINVAL, "id_slot", "id_slot: %d is too large; this engine has %u slots",
              (int)r->id_slot, (unsigned)n_slots);
@@ -111,6 +107,7 @@ hearth_status engine_options_init(engine_options *o, worker *w, const request *r
     to->no_cache_prompt = !from->cache_prompt;
     to->prompt_progress = from->return_progress;
     to->context_shift = from->context_shift;
+    to->n_discard = (uint32_t)from->n_discard;
     to->n_keep = from->n_keep < 0 ? (uint32_t)prompt->n : (uint32_t)from->n_keep;
     return HEARTH_OK;
 }

@@ -140,26 +140,46 @@ static hearth_status read_names(worker *w, hearth_error *err)
 {
     const char *slash = strrchr(w->model_path, '/');
     TRY(flags_split(w->flags->alias, &w->aliases, &w->n_aliases, err));
+    TRY(flags_split(w->flags->tags, &w->tags, &w->n_tags, err));
     w->name = w->n_aliases > 0 ? w->aliases[0] : slash ? slash + 1 : w->model_path;
     snprintf(w->fingerprint, sizeof w->fingerprint, "b%s-hearth", hearth_version());
     return HEARTH_OK;
 }
 
-/* llama-server has several ways to look for what comes next in the text so far: all mean the one
- * that is here. */
-static hearth_status check_guesses(const char *types, hearth_error *err)
+/* Whether a list of types has one that is `word`, or a kind of it. */
+static bool has_type(const char *types, const char *word)
 {
-    if (types == NULL || strcmp(types, "none") == 0)
-        return HEARTH_OK;
+    size_t n = strlen(word);
     for (const char *type = types; type; type = strchr(type, ',')) {
         type += *type == ',';
-        if (strncmp(type, "ngram", 5) != 0)
+        if (strncmp(type, word, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* llama-server has several ways to look for what comes next in the text so far: all mean the one
+ * that is here. */
+static hearth_status check_guesses(const worker_flags *f, hearth_error *err)
+{
+    static const char *const draft_types[] = {"draft", "draft-simple"};
+    const char *types = f->spec_type;
+    for (const char *type = types; type; type = strchr(type, ',')) {
+        type += *type == ',';
+        size_t n = strcspn(type, ",");
+        bool known = strncmp(type, "ngram", 5) == 0 || (n == 4 && strncmp(type, "none", n) == 0);
+        for (size_t i = 0; i < 2; i++)
+            known |= n == strlen(draft_types[i]) && strncmp(type, draft_types[i], n) == 0;
+        if (!known)
             FAIL(err, EINVAL, "--spec-type",
                  "--spec-type: '%.64s' is not there; tokens are guessed from the text so far "
-                 "(ngram) "
-                 "or not at all (none)",
+                 "(ngram), by a draft model (draft), or not at all (none)",
                  types);
     }
+    if (types && has_type(types, "draft") != (f->model_draft != NULL))
+        FAIL(err, EINVAL, "--spec-type", "--spec-type: '%.64s' %s; give both or neither", types,
+             f->model_draft ? "leaves the model of --model-draft out"
+                            : "asks for a draft model, which --model-draft does not name");
     return HEARTH_OK;
 }
 
@@ -169,7 +189,7 @@ hearth_status setup_check(worker *w, hearth_error *err)
     if (w->model_path == NULL)
         FAIL(err, EINVAL, "--model",
              "which model? Give a GGUF file with --model, or ember, which is built in");
-    TRY(check_guesses(w->flags->spec_type, err));
+    TRY(check_guesses(w->flags, err));
     TRY(read_names(w, err));
     TRY(adapters_init(w, err));
     TRY(chat_setup_init(&w->chat, w->flags, err));
@@ -180,30 +200,44 @@ hearth_status setup_check(worker *w, hearth_error *err)
 
 static bool go_on(void *user, uint64_t done, uint64_t total)
 {
-    const worker *w = user;
-    (void)done;
-    (void)total;
+    worker *w = user;
+    unsigned before = atomic_load(&w->loaded);
+    unsigned now = total > 0 ? (unsigned)((double)done / (double)total * LOADED_ALL) : before;
+    char line[48];
+    now = now < LOADED_ALL ? now : LOADED_ALL - 1; /* the engine's memory is still to come */
+    atomic_store(&w->loaded, now);
+    if (now * 10 / LOADED_ALL > before * 10 / LOADED_ALL) {
+        snprintf(line, sizeof line, "loading model: %u %%", now * 10 / LOADED_ALL * 10);
+        w->host->tell(line);
+    }
     return !w->host->interrupted();
 }
 
-static hearth_status open_model(worker *w, hearth_error *err)
+static hearth_status open_file(const worker *w, const char *path, const hearth_model_options *o,
+                               hearth_model **out, hearth_error *err)
 {
     const worker_host *host = w->host;
+    if (host->builtin_name && strcmp(path, host->builtin_name) == 0)
+        return hearth_model_open_memory(out, host->builtin, host->n_builtin, o, err);
+    return hearth_model_open(out, path, o, err);
+}
+
+static hearth_status open_models(worker *w, hearth_error *err)
+{
     hearth_model_options o;
     hearth_model_options_init(&o);
     o.isa = w->flags->isa;
+    o.ignore_memory_limit = w->flags->ignore_memory_limit;
+    o.read_ahead = true;
+    o.progress = (hearth_progress){go_on, w};
+    o.log = w->host->log;
+    if (w->flags->model_draft)
+        TRY(open_file(w, w->flags->model_draft, &o, &w->draft_model, err));
     o.overrides = w->flags->overrides.items;
     o.n_overrides = w->flags->overrides.n;
     o.adapters = w->adapters;
     o.n_adapters = w->n_adapters;
-    o.ignore_memory_limit = w->flags->ignore_memory_limit;
-    o.read_ahead = true;
-    o.progress = (hearth_progress){go_on, w};
-    o.log = host->log;
-    if (host->builtin_name && strcmp(w->model_path, host->builtin_name) == 0)
-        TRY(hearth_model_open_memory(&w->model, host->builtin, host->n_builtin, &o, err));
-    else
-        TRY(hearth_model_open(&w->model, w->model_path, &o, err));
+    TRY(open_file(w, w->model_path, &o, &w->model, err));
     w->info = hearth_model_get_info(w->model);
     return hearth_model_special_tokens(w->model, &w->special, err);
 }
@@ -222,7 +256,12 @@ static hearth_status open_engine(worker *w, hearth_error *err)
     o.cache_type_v = f->cache_type_v;
     o.cache_bytes = (uint64_t)f->cache_mib << 20;
     o.no_prefix_cache = f->no_prefix_cache;
-    o.no_drafts = f->spec_type && strcmp(f->spec_type, "none") == 0;
+    o.no_drafts = f->spec_type && !has_type(f->spec_type, "ngram");
+    o.draft_model = w->draft_model;
+    o.draft_n_ctx = f->ctx_size_draft;
+    o.draft_max = f->draft_max;
+    o.draft_min = f->draft_min;
+    o.draft_p_min = f->draft_p_min;
     o.disk_dir = f->disk_cache;
     o.disk_bytes = (uint64_t)f->disk_mib << 20;
     o.ignore_memory_limit = f->ignore_memory_limit;
@@ -241,14 +280,16 @@ static void log_plan(const worker *w)
 
 hearth_status setup_worker(worker *w, hearth_error *err)
 {
-    TRY(open_model(w, err));
+    TRY(open_models(w, err));
     TRY(open_engine(w, err));
     flags_sampler(w->flags, w->model, &w->defaults.sampler);
     w->limits = (request_limits){
         .defaults = &w->defaults,
         .n_choices_max = hearth_engine_get_plan(w->engine)->n_parallel,
+        .n_predict_max = w->flags->n_predict > 0 ? w->flags->n_predict : 0,
     };
     log_plan(w);
+    pressure_watch_start(&w->pressure, w->engine, &w->host->log);
     TRY(slots_init(w, err));
     TRY(infill_tokens_find(&w->infill, w->model, err));
     return chat_setup_open(&w->chat, w->model, &w->host->log, err);
@@ -258,12 +299,15 @@ void setup_undo(worker *w)
 {
     chat_setup_deinit(&w->chat);
     slots_deinit(w);
+    pressure_watch_stop(&w->pressure);
     hearth_engine_close(w->engine);
     hearth_model_close(w->model);
+    hearth_model_close(w->draft_model);
     json_decref(w->schema_json);
     mem_free(w->schema);
     mem_free(w->grammar);
     mem_free(w->biases);
     adapters_deinit(w);
     mem_free(w->aliases);
+    mem_free(w->tags);
 }

@@ -16,6 +16,7 @@
 #include "protocol/response.h"
 #include "worker/chat.h"
 #include "worker/metrics.h"
+#include "worker/pressure_watch.h"
 #include "worker/worker.h"
 
 /* Control tokens of models that fill in text: see infill.h. -1 where the model has none. */
@@ -28,7 +29,9 @@ typedef struct worker {
     const worker_host *host;
     http_server *server;
     hearth_model *model;
+    hearth_model *draft_model; /* or NULL */
     hearth_engine *engine;
+    pressure_watch pressure;
     const hearth_model_info *info;
     hearth_special_tokens special;
     chat_setup chat;
@@ -40,6 +43,8 @@ typedef struct worker {
     json_t *schema_json;
     const char **aliases; /* the first is `name`; one allocation */
     size_t n_aliases;
+    const char **tags; /* one allocation */
+    size_t n_tags;
     const char *name;         /* as clients know the model */
     const char *model_path;   /* as it was given */
     const char *model_format; /* of most weights */
@@ -50,10 +55,15 @@ typedef struct worker {
     size_t n_adapters;
     float *scales;        /* of adapters: what requests without a say of their own get */
     hearth_text **texts;  /* [n_parallel], see slots.h; NULL: none yet */
-    pthread_mutex_t lock; /* of answers, scales and texts */
+    pthread_mutex_t lock; /* of answers, scales, texts and large_busy */
+    pthread_cond_t large; /* large_busy was cleared */
+    bool large_busy;      /* a large request is being turned into tokens */
     struct answer *answers;
+    atomic_uint loaded; /* of the model, of LOADED_ALL */
     atomic_bool ready;
 } worker;
+
+enum { LOADED_ALL = 1000 };
 
 /* One request on its way through a handler. */
 typedef struct worker_call {
@@ -61,8 +71,14 @@ typedef struct worker_call {
     const http_request *q;
     request *r; /* NULL where the route takes no body; a handler that keeps it sets it to NULL */
     http_reply *reply;
+    bool is_large;         /* holds worker->large_busy */
     failure_detail detail; /* told with a failure */
 } worker_call;
+
+/* Tokenizing a body takes a few tens of bytes for each of its bytes. So that several large ones do
+ * not take all memory, they go one after the other; a handler that is done with the text calls this
+ * and lets the next one in before it waits for the engine. */
+void worker_done_reading(worker_call *c);
 
 /* A handler of one route: fills reply->body, or makes a stream of it. A failure becomes an error
  * in the envelope of the request's API. */
@@ -86,6 +102,9 @@ protocol_api worker_api_of(const char *path);
 /* The one http_handler: reads the body, runs the route's handler, writes its failure. */
 void worker_handle(void *app, const http_request *q, http_reply *reply);
 void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *reply);
+
+/* The failure of a request that the server's end cuts off. */
+hearth_status worker_fail_ending(failure_detail *detail, hearth_error *err);
 
 /* info for a new reply; id needs 33 bytes. */
 reply_info worker_reply_info(const worker *w, char id[33]);

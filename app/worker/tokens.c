@@ -5,6 +5,7 @@
 #include "worker/tokens.h"
 
 #include "base/mem.h"
+#include "base/watch.h"
 
 hearth_status token_list_add_prompt(token_list *list, const worker *w, const request_prompt *p,
                                     unsigned flags, hearth_error *err)
@@ -28,14 +29,21 @@ hearth_status token_list_add_prompt(token_list *list, const worker *w, const req
 
 /* ---- routes ---- */
 
-/* The texts of all tokens: hearth_free each. */
-static hearth_status read_pieces(const worker *w, reply_token *tokens, size_t n, hearth_error *err)
+typedef struct pieces {
+    const worker *w;
+    char *last; /* hearth_free */
+} pieces;
+
+static hearth_status piece_of(void *user, int32_t token, const char **text, size_t *n,
+                              hearth_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        char *text = NULL;
-        TRY(hearth_token_piece(w->model, tokens[i].token, &text, &tokens[i].n_text, err));
-        tokens[i].text = text;
-    }
+    pieces *p = user;
+    hearth_free(p->last);
+    p->last = NULL;
+    if (!watch_go_on(1))
+        return watch_end(err);
+    TRY(hearth_token_piece(p->w->model, token, &p->last, n, err));
+    *text = p->last;
     return HEARTH_OK;
 }
 
@@ -44,24 +52,13 @@ hearth_status worker_tokenize(worker_call *c, hearth_error *err)
     const request *r = c->r;
     hearth_status status = HEARTH_OK;
     token_list list = {0};
-    reply_token *tokens = NULL;
+    pieces p = {.w = c->w};
     unsigned flags = (r->options.add_special ? HEARTH_TOKENIZE_ADD_SPECIAL : 0u) |
                      (r->options.parse_special ? HEARTH_TOKENIZE_PARSE_SPECIAL : 0u);
     TRY_OUT(token_list_add_prompt(&list, c->w, &r->prompts[0], flags, err));
-    tokens = mem_calloc(list.n, sizeof *tokens);
-    if (tokens == NULL) {
-        status = error_no_memory(err, "tokens", list.n * sizeof *tokens);
-        goto out;
-    }
-    for (size_t i = 0; i < list.n; i++)
-        tokens[i].token = list.tokens[i];
-    if (r->options.with_pieces)
-        TRY_OUT(read_pieces(c->w, tokens, list.n, err));
-    status = response_tokenize(r, tokens, list.n, &c->reply->body, err);
+    status = response_tokenize(r, list.tokens, list.n, piece_of, &p, &c->reply->body, err);
 out:
-    for (size_t i = 0; tokens && i < list.n; i++)
-        hearth_free((void *)(uintptr_t)tokens[i].text);
-    mem_free(tokens);
+    hearth_free(p.last);
     token_list_deinit(&list);
     return status;
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/file.h"
+#include "protocol/json_memory.h"
 #include "worker/setup.h"
 
 enum { PEM_MAX = 1 << 20, KEYS_MAX = 1 << 20 };
@@ -163,13 +164,18 @@ static hearth_status serve(worker *w, const secrets *s, hearth_error *err)
     warn_open(w, s);
     tell(w, "listening on ", http_server_url(w->server));
     TRY_OUT(setup_worker(w, err));
+    atomic_store(&w->loaded, LOADED_ALL);
     atomic_store(&w->ready, true);
     tell(w, "model loaded: ", w->name);
     tell(w, "server is listening on ", http_server_url(w->server));
     w->host->wait();
 out:
-    http_server_stop(w->server, status == HEARTH_OK ? w->flags->drain_s * 1000 : 0,
-                     w->host->is_urgent);
+    if (!http_server_stop(w->server, status == HEARTH_OK ? w->flags->drain_s * 1000 : 0,
+                          w->host->is_urgent)) {
+        log_write(&w->host->log, HEARTH_LOG_WARNING,
+                  "a request did not end when it was asked to; the process ends without it");
+        w->host->abandon();
+    }
     http_server_free(w->server);
     return status;
 }
@@ -200,7 +206,9 @@ hearth_status worker_run(const worker_flags *flags, const worker_host *host, hea
     worker *w = mem_calloc(1, sizeof *w);
     if (w == NULL)
         return error_no_memory(err, "the engine", sizeof *w);
+    json_memory_install();
     pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->large, NULL);
     w->flags = flags;
     w->host = host;
     w->created_s = (int64_t)time(NULL);
@@ -210,6 +218,7 @@ hearth_status worker_run(const worker_flags *flags, const worker_host *host, hea
 out:
     setup_undo(w);
     secrets_deinit(&s);
+    pthread_cond_destroy(&w->large);
     pthread_mutex_destroy(&w->lock);
     mem_free(w);
     return status;

@@ -22,6 +22,7 @@ typedef struct worker_host {
     bool (*is_urgent)(void);        /* and is not to wait for running requests */
     void (*wait)(void);             /* until interrupted */
     void (*tell)(const char *line); /* one line of standard output, flushed */
+    void (*abandon)(void);          /* ends the process at once, for a request that does not end */
 } worker_host;
 
 /* Runs until it is interrupted (OK), or fails. */

@@ -3,17 +3,17 @@
  * engine.h - one model for many requests at once.
  *
  * What     An engine owns the keys and values of all its requests, in pages of 64 positions, and
- * one thread that runs the passes. Requests join and leave at every pass: those that write go
- *          first, the rest of the pass reads prompts, shared between clients. What two requests
- * have in common at their start is stored and computed once, while they run and afterwards. Bits
- * What a request gives depends on the model, its tokens, its options and its seed: not on the other
- * requests, on what was cached, nor on how its prompt was cut into passes. Memory   All of it is
- * taken at open, as hearth_engine_plan says, but for what a request brings (its tokens, its
- * sampler, its queue of events), which submit takes. Threads  An engine is thread-safe: any thread
- * may submit, embed and ask for statistics. A request has one consumer thread at a time (next,
- * free); cancel is for any thread. Order    free every request before or after close: a request
- * outlives its engine, and next tells ECANCELED then. Nothing else may be called with an engine
- * while or after it is closed.
+ *          one thread that runs the passes. Requests join and leave at every pass: those that write
+ *          go first, the rest of the pass reads prompts, shared between clients. What two requests
+ *          have in common at their start is stored and computed once, while they run and after.
+ * Bits     What a request gives depends on the model, its tokens, its options and its seed: not on
+ *          the other requests, on what was cached, nor on how its prompt was cut into passes.
+ * Memory   All of it is taken at open, as hearth_engine_plan says, but for what a request brings
+ *          (its tokens, its sampler, its queue of events), which submit takes.
+ * Threads  An engine is thread-safe: any thread may submit, embed and ask for statistics. A request
+ *          has one consumer thread at a time (next, free); cancel is for any thread.
+ * Order    Free every request before or after close: a request outlives its engine, and next tells
+ *          ECANCELED then. Nothing else may be called with an engine while or after it is closed.
  */
 #ifndef HEARTH_ENGINE_H
 #define HEARTH_ENGINE_H
@@ -47,17 +47,25 @@ typedef struct hearth_engine_options {
                              plenty. Told in the plan */
     bool
         no_prefix_cache; /* keep nothing of finished requests, share nothing between running ones */
-    const char *disk_dir;     /* NULL: no disk tier. A folder, made if it is absent, where pages of
-                                 finished prompts are kept for other runs; engines of several processes
-                                 may share it. Copied */
-    uint64_t disk_bytes;      /* most bytes in it; the least recently used pages leave. 0: 4 GiB */
-    bool no_drafts;           /* guess no tokens from the text so far. Never changes a result */
+    const char *disk_dir; /* NULL: no disk tier. A folder, made if it is absent, where pages of
+                             finished prompts are kept for other runs; engines of several processes
+                             may share it. Copied */
+    uint64_t disk_bytes;  /* most bytes in it; the least recently used pages leave. 0: 4 GiB */
+    bool no_drafts;       /* guess no tokens from the text so far. Never changes a result */
+    uint32_t draft_max;   /* tokens guessed at a time at most; more than 7 is 7, 0: none */
+    uint32_t draft_min;   /* fewer than that are not tried; at most 7 */
+    const hearth_model *draft_model; /* a smaller model of the same vocabulary that guesses where
+                                        the text so far tells nothing, or NULL. Never changes a
+                                        result. Must outlive the engine */
+    uint32_t draft_n_ctx;     /* longest text that it guesses for; 0, or more than the model's or
+                                 its own training context: that */
+    float draft_p_min;        /* 0 to 1: tokens that it holds less likely are not guessed */
     bool ignore_memory_limit; /* open although the plan says that it does not fit */
     hearth_log log; /* what went wrong beside requests: a damaged file, a full disk. Called from the
                        engine's threads, one at a time */
 } hearth_engine_options;
 
-/* n_queue 128, F16 cache, everything else 0. */
+/* n_queue 128, F16 cache, draft_max 7, draft_p_min 0.75, everything else 0. */
 HEARTH_API void hearth_engine_options_init(hearth_engine_options *options);
 
 /* What an engine takes, from the header alone. In `memory` n_ctx, n_batch, n_threads and all bytes
@@ -67,6 +75,7 @@ typedef struct hearth_engine_plan_result {
     uint32_t n_parallel;
     uint64_t n_pages; /* of the cache: cache_bytes in all */
     uint64_t page_bytes;
+    uint64_t draft_bytes; /* of total_bytes what the draft model takes: weights, cache, compute */
 } hearth_engine_plan_result;
 
 /* options may be NULL. Touches nothing; works at every scope. EINVAL for options out of their
@@ -76,12 +85,13 @@ HEARTH_API hearth_status hearth_engine_plan(const hearth_model *model,
                                             hearth_engine_plan_result *out, hearth_error *err);
 
 /* The model must outlive the engine. ENOFIT before anything is allocated if the plan does not fit
- * in free memory. A disk tier that cannot be used (no right to write) is EIO. */
+ * in free memory. A disk tier that cannot be used (no right to write) is EIO, a draft model with
+ * another vocabulary EMISMATCH. */
 HEARTH_API hearth_status hearth_engine_open(hearth_engine **out, const hearth_model *model,
                                             const hearth_engine_options *options,
                                             hearth_error *err);
-/* Cancels every request, waits for the pass under way (at most one layer's work) and for pages that
- * are being written to disk. NULL is fine. */
+/* Cancels every request, waits for the pass under way (at most one layer's work) and for what the
+ * disk tier has still to write. NULL is fine. */
 HEARTH_API void hearth_engine_close(hearth_engine *engine);
 
 HEARTH_API const hearth_model *hearth_engine_model(const hearth_engine *engine);
@@ -116,6 +126,7 @@ typedef struct hearth_request_options {
                                  first n_keep tokens, read the rest again at its new positions and go on;
                                  else that is HEARTH_FINISH_CONTEXT */
     uint32_t n_keep;
+    uint32_t n_discard; /* tokens that a shift forgets, at least one is left; 0: half */
     double max_time_ms; /* since submit; 0: none. Ends with HEARTH_FINISH_LIMIT and `timed_out` */
     uint64_t client;    /* who asks: passes and places are shared fairly between different keys */
 } hearth_request_options;
@@ -163,12 +174,14 @@ typedef struct hearth_request_event {
     size_t n_prompt_done; /* of them read or taken from the cache */
     size_t n_cached;      /* of them taken from the cache: at most n_prompt - 1 */
     size_t n_generated;   /* tokens chosen, the one that ends the answer included */
-    size_t n_drafted;     /* tokens guessed from the text so far, and those that were right */
+    size_t n_drafted;     /* tokens guessed, and those that were right */
     size_t n_draft_accepted;
-    size_t n_shifted;   /* tokens forgotten by context shifts */
-    size_t n_reread;    /* tokens read a second time: after a shift, or after the request had to
-                           give its pages to others for a while */
-    double queue_ms;    /* waiting for a place */
+    size_t n_shifted; /* tokens forgotten by context shifts */
+    size_t n_reread;  /* tokens read a second time: after a shift, or after the request had to
+                         give its pages to others for a while */
+    uint64_t
+        n_passes;    /* of the engine since it was submitted: what it waited for and took part in */
+    double queue_ms; /* waiting for a place */
     double prompt_ms;   /* from there to the first token */
     double generate_ms; /* from the first token on */
 } hearth_request_event;
@@ -225,6 +238,25 @@ HEARTH_API hearth_status hearth_engine_load(hearth_engine *engine, const char *p
  * is in disk_dir stays there. */
 HEARTH_API hearth_status hearth_engine_forget(hearth_engine *engine, const hearth_text *text,
                                               hearth_error *err);
+
+/* ---- memory ---- */
+
+typedef enum hearth_trim_level {
+    HEARTH_TRIM_CACHE = 0, /* what is kept of finished texts and is in no request's use */
+    HEARTH_TRIM_WEIGHTS =
+        1 /* that, and the weights' pages, which are read again as they are used */
+} hearth_trim_level;
+
+typedef struct hearth_trim_counts {
+    uint64_t cache_bytes;  /* given back to the system */
+    uint64_t weight_bytes; /* of mapped files, let go of */
+} hearth_trim_counts;
+
+/* Gives memory back because other programs need it. What it was for comes back when it is needed,
+ * so that the plan is no promise until then. Answers are the same. Texts that have still to be
+ * written to disk stay. Between two passes; any thread. */
+HEARTH_API hearth_status hearth_engine_trim(hearth_engine *engine, hearth_trim_level level,
+                                            hearth_trim_counts *out, hearth_error *err);
 
 /* ---- embeddings ---- */
 
@@ -284,9 +316,11 @@ typedef struct hearth_engine_stats {
     uint64_t n_refused; /* EBUSY */
     uint64_t n_passes;
     uint64_t n_pass_tokens;   /* tokens that went through a pass: read and written */
+    uint64_t n_pass_requests; /* requests that took part in a pass, over all passes */
     uint64_t n_prompt_tokens; /* prompt tokens read */
     uint64_t n_cached_tokens; /* prompt tokens that did not have to be read */
     uint64_t n_generated_tokens;
+    uint64_t n_drafts; /* times that tokens were guessed */
     uint64_t n_drafted_tokens;
     uint64_t n_draft_accepted_tokens;
     uint64_t n_reread_tokens; /* see hearth_request_event */
@@ -299,7 +333,8 @@ typedef struct hearth_engine_stats {
     uint64_t disk_bytes;
     uint64_t n_disk_read; /* pages */
     uint64_t n_disk_written;
-    uint64_t n_disk_dropped; /* not written: the disk was full or slower than the engine */
+    uint64_t
+        n_disk_dropped; /* not written: the disk was full, or they had to leave before their turn */
     uint64_t n_disk_damaged;
 } hearth_engine_stats;
 

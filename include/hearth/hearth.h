@@ -4,8 +4,9 @@
  *
  * A model is opened (model.h), a session runs it (session.h), a sampler chooses tokens (sampler.h),
  * a generation ties them into a stream of text (generate.h), an engine serves many at once
- * (engine.h). The library keeps no global state that
- * a caller can see, never prints, never ends the process and reports every failure (status.h).
+ * (engine.h), and a chat answers conversations with tools (answer.h). The library keeps no global
+ * state that a caller can see, never prints, never ends the process and reports every failure
+ * (status.h).
  */
 #ifndef HEARTH_HEARTH_H
 #define HEARTH_HEARTH_H
@@ -22,6 +23,7 @@
 #include <hearth/machine.h>
 #include <hearth/chat.h>
 #include <hearth/tools.h>
+#include <hearth/answer.h>
 
 #define HEARTH_VERSION "0.1.0"
 

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <hearth/status.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -35,6 +37,11 @@ typedef struct hearth_progress {
     bool (*fn)(void *user, uint64_t done, uint64_t total);
     void *user;
 } hearth_progress;
+
+/* Watches the calls of this thread that take no progress of their own and may have a long text to
+ * go through: tokenizing, detokenizing, chat templates. Such a call asks the watch every few
+ * milliseconds, with 0 of 0. The watch is borrowed until another one is set; NULL: none. */
+HEARTH_API void hearth_watch_thread(const hearth_progress *watch);
 
 #ifdef __cplusplus
 }

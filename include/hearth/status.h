@@ -4,9 +4,9 @@
  *
  * What     A pinned set of codes and a caller-owned error record.
  * Threads  Everything here is immutable or the caller's own.
- * Rules    Functions that can fail return a hearth_status and take a hearth_error *err last; err
- * may be NULL. On success err is left untouched. The message is one line, names the offending value
- * and says what to do about it.
+ * Rules    Functions that can fail return a hearth_status and take a hearth_error *err last, which
+ *          may be NULL. On success err is left untouched. The message is one line, names the
+ *          offending value and says what to do about it.
  */
 #ifndef HEARTH_STATUS_H
 #define HEARTH_STATUS_H

@@ -15,10 +15,11 @@
  *          [TOOL_CALLS], ...), as hearth_chat_format_wants_special says; the model's end tokens may
  *          be there or not. Any bytes are fine, cut anywhere: the events' texts, joined by kind,
  *          are the same for every way of cutting.
- * Errors   Only ENOMEM, and EINVAL for what the caller said. What the model wrote is never an
- * error. Threads  Styles and formats are immutable: any thread. A parser: one thread at a time. A
- * format must outlive its parsers, a style its formats. Ownership Strings given out are borrowed,
- * unless an `out` parameter is told to be freed with hearth_free.
+ * Errors   Only ENOMEM, and EINVAL for what the caller said. What the model wrote is never one.
+ * Threads  Styles and formats are immutable: any thread. A parser: one thread at a time. A format
+ *          must outlive its parsers, a style its formats.
+ * Owners   Strings given out are borrowed, unless an `out` parameter is told to be freed with
+ *          hearth_free.
  */
 #ifndef HEARTH_TOOLS_H
 #define HEARTH_TOOLS_H

@@ -4,7 +4,7 @@
  *
  * Every allocation of the library goes through these, so that tests can make the Nth one fail and
  * no size is multiplied unchecked. All return NULL on failure or overflow; mem_free(NULL) is fine.
- * A request for 0 bytes gives a valid pointer.
+ * A request for 0 bytes gives a valid pointer. jansson has a door of its own: see json.h.
  */
 #ifndef HEARTH_BASE_MEM_H
 #define HEARTH_BASE_MEM_H

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/utf8.h"
@@ -247,7 +248,7 @@ static void take_event(message *m, const hearth_chat_event *e)
 static char *message_text(message *m)
 {
     bool calls = json_array_size(m->calls) > 0;
-    char *dumped = NULL, *text = NULL;
+    char *text = NULL;
     json_t *root = json_pack("{s:s}", "role", "assistant");
     json_t *content = m->content.n == 0 && calls ? json_null() : text_json(&m->content);
     m->failed |= json_object_set_new(root, "content", content) != 0;
@@ -256,14 +257,8 @@ static char *message_text(message *m)
     if (calls)
         m->failed |= json_object_set(root, "tool_calls", m->calls) != 0;
     if (!m->failed)
-        dumped = json_dumps(root, JSON_COMPACT);
+        text = json_to_text(root, JSON_COMPACT);
     json_decref(root);
-    if (dumped) {
-        void (*release)(void *);
-        text = mem_dup(dumped, strlen(dumped));
-        json_get_alloc_funcs(NULL, &release);
-        release(dumped);
-    }
     return text;
 }
 

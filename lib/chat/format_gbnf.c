@@ -14,6 +14,7 @@
 
 #include <hearth/grammar.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/utf8.h"
@@ -179,14 +180,14 @@ static bool embed(gbnf *g, const char *name, const char *text)
 static char *schema_text(const json_t *schema, const json_t *root)
 {
     static const char *const places[] = {"$defs", "definitions"};
-    json_t *copy = schema ? json_copy((json_t *)schema) : json_pack("{s:s}", "type", "object");
+    json_t *copy = schema ? json_dup(schema) : json_pack("{s:s}", "type", "object");
     bool ok = copy != NULL;
     for (size_t i = 0; ok && i < 2; i++) {
         json_t *defined = json_object_get(root, places[i]);
         if (defined && !json_object_get(copy, places[i]))
             ok = json_object_set(copy, places[i], defined) == 0;
     }
-    char *text = ok ? json_dumps(copy, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *text = ok ? json_to_text(copy, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     json_decref(copy);
     return text;
 }
@@ -194,7 +195,6 @@ static char *schema_text(const json_t *schema, const json_t *root)
 hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const json_t *root,
                           hearth_error *err)
 {
-    void (*release)(void *);
     hearth_grammar *grammar = NULL;
     hearth_status status = HEARTH_OK;
     char *text = schema_text(schema, root);
@@ -204,7 +204,6 @@ hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const
     g->failed = g->failed || !embed(g, name, hearth_grammar_to_gbnf(grammar));
 out:
     hearth_grammar_unref(grammar);
-    json_get_alloc_funcs(NULL, &release);
-    release(text);
+    mem_free(text);
     return status;
 }

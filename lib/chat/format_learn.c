@@ -14,8 +14,7 @@
 
 #include <string.h>
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "chat/format_probe.h"
@@ -306,7 +305,7 @@ static void take_marks(learner *l, span a, span b, span c)
 }
 
 /* The JSON value in s that begins before `at` and ends behind it; borrowed bounds. */
-static json_t *json_around(span s, const char *at, span *bounds)
+static json_t *json_around(learner *l, span s, const char *at, span *bounds)
 {
     for (const char *from = s.text; from <= at; from++) {
         json_error_t error;
@@ -318,6 +317,7 @@ static json_t *json_around(span s, const char *at, span *bounds)
             *bounds = (span){from, (size_t)error.position};
             return value;
         }
+        l->failed |= value == NULL && json_out_of_memory(&error);
         json_decref(value);
     }
     return NULL;
@@ -364,7 +364,7 @@ static void take_json(learner *l, span t, json_t *value, span bounds)
     }
     l->shape.kind = TOOL_KIND_JSON;
     second = find(after, PROBE_NAME_2);
-    value_2 = second ? json_around(after, second, &bounds_2) : NULL;
+    value_2 = second ? json_around(l, after, second, &bounds_2) : NULL;
     if (value_2)
         take_marks(l, span_of(t.text, bounds.text), span_of(after.text, bounds_2.text),
                    span_of(bounds_2.text + bounds_2.n, end));
@@ -378,7 +378,7 @@ static bool take_named_json(learner *l, span t, const char *name, size_t n_name)
 {
     const char *key = find(span_of(name, t.text + t.n), PROBE_KEY_1), *end = t.text + t.n;
     span bounds, bounds_2, none = {NULL, 0};
-    json_t *value = key ? json_around(span_of(name + n_name, end), key, &bounds) : NULL;
+    json_t *value = key ? json_around(l, span_of(name + n_name, end), key, &bounds) : NULL;
     if (!value)
         return false;
     json_decref(value);
@@ -392,7 +392,7 @@ static bool take_named_json(learner *l, span t, const char *name, size_t n_name)
     l->shape.name_close = keep(l, close);
     const char *second = find(after, l->shape.id_is_name ? PROBE_ID_2 : PROBE_NAME_2);
     const char *key_2 = second ? find(span_of(second, end), PROBE_KEY_4) : NULL;
-    value = key_2 ? json_around(span_of(second, end), key_2, &bounds_2) : NULL;
+    value = key_2 ? json_around(l, span_of(second, end), key_2, &bounds_2) : NULL;
     span a = span_of(t.text, name);
     if (value)
         take_marks(l, a, span_of(after.text, second), span_of(bounds_2.text + bounds_2.n, end));
@@ -492,7 +492,7 @@ static bool take_calls(learner *l, const char *tail)
     }
     if (!name)
         return false;
-    json_t *value = json_around(t, name, &bounds);
+    json_t *value = json_around(l, t, name, &bounds);
     if (value) {
         take_json(l, t, value, bounds);
         json_decref(value);

@@ -10,20 +10,15 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "chat/format.h"
 #include "chat/tool_json.h"
 
-/* Text from jansson's heap as an appended piece. */
 static bool put_json(buf *b, const json_t *value)
 {
-    void (*release)(void *);
-    char *text = json_dumps(value, JSON_ENCODE_ANY);
-    bool ok = text && buf_append_text(b, text);
-    json_get_alloc_funcs(NULL, &release);
-    release(text);
-    return ok;
+    return json_write(b, value, JSON_ENCODE_ANY);
 }
 
 static bool put_object(buf *b, const tool_shape *s, const char *name, const json_t *args)
@@ -109,7 +104,9 @@ static hearth_status set_args(json_t *function, bool text, hearth_error *err)
     if (!args || (is_text && json_string_length(args) == 0)) {
         other = text ? json_string("{}") : json_object();
     } else if (is_text) {
-        other = json_loadb(json_string_value(args), json_string_length(args), JSON_ALLOW_NUL, NULL);
+        if (json_read(&other, json_string_value(args), json_string_length(args), JSON_ALLOW_NUL,
+                      "arguments", NULL) == HEARTH_ENOMEM)
+            return error_no_memory(err, "a call's arguments", json_string_length(args));
         if (!json_is_object(other)) {
             json_decref(other);
             FAIL(err, EINVAL, "messages",
@@ -249,12 +246,12 @@ static hearth_status prepare(const hearth_chat_style *style, json_t *root, heart
 hearth_status hearth_chat_style_prepare(const hearth_chat_style *style, const char *context,
                                         size_t n_context, char **out, hearth_error *err)
 {
-    json_error_t error;
     buf b;
-    json_t *root = json_loadb(context, n_context, JSON_ALLOW_NUL, &error);
+    json_t *root;
+    TRY(json_read(&root, context, n_context, JSON_ALLOW_NUL, "context", err));
     if (!json_is_object(root)) {
         json_decref(root);
-        FAIL(err, EINVAL, "context", "the context is no JSON object: %s", error.text);
+        FAIL(err, EINVAL, "context", "the context is JSON, but no object");
     }
     hearth_status status = prepare(style, root, err);
     buf_init(&b, 0);

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
 
@@ -38,48 +37,66 @@ static json_t *make_tool(const char *name)
                      PROBE_KEY_1);
 }
 
-static json_t *make_answer(const probe *p)
+/* The rest of a context is made where one part is lacking; *ok tells. */
+static void set(bool *ok, json_t *object, const char *key, json_t *value)
+{
+    *ok &= json_object_set_new(object, key, value) == 0;
+}
+
+static json_t *make_answer(const probe *p, bool *ok)
 {
     json_t *answer = json_pack("{s:s}", "role", "assistant");
-    json_object_set_new(answer, "content",
-                        p->content        ? json_string(PROBE_CONTENT)
-                        : p->null_content ? json_null()
-                                          : json_string(""));
+    set(ok, answer, "content",
+        p->content        ? json_string(PROBE_CONTENT)
+        : p->null_content ? json_null()
+                          : json_string(""));
     if (p->reasoning) {
-        json_object_set_new(answer, "reasoning_content", json_string(PROBE_REASON));
-        json_object_set_new(answer, "reasoning", json_string(PROBE_REASON));
-        json_object_set_new(answer, "thinking", json_string(PROBE_REASON));
+        set(ok, answer, "reasoning_content", json_string(PROBE_REASON));
+        set(ok, answer, "reasoning", json_string(PROBE_REASON));
+        set(ok, answer, "thinking", json_string(PROBE_REASON));
     }
     if (p->n_calls > 0) {
         json_t *calls = json_array();
         for (int i = 0; i < p->n_calls; i++)
-            json_array_append_new(calls, make_call(i, p->args_text));
-        json_object_set_new(answer, "tool_calls", calls);
+            *ok &= json_array_append_new(calls, make_call(i, p->args_text)) == 0;
+        set(ok, answer, "tool_calls", calls);
     }
     return answer;
 }
 
+/* NULL: out of memory. */
 static json_t *make_context(const probe *p)
 {
-    json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", PROBE_USER);
+    bool ok = true;
+    json_t *root = json_object(), *messages = json_array(), *tools = json_array();
     if (p->system)
-        json_array_insert_new(messages, 0,
-                              json_pack("{s:s, s:s}", "role", "system", "content", "Be brief."));
+        ok &= json_array_append_new(
+                  messages, json_pack("{s:s, s:s}", "role", "system", "content", "Be brief.")) == 0;
+    ok &= json_array_append_new(
+              messages, json_pack("{s:s, s:s}", "role", "user", "content", PROBE_USER)) == 0;
     if (!p->no_answer)
-        json_array_append_new(messages, make_answer(p));
+        ok &= json_array_append_new(messages, make_answer(p, &ok)) == 0;
     if (p->result)
-        json_array_append_new(messages, json_pack("{s:s, s:s, s:s, s:s}", "role", "tool", "name",
-                                                  PROBE_NAME_1, "tool_call_id", PROBE_ID_1,
-                                                  "content", PROBE_RESULT));
-    json_t *root =
-        json_pack("{s:o, s:[o, o], s:b, s:s, s:s}", "messages", messages, "tools",
-                  make_tool(PROBE_NAME_1), make_tool(PROBE_NAME_2), "add_generation_prompt",
-                  p->no_answer, "bos_token", "", "eos_token", PROBE_EOS);
+        ok &= json_array_append_new(messages, json_pack("{s:s, s:s, s:s, s:s}", "role", "tool",
+                                                        "name", PROBE_NAME_1, "tool_call_id",
+                                                        PROBE_ID_1, "content", PROBE_RESULT)) == 0;
+    ok &= json_array_append_new(tools, make_tool(PROBE_NAME_1)) == 0;
+    ok &= json_array_append_new(tools, make_tool(PROBE_NAME_2)) == 0;
+    set(&ok, root, "messages", messages);
     if (p->no_tools)
-        json_object_del(root, "tools");
+        json_decref(tools);
+    else
+        set(&ok, root, "tools", tools);
+    set(&ok, root, "add_generation_prompt", json_boolean(p->no_answer));
+    set(&ok, root, "bos_token", json_string(""));
+    set(&ok, root, "eos_token", json_string(PROBE_EOS));
     if (p->thinking) {
-        json_object_set_new(root, "enable_thinking", json_true());
-        json_object_set_new(root, "thinking", json_true());
+        set(&ok, root, "enable_thinking", json_true());
+        set(&ok, root, "thinking", json_true());
+    }
+    if (!ok) {
+        json_decref(root);
+        return NULL;
     }
     return root;
 }
@@ -99,18 +116,16 @@ hearth_status probe_render(const hearth_chat_template *t, const probe *p, char *
     char *text = NULL;
     size_t n = 0;
     json_t *context = make_context(p);
-    char *json = context ? json_dumps(context, JSON_COMPACT) : NULL;
-    void (*release)(void *);
+    char *json = json_to_text(context, JSON_COMPACT);
     *tail = NULL;
     json_decref(context);
-    json_get_alloc_funcs(NULL, &release);
     if (!json)
         return error_no_memory(err, "a conversation to learn from", 0);
     hearth_chat_render_options_init(&options);
     options.now = 1700000000;
     hearth_status status =
         hearth_chat_template_render(t, json, strlen(json), &options, &text, &n, NULL);
-    release(json);
+    mem_free(json);
     if (status == HEARTH_ENOMEM)
         return error_no_memory(err, "a conversation to learn from", n);
     if (status != HEARTH_OK)

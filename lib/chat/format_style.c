@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "chat/format.h"
@@ -82,7 +83,6 @@ hearth_status hearth_chat_style_describe(const hearth_chat_style *style, char **
                                          hearth_error *err)
 {
     const tool_shape *s = &style->shape;
-    void (*release)(void *);
     json_t *root =
         json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "calls",
                   hearth_chat_style_calls(style), "native_tools", style->native_tools,
@@ -90,19 +90,17 @@ hearth_status hearth_chat_style_describe(const hearth_chat_style *style, char **
                   "arguments_as_text", style->args_text, "one_call", s->one_call, "reasoning",
                   !s->guessed_think && (s->think_close[0] != '\0' || s->kind == TOOL_KIND_HARMONY),
                   "bare", s->bare, "recipient", s->recipient);
+    bool ok = true;
 #define TOOL_SHAPE_FIELD(mark)                                                                     \
     if (s->mark[0] != '\0')                                                                        \
-        json_object_set_new(root, #mark, json_string(s->mark));
+        ok &= json_object_set_new(root, #mark, json_string(s->mark)) == 0;
     TOOL_SHAPE_MARKS(TOOL_SHAPE_FIELD)
 #undef TOOL_SHAPE_FIELD
     for (int i = 0; i < 2; i++)
         if (style->stops[i])
-            json_object_set_new(root, i == 0 ? "stop" : "stop_of_calls",
-                                json_string(style->stops[i]));
-    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+            ok &= json_object_set_new(root, i == 0 ? "stop" : "stop_of_calls",
+                                      json_string(style->stops[i])) == 0;
+    *out = ok ? json_to_text(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
-    *out = text ? mem_dup(text, strlen(text)) : NULL;
-    json_get_alloc_funcs(NULL, &release);
-    release(text);
     return *out ? HEARTH_OK : error_no_memory(err, "a description", 0);
 }

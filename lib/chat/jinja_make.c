@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/watch.h"
 #include "chat/jinja_run.h"
 
 enum { FEW = 8 }; /* entries of a dict that are searched without a table */
@@ -29,6 +30,8 @@ hearth_status jinja_spend(jinja_run *r, uint64_t steps)
         return jinja_fail(r, "the template takes more than %llu steps; it may never end",
                           (unsigned long long)r->max_steps);
     r->steps_left -= steps;
+    if (!watch_go_on(steps))
+        return watch_end(r->err);
     return HEARTH_OK;
 }
 

@@ -5,10 +5,10 @@
  */
 #include <hearth/chat.h>
 
-#include <jansson.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "chat/jinja_run.h"
 
@@ -110,14 +110,9 @@ static hearth_status from_json(jinja_run *r, const json_t *json, jinja_value *ou
 
 static hearth_status read_context(jinja_run *r, const char *text, size_t n)
 {
-    json_error_t error;
     jinja_value context;
-    json_t *json = json_loadb(text, n, JSON_ALLOW_NUL, &error);
-    if (json == NULL && json_error_code(&error) == json_error_out_of_memory)
-        return error_no_memory(r->err, "a conversation", n);
-    if (json == NULL)
-        FAIL(r->err, EINVAL, "conversation", "the JSON is wrong at line %d, column %d: %s",
-             error.line, error.column, error.text);
+    json_t *json;
+    TRY(json_read(&json, text, n, JSON_ALLOW_NUL, "conversation", r->err));
     hearth_status status = HEARTH_OK;
     if (!json_is_object(json))
         status = error_set(r->err, HEARTH_EINVAL, "conversation",

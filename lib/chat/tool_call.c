@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/utf8.h"
 #include "chat/tool_parser.h"
 
@@ -146,8 +147,11 @@ static step read_json(hearth_chat_parser *p, buf *out, bool *bad)
 static bool decode(buf *to, const buf *json)
 {
     bool ok = true;
-    json_t *value = json_loadb(json->data, json->n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *value;
     buf_clear(to);
+    if (json_read(&value, json->data, json->n, JSON_DECODE_ANY | JSON_ALLOW_NUL, "value", NULL) ==
+        HEARTH_ENOMEM)
+        return false;
     if (json_is_string(value))
         ok = buf_append(to, json_string_value(value), json_string_length(value));
     else if (json->n > 0 && json->data[0] != '"')

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
 
@@ -40,13 +41,10 @@ static hearth_status read_tool(tool_entry *entry, json_t *tool, size_t i, hearth
 hearth_status tool_list_open(tool_list *list, const char *json, size_t n, hearth_error *err)
 {
     hearth_status status = HEARTH_OK;
-    json_error_t error;
     *list = (tool_list){0};
     if (json == NULL)
         return HEARTH_OK;
-    list->root = json_loadb(json, n, 0, &error);
-    if (!list->root)
-        FAIL(err, EINVAL, "tools", "tools: no JSON: %s", error.text);
+    TRY(json_read(&list->root, json, n, 0, "tools", err));
     size_t n_tools = json_array_size(list->root);
     if (!json_is_array(list->root) || n_tools > TOOL_LIST_MAX)
         FAIL_OUT(err, EINVAL, "tools", "tools: must be an array of at most %d tools",

@@ -18,7 +18,8 @@ static size_t find_end(const int32_t *tokens, size_t n)
     return n;
 }
 
-size_t draft_guess(draft *d, const int32_t *tokens, size_t n, size_t most, int32_t *out)
+size_t draft_guess(draft *d, const int32_t *tokens, size_t n, size_t least, size_t most,
+                   int32_t *out)
 {
     if (d->length == 0)
         d->length = FIRST_LENGTH;
@@ -26,9 +27,10 @@ size_t draft_guess(draft *d, const int32_t *tokens, size_t n, size_t most, int32
         d->rest--;
         return 0;
     }
-    if (n <= N_GRAM || most == 0)
+    if (n <= N_GRAM)
         return 0;
-    size_t from = find_end(tokens, n), length = d->length < most ? d->length : most;
+    size_t from = find_end(tokens, n), length = d->length > least ? d->length : least;
+    length = length < most ? length : most;
     if (from == n)
         return 0;
     for (size_t i = 0; i < length; i++) /* past the end it goes round: out may lie there */

@@ -23,8 +23,10 @@ typedef struct draft {
     uint32_t rest;   /* tokens to go without a guess */
 } draft;
 
-/* Guesses at most `most` tokens after the n that are there, into out; how many. */
-size_t draft_guess(draft *d, const int32_t *tokens, size_t n, size_t most, int32_t *out);
+/* Guesses `least` to `most` tokens (0 < least <= most) after the n that are there, into out; how
+ * many, or 0. */
+size_t draft_guess(draft *d, const int32_t *tokens, size_t n, size_t least, size_t most,
+                   int32_t *out);
 
 /* n_right of n guesses were right. */
 void draft_learn(draft *d, size_t n, size_t n_right);

@@ -14,7 +14,10 @@
 #include "engine/options.h"
 #include "os/clock.h"
 
-enum { DEFAULT_FAIR = 32 };
+enum {
+    DEFAULT_FAIR = 32,
+    QUEUED_PART = 8 /* of the pages one in so many may be on its way to disk */
+};
 static const uint64_t default_disk_bytes = (uint64_t)4 << 30;
 
 /* ---- the thread ---- */
@@ -31,6 +34,41 @@ void engine_interrupt(hearth_engine *e)
 {
     atomic_store(&e->interrupted, true);
     engine_wake(e);
+}
+
+void engine_do(hearth_engine *e, engine_job *job, engine_job_fn *run)
+{
+    engine_job **link = &e->jobs;
+    *job = (engine_job){.run = run};
+    monitor_lock(&e->door);
+    while (*link)
+        link = &(*link)->next;
+    *link = job;
+    e->n_wakes++;
+    monitor_wake(&e->door);
+    while (!job->is_over)
+        monitor_wait(&e->door, -1);
+    monitor_unlock(&e->door);
+}
+
+/* Does some of a job that waits; true if there is more to do. */
+static bool do_jobs(hearth_engine *e)
+{
+    monitor_lock(&e->door);
+    engine_job *job = e->jobs;
+    monitor_unlock(&e->door);
+    if (job == NULL)
+        return false;
+    bool is_over = job->run(e, job);
+    monitor_lock(&e->door);
+    if (is_over) {
+        e->jobs = job->next;
+        job->is_over = true;
+        monitor_wake(&e->door);
+    }
+    bool more = e->jobs != NULL;
+    monitor_unlock(&e->door);
+    return more;
 }
 
 /* Everything new; false if the engine closes. */
@@ -93,7 +131,7 @@ static void show(hearth_engine *e)
         s->disk_bytes = counts.n_bytes;
         s->n_disk_read = counts.n_read;
         s->n_disk_written = counts.n_written;
-        s->n_disk_dropped = counts.n_dropped;
+        s->n_disk_dropped = counts.n_dropped + e->tree.n_lost;
         s->n_disk_damaged = counts.n_damaged;
     }
     monitor_lock(&e->door);
@@ -149,7 +187,7 @@ static void work(void *arg)
     uint64_t n_wakes;
     while (take_in(e, &n_wakes)) {
         engine_cache_take_written(e);
-        bool more = engine_do_jobs(e);
+        bool more = do_jobs(e);
         end_those_over(e);
         scheduler_admit(e);
         scheduler_make_pass(e);
@@ -197,6 +235,13 @@ static hearth_status allocate(hearth_engine *e, hearth_error *err)
     e->sequences = mem_calloc(n_parallel, sizeof *e->sequences);
     if (!e->running || !e->readers || !e->slots || !e->clients || !e->masked || !e->sequences)
         return error_no_memory(err, "an engine", n_clients * sizeof *e->clients);
+    if (e->options.draft_model) {
+        draft_model_options small = engine_draft_options(e->model, &e->options, plan);
+        e->tasks = mem_calloc(n_parallel, sizeof *e->tasks);
+        if (e->tasks == NULL)
+            return error_no_memory(err, "an engine", n_parallel * sizeof *e->tasks);
+        TRY(draft_model_open(&e->draft, &small, err));
+    }
     for (size_t i = 0; i < n_parallel; i++)
         TRY(sequence_init(&e->sequences[i], kv_n_pages(plan->memory.n_ctx), err));
     return HEARTH_OK;
@@ -212,10 +257,18 @@ static hearth_status open_store(hearth_engine *e, hearth_error *err)
     const hearth_engine_options *o = &e->options;
     if (o->disk_dir == NULL || o->no_prefix_cache)
         return HEARTH_OK;
+    uint32_t n_queue = e->pool.n_pages / QUEUED_PART;
+    size_t n_path = kv_n_pages(e->plan.memory.n_ctx) * KV_PAGE;
+    e->path = mem_alloc_array(n_path, sizeof *e->path);
+    if (e->path == NULL)
+        return error_no_memory(err, "the disk tier", n_path * sizeof *e->path);
     page_store_options options = {.folder = o->disk_dir,
                                   .max_bytes = o->disk_bytes ? o->disk_bytes : default_disk_bytes,
                                   .fingerprint = e->tree.roots[0].key,
                                   .page_bytes = e->pool.page_bytes,
+                                  .n_queue = n_queue < 1                  ? 1
+                                             : n_queue > PAGE_STORE_QUEUE ? PAGE_STORE_QUEUE
+                                                                          : n_queue,
                                   .log = o->log,
                                   .written = on_written,
                                   .user = e};
@@ -240,7 +293,8 @@ hearth_status hearth_engine_open(hearth_engine **out, const hearth_model *model,
     *out = NULL;
     hearth_engine_options_init(&options);
     TRY(options_take(&options, sizeof options, given, "hearth_engine_options", err));
-    if (model->scope != HEARTH_SCOPE_ALL)
+    if (model->scope != HEARTH_SCOPE_ALL ||
+        (options.draft_model && options.draft_model->scope != HEARTH_SCOPE_ALL))
         FAIL(err, EINVAL, "scope", "the model was opened without its weights; open it whole");
     TRY(engine_make_plan(model, &options, &plan, err));
     if (!plan.memory.fits && !options.ignore_memory_limit)
@@ -284,8 +338,10 @@ void hearth_engine_close(hearth_engine *e)
     engine_interrupt(e);
     thread_join(&e->thread);
     cancel_inbox(e);
+    engine_cache_store_rest(e);
     page_store_close(e->store);
     forward_close(e->f);
+    draft_model_close(e->draft);
     for (uint32_t i = 0; e->sequences && i < e->plan.n_parallel; i++)
         sequence_deinit(&e->sequences[i]);
     prefix_tree_deinit(&e->tree);
@@ -296,6 +352,8 @@ void hearth_engine_close(hearth_engine *e)
     mem_free(e->pass.sequences);
     mem_free(e->pass.mixes);
     mem_free(e->pass.parts);
+    mem_free(e->path);
+    mem_free(e->tasks);
     mem_free(e->running);
     mem_free(e->readers);
     mem_free(e->slots);

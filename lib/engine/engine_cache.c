@@ -80,7 +80,7 @@ static uint32_t read_page(hearth_engine *e, const hearth_request *r)
     if (page_store_read(e->store, prefix_tree_key(&e->tree, r->node, tokens), r->tokens,
                         r->n_past + KV_PAGE, page_pool_data(&e->pool, page))) {
         node = prefix_tree_add(&e->tree, r->node, tokens, KV_PAGE, page);
-        e->tree.nodes[node].stored = true;
+        prefix_tree_set_stored(&e->tree, node);
     }
     page_pool_unref(&e->pool, page);
     return node;
@@ -167,28 +167,50 @@ void engine_cache_commit(hearth_engine *e, hearth_request *r, size_t n)
         share_page(e, r, (uint32_t)i);
 }
 
-/* The whole pages of a text, its beginning first. What finds no room in the queue is tried again
- * when the text is next used. */
+/* ---- to disk ---- */
+
+/* As many of those that wait as the queue takes. */
+static void store_waiting(hearth_engine *e)
+{
+    uint32_t node;
+    while (page_store_has_room(e->store) &&
+           (node = prefix_tree_next_to_store(&e->tree)) != NO_PAGE) {
+        size_t n = prefix_tree_path(&e->tree, node, e->path);
+        if (!page_store_write(e->store, prefix_tree_node(&e->tree, node)->key, e->path, n, node,
+                              page_pool_data(&e->pool, node)))
+            return;
+        page_pool_ref(&e->pool, node);
+        prefix_tree_set_stored(&e->tree, node);
+    }
+}
+
+/* The whole pages of a text. */
 static void store_pages(hearth_engine *e, const hearth_request *r)
 {
-    for (uint32_t i = 0; i < r->n_past / KV_PAGE; i++) {
-        uint32_t page = r->pages->pages[i];
-        prefix_node *node = &e->tree.nodes[page];
-        if (node->stored)
-            continue;
-        if (!page_store_write(e->store, node->key, r->tokens, (size_t)(i + 1) * KV_PAGE, page,
-                              page_pool_data(&e->pool, page)))
-            return;
-        page_pool_ref(&e->pool, page);
-        node->stored = true;
-    }
+    for (uint32_t i = 0; i < r->n_past / KV_PAGE; i++)
+        prefix_tree_want_stored(&e->tree, r->pages->pages[i]);
+    store_waiting(e);
 }
 
 void engine_cache_take_written(hearth_engine *e)
 {
     uint32_t page;
-    while (e->store && (page = page_store_take_written(e->store)) != NO_PAGE)
+    bool any = false;
+    while (e->store && (page = page_store_take_written(e->store)) != NO_PAGE) {
         page_pool_unref(&e->pool, page);
+        any = true;
+    }
+    if (any)
+        store_waiting(e);
+}
+
+void engine_cache_store_rest(hearth_engine *e)
+{
+    if (e->store == NULL)
+        return;
+    store_waiting(e);
+    while (page_store_wait_written(e->store))
+        engine_cache_take_written(e);
 }
 
 void engine_cache_release(hearth_engine *e, hearth_request *r)
@@ -200,6 +222,8 @@ void engine_cache_release(hearth_engine *e, hearth_request *r)
         prefix_tree_add(&e->tree, r->node, r->tokens + whole * KV_PAGE, rest,
                         r->pages->pages[whole]);
     sequence_release(r->pages, &e->pool);
+    if (e->draft)
+        draft_model_leave(e->draft, r);
     r->n_past = 0;
     r->pooled.n = 0;
     r->node = r->root;

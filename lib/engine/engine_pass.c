@@ -21,9 +21,10 @@
 
 /* ---- ends ---- */
 
-static void count_times(hearth_request *r, uint64_t now)
+static void count_times(const hearth_engine *e, hearth_request *r, uint64_t now)
 {
     hearth_request_event *c = &r->counts;
+    c->n_passes = e->stats.n_passes - r->passes_before;
     if (r->admitted_ns == 0) {
         c->queue_ms = (double)(now - r->submitted_ns) / 1e6;
         return;
@@ -48,7 +49,7 @@ void engine_fail(hearth_engine *e, hearth_request *r, hearth_status status,
                  const hearth_error *error)
 {
     e->stats.n_failed++;
-    count_times(r, clock_now_ns());
+    count_times(e, r, clock_now_ns());
     request_end(r, status, error);
     leave(e, r);
 }
@@ -71,7 +72,7 @@ void engine_finish(hearth_engine *e, hearth_request *r, hearth_finish_reason rea
 {
     hearth_error error = {.code = HEARTH_OK};
     r->reason = reason;
-    count_times(r, clock_now_ns());
+    count_times(e, r, clock_now_ns());
     hearth_status status = push_rest(r, &error);
     if (status != HEARTH_OK) {
         engine_fail(e, r, status, &error);
@@ -152,7 +153,7 @@ static hearth_status write_token(hearth_engine *e, hearth_request *r, const floa
     r->first_ns = r->first_ns ? r->first_ns : now;
     r->counts.n_generated++;
     e->stats.n_generated_tokens++;
-    count_times(r, now);
+    count_times(e, r, now);
     queued_event *slot = request_slot(r, HEARTH_REQUEST_TOKEN);
     slot->event.token = token;
     slot->event.ends = hearth_token_ends_answer(e->model, token);
@@ -170,13 +171,16 @@ static hearth_status write_token(hearth_engine *e, hearth_request *r, const floa
     return HEARTH_OK;
 }
 
-/* Forgets the older half of what follows the first n_keep tokens. Keys are stored rotated, so what
- * stays is read again at its new positions. */
+/* Forgets the older half, or n_discard tokens, of what follows the first n_keep. Keys are stored
+ * rotated, so what stays is read again at its new positions. */
 static void shift_context(hearth_engine *e, hearth_request *r)
 {
-    size_t keep = r->options.n_keep, n = (r->n_tokens - keep) / 2;
+    size_t keep = r->options.n_keep, rest = r->n_tokens - keep;
+    size_t n = r->options.n_discard == 0     ? rest / 2
+               : r->options.n_discard < rest ? r->options.n_discard
+                                             : rest - 1;
     engine_cache_release(e, r);
-    memmove(r->tokens + keep, r->tokens + keep + n, (r->n_tokens - keep - n) * sizeof *r->tokens);
+    memmove(r->tokens + keep, r->tokens + keep + n, (rest - n) * sizeof *r->tokens);
     r->n_tokens -= n;
     r->n_read = r->n_tokens - 1;
     r->counts.n_shifted += n;
@@ -263,7 +267,7 @@ static void commit(hearth_engine *e)
         if (r->n_tokens == r->n_prompt && r->n_read > before)
             e->stats.n_prompt_tokens += r->n_read - before;
         if (r->options.prompt_progress && r->n_tokens == r->n_prompt) {
-            count_times(r, clock_now_ns());
+            count_times(e, r, clock_now_ns());
             request_push_progress(r);
         }
     }
@@ -294,7 +298,7 @@ static void answer_drafted(hearth_engine *e, const pass_part *part)
         engine_cache_commit(e, r, 1);
         scheduler_count(e, r, 1);
     }
-    draft_learn(&r->draft, part->n_drafted, n_right);
+    engine_guesses_checked(e, r, part->n_drafted, n_right);
 }
 
 /* Those whose last token went through get logits, as many at a time as one product takes. */
@@ -348,6 +352,9 @@ void engine_run_pass(hearth_engine *e)
         return;
     e->stats.n_passes++;
     e->stats.n_pass_tokens += p->n;
+    e->stats.n_pass_requests += p->n_parts;
+    for (size_t i = 0; i < p->n_parts; i++)
+        e->stats.n_drafts += p->parts[i].n_drafted > 0;
     if (status == HEARTH_OK && model_is_lost(e->model))
         status = error_set(&error, HEARTH_EIO, e->model->info.path,
                            "the model file '%s' became shorter while it was in use; copy it again "

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "engine/engine_state.h"
 #include "engine/options.h"
+#include "os/sysmem.h"
 
 enum {
     MAX_PARALLEL = 256,
@@ -24,6 +25,8 @@ void hearth_engine_options_init(hearth_engine_options *options)
 {
     *options = (hearth_engine_options){.struct_size = sizeof *options,
                                        .n_queue = DEFAULT_QUEUE,
+                                       .draft_max = DRAFT_MOST,
+                                       .draft_p_min = 0.75f,
                                        .cache_type_k = HEARTH_CACHE_F16,
                                        .cache_type_v = HEARTH_CACHE_F16};
 }
@@ -48,6 +51,13 @@ static hearth_status check_options(const hearth_engine_options *o, hearth_error 
     if (o->n_queue > MAX_QUEUE)
         FAIL(err, EINVAL, "n_queue", "a queue of %u is too long; %d is the most", o->n_queue,
              MAX_QUEUE);
+    if (o->draft_min > DRAFT_MOST || o->draft_min > o->draft_max)
+        FAIL(err, EINVAL, "draft_min",
+             "draft_min is %u and draft_max %u; it must be no more than that, and %d at most",
+             o->draft_min, o->draft_max, DRAFT_MOST);
+    if (!(o->draft_p_min >= 0.0f && o->draft_p_min <= 1.0f))
+        FAIL(err, EINVAL, "draft_p_min", "draft_p_min is %g; it must be from 0 to 1",
+             (double)o->draft_p_min);
     return HEARTH_OK;
 }
 
@@ -57,6 +67,25 @@ forward_options engine_forward_options(const hearth_model *model,
 {
     hearth_session_options s = session_options(options);
     return plan_forward_options(model, &s, &plan->memory);
+}
+
+draft_model_options engine_draft_options(const hearth_model *model, const hearth_engine_options *o,
+                                         const hearth_engine_plan_result *p)
+{
+    const hearth_model *small = o->draft_model;
+    uint32_t n_ctx = p->memory.n_ctx;
+    n_ctx = n_ctx < small->h.n_ctx_train ? n_ctx : small->h.n_ctx_train;
+    n_ctx = o->draft_n_ctx && o->draft_n_ctx < n_ctx ? o->draft_n_ctx : n_ctx;
+    return (draft_model_options){.model = small,
+                                 .target = model,
+                                 .n_ctx = n_ctx,
+                                 .n_batch = p->memory.n_batch,
+                                 .n_parallel = p->n_parallel,
+                                 .n_pages = p->n_pages,
+                                 .n_threads = p->memory.n_threads,
+                                 .type_k = o->cache_type_k,
+                                 .type_v = o->cache_type_v,
+                                 .p_min = o->draft_p_min};
 }
 
 static uint32_t choose_parallel(const hearth_engine_options *o, uint64_t n_pages)
@@ -94,6 +123,12 @@ static void count(const hearth_model *m, const hearth_engine_options *o, uint64_
     memory->compute_bytes = own_bytes(m, o, p);
     memory->total_bytes =
         memory->weight_bytes + memory->cache_bytes + memory->compute_bytes + memory->overhead_bytes;
+    p->draft_bytes = 0;
+    if (o->draft_model) {
+        draft_model_options small = engine_draft_options(m, o, p);
+        p->draft_bytes = draft_model_bytes(&small);
+        memory->total_bytes += p->draft_bytes;
+    }
     memory->fits = memory->total_bytes <= memory->available_bytes;
 }
 
@@ -104,7 +139,12 @@ static void choose_pages(const hearth_model *m, const hearth_engine_options *o, 
     if (!p->memory.fits)
         return;
     uint64_t spare = (p->memory.available_bytes - p->memory.total_bytes) / 4;
-    uint64_t more = spare / (p->page_bytes + sizeof(prefix_node));
+    uint64_t page_bytes = p->page_bytes + sizeof(prefix_node);
+    if (o->draft_model) {
+        draft_model_options small = engine_draft_options(m, o, p);
+        page_bytes += draft_model_page_bytes(&small);
+    }
+    uint64_t more = spare / page_bytes;
     uint64_t most = least * (MANY_CONTEXTS - 1);
     count(m, o, least + (more < most ? more : most), p);
     if (!p->memory.fits) /* more streams took more than the pages */
@@ -115,8 +155,14 @@ hearth_status engine_make_plan(const hearth_model *model, const hearth_engine_op
                                hearth_engine_plan_result *p, hearth_error *err)
 {
     hearth_session_options s = session_options(o);
+    uint64_t beside = 0;
     TRY(check_options(o, err));
-    TRY(plan_session(model, &s, &p->memory, err));
+    if (o->draft_model) {
+        TRY(draft_model_check(o->draft_model, model, err));
+        beside = plan_weight_bytes(o->draft_model) + plan_model_overhead(o->draft_model);
+    }
+    TRY(plan_session(model, &s, beside, &p->memory, err));
+    p->memory.available_bytes = sysmem_available();
     kv_layout layout;
     kv_layout_init(&layout, &model->h, (cache_type)o->cache_type_k, (cache_type)o->cache_type_v);
     p->page_bytes = layout.page_bytes;

@@ -5,8 +5,10 @@
  *   engine.c        open, close, submit, the thread's loop, statistics
  *   scheduler.c     who is admitted, and what goes into a pass
  *   engine_cache.c  which pages a request has: from the prefix tree, the disk, the pool
+ *   engine_draft.c  what may come next: guesses for those who write
  *   engine_pass.c   a pass and what follows from it: tokens, text, events, embeddings
  *   engine_text.c   the pages of one text: into a file, and back
+ *   engine_trim.c   memory given back under pressure
  *   engine_plan.c   memory
  *
  * Threads  Everything belongs to the engine's thread, but for what is under "door". No lock is held
@@ -15,6 +17,7 @@
 #ifndef HEARTH_ENGINE_ENGINE_STATE_H
 #define HEARTH_ENGINE_ENGINE_STATE_H
 
+#include "engine/draft_model.h"
 #include "engine/model.h"
 #include "engine/page_store.h"
 #include "engine/prefix_tree.h"
@@ -45,7 +48,15 @@ typedef struct pass {
     bool may_be_cut; /* one request alone reads: a new one need not wait for the end */
 } pass;
 
-typedef struct cache_job cache_job; /* engine_text.c */
+/* Something that another thread wants done between two passes. */
+typedef struct engine_job engine_job;
+typedef bool engine_job_fn(hearth_engine *e, engine_job *job); /* false: it is not over */
+
+struct engine_job {
+    engine_job *next;
+    engine_job_fn *run;
+    bool is_over; /* door */
+};
 
 struct hearth_engine {
     const hearth_model *model;
@@ -55,7 +66,10 @@ struct hearth_engine {
     forward *f;
     page_pool pool;
     prefix_tree tree;
-    page_store *store; /* NULL: no disk tier */
+    page_store *store;  /* NULL: no disk tier */
+    int32_t *path;      /* tokens of a page and of all before it, for that */
+    draft_model *draft; /* NULL: none */
+    draft_task *tasks;  /* [n_parallel], for it */
     request_list waiting;
     hearth_request **running; /* [n_parallel], NULL: a free place */
     sequence *sequences;      /* [n_parallel] */
@@ -76,7 +90,7 @@ struct hearth_engine {
     monitor door;
     request_list inbox; /* submitted, not seen by the thread yet */
     uint32_t n_waiting; /* those in the inbox included */
-    cache_job *jobs;    /* to be done between two passes, the first one first */
+    engine_job *jobs;   /* to be done between two passes, the first one first */
     uint64_t n_wakes;
     uint64_t next_id;
     hearth_engine_stats shown; /* as of the last pass */
@@ -87,6 +101,9 @@ struct hearth_engine {
 void engine_wake(hearth_engine *e);
 /* The same, and a pass that may be cut ends now. */
 void engine_interrupt(hearth_engine *e);
+
+/* Any other thread. Has the engine run the job, again and again until it is over. */
+void engine_do(hearth_engine *e, engine_job *job, engine_job_fn *run);
 
 /* Any thread. Puts a new request into the queue; EBUSY if it is full. The engine gets a reference
  * of its own. */
@@ -99,6 +116,10 @@ hearth_status engine_make_plan(const hearth_model *model, const hearth_engine_op
 forward_options engine_forward_options(const hearth_model *model,
                                        const hearth_engine_options *options,
                                        const hearth_engine_plan_result *plan);
+/* Of an engine with a draft model. */
+draft_model_options engine_draft_options(const hearth_model *model,
+                                         const hearth_engine_options *options,
+                                         const hearth_engine_plan_result *plan);
 
 /* ---- scheduler.c ---- */
 
@@ -113,10 +134,12 @@ void scheduler_count(hearth_engine *e, hearth_request *r, size_t n_tokens);
 /* It waits or runs no more; gives up the engine's reference. */
 void scheduler_remove(hearth_engine *e, hearth_request *r);
 
-/* ---- engine_text.c ---- */
+/* ---- engine_draft.c ---- */
 
-/* Does some of a job that waits; true if there is more to do. */
-bool engine_do_jobs(hearth_engine *e);
+/* Guesses for everyone who writes, as far as they pay. */
+void engine_guess(hearth_engine *e);
+/* n guesses of a request were checked and n_right were right. */
+void engine_guesses_checked(hearth_engine *e, hearth_request *r, size_t n, size_t n_right);
 
 /* ---- engine_cache.c ---- */
 
@@ -134,8 +157,10 @@ size_t engine_cache_reserve(hearth_engine *e, hearth_request *r, size_t n);
 void engine_cache_commit(hearth_engine *e, hearth_request *r, size_t n);
 /* Lets go of all pages. What is whole, and the end of the text, stays in the prefix cache. */
 void engine_cache_release(hearth_engine *e, hearth_request *r);
-/* Lets go of pages that are on disk now. */
+/* Lets go of pages that are on disk now, and sends there what had to wait. */
 void engine_cache_take_written(hearth_engine *e);
+/* Waits until all that is to be on disk is there; the thread has ended. */
+void engine_cache_store_rest(hearth_engine *e);
 /* Pages that can be had now, and how many a request of n tokens would take of them. */
 uint32_t engine_cache_n_available(const hearth_engine *e);
 uint32_t engine_cache_n_needed(const hearth_engine *e, const hearth_request *r);

@@ -19,15 +19,11 @@
  */
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "engine/engine_state.h"
-#include "os/file.h"
-#include "os/file_map.h"
+#include "engine/kv_file.h"
 
-enum { VERSION = 1, HEADER_BYTES = 40, HASH_BYTES = 8 };
 enum { MOST_PUT_BYTES = 16 << 20 }; /* between two passes */
-static const char magic[8] = {'H', 'E', 'A', 'R', 'T', 'H', 'T', 'X'};
 
 typedef struct text_header {
     char magic[8];
@@ -38,7 +34,12 @@ typedef struct text_header {
     uint64_t page_bytes;
 } text_header;
 
-_Static_assert(sizeof(text_header) == HEADER_BYTES, "the header has no padding");
+static const kv_file_kind kind = {.magic = {'H', 'E', 'A', 'R', 'T', 'H', 'T', 'X'},
+                                  .version = 1,
+                                  .header_bytes = sizeof(text_header),
+                                  .what = "a file of a text"};
+
+_Static_assert(sizeof(text_header) == 40, "the header has no padding");
 
 struct hearth_text {
     atomic_int references;
@@ -96,11 +97,8 @@ size_t hearth_text_n_tokens(const hearth_text *text)
 
 /* ---- jobs ---- */
 
-typedef enum job_kind { JOB_TAKE, JOB_PUT, JOB_LEAVE, JOB_FORGET } job_kind;
-
-struct cache_job {
-    cache_job *next;
-    job_kind kind;
+typedef struct text_job {
+    engine_job base; /* the first member: one is the other */
     const hearth_text *text;
     const file_map *map; /* PUT: the pages, */
     size_t offset;       /* which begin here */
@@ -109,44 +107,18 @@ struct cache_job {
     uint32_t *pages; /* with a reference to each, as to the pages before each */
     size_t n_pages;
     size_t n_done; /* tokens */
-    bool is_over;  /* door */
-};
+} text_job;
 
-static hearth_status job_init(cache_job *job, const hearth_text *text, hearth_error *err)
+static hearth_status job_init(text_job *job, const hearth_text *text, hearth_error *err)
 {
     size_t n = kv_n_pages(text->n_tokens);
-    *job = (cache_job){.text = text, .pages = mem_alloc_array(n + 1, sizeof *job->pages)};
+    *job = (text_job){.text = text, .pages = mem_alloc_array(n + 1, sizeof *job->pages)};
     return job->pages ? HEARTH_OK : error_no_memory(err, "a text's pages", n * sizeof *job->pages);
-}
-
-/* Has the engine do the job, and waits for it. */
-static void do_job(hearth_engine *e, cache_job *job, job_kind kind)
-{
-    cache_job **link = &e->jobs;
-    job->next = NULL;
-    job->kind = kind;
-    job->is_over = false;
-    monitor_lock(&e->door);
-    while (*link)
-        link = &(*link)->next;
-    *link = job;
-    e->n_wakes++;
-    monitor_wake(&e->door);
-    while (!job->is_over)
-        monitor_wait(&e->door, -1);
-    monitor_unlock(&e->door);
-}
-
-static void job_deinit(hearth_engine *e, cache_job *job)
-{
-    if (job->has_root)
-        do_job(e, job, JOB_LEAVE);
-    mem_free(job->pages);
 }
 
 /* ---- jobs, the engine's side ---- */
 
-static bool take_root(hearth_engine *e, cache_job *job)
+static bool take_root(hearth_engine *e, text_job *job)
 {
     if (!job->has_root)
         job->has_root = prefix_tree_take_root(&e->tree, job->text->root_key, &job->root);
@@ -155,20 +127,20 @@ static bool take_root(hearth_engine *e, cache_job *job)
     return job->has_root;
 }
 
-static void add_page(hearth_engine *e, cache_job *job, uint32_t node, size_t n_tokens)
+static void add_page(hearth_engine *e, text_job *job, uint32_t node, size_t n_tokens)
 {
     prefix_tree_use(&e->tree, node);
     job->pages[job->n_pages++] = job->node = node;
     job->n_done += n_tokens;
 }
 
-static size_t n_next(const cache_job *job)
+static size_t n_next(const text_job *job)
 {
     size_t n = job->text->n_tokens - job->n_done;
     return n < KV_PAGE ? n : KV_PAGE;
 }
 
-static void take(hearth_engine *e, cache_job *job)
+static void take_pages(hearth_engine *e, text_job *job)
 {
     const int32_t *tokens = job->text->tokens;
     size_t n = 0;
@@ -190,7 +162,7 @@ static void take(hearth_engine *e, cache_job *job)
 }
 
 /* A page from the file, with a reference; NO_PAGE if there is no room for it. */
-static uint32_t put_page(hearth_engine *e, const cache_job *job)
+static uint32_t put_page(hearth_engine *e, const text_job *job)
 {
     uint32_t page = engine_cache_take_page(e), node = NO_PAGE;
     if (page == NO_PAGE)
@@ -207,9 +179,16 @@ static uint32_t put_page(hearth_engine *e, const cache_job *job)
     return node;
 }
 
-/* False if there is more to be put, for which the next pass should not wait. */
-static bool put(hearth_engine *e, cache_job *job)
+static bool take(hearth_engine *e, engine_job *base)
 {
+    take_pages(e, (text_job *)base);
+    return true;
+}
+
+/* False if there is more to be put, for which the next pass should not wait. */
+static bool put(hearth_engine *e, engine_job *base)
+{
+    text_job *job = (text_job *)base;
     if (!take_root(e, job))
         return true;
     for (size_t n_put = 0; job->n_done < job->text->n_tokens;) {
@@ -231,60 +210,33 @@ static bool put(hearth_engine *e, cache_job *job)
     return true;
 }
 
-static void leave(hearth_engine *e, cache_job *job)
+static bool leave(hearth_engine *e, engine_job *base)
 {
+    text_job *job = (text_job *)base;
     for (size_t i = job->n_pages; i-- > 0;)
         page_pool_unref(&e->pool, job->pages[i]);
     if (job->has_root)
         prefix_tree_leave_root(&e->tree, job->root);
     job->has_root = false;
-}
-
-static void forget(hearth_engine *e, cache_job *job)
-{
-    take(e, job);
-    size_t n_pages = job->n_pages;
-    leave(e, job);
-    while (n_pages > 0 && prefix_tree_forget(&e->tree, job->pages[n_pages - 1]))
-        n_pages--;
-}
-
-/* False: it is not over. */
-static bool run(hearth_engine *e, cache_job *job)
-{
-    switch (job->kind) {
-    case JOB_TAKE:
-        take(e, job);
-        return true;
-    case JOB_PUT:
-        return put(e, job);
-    case JOB_LEAVE:
-        leave(e, job);
-        return true;
-    case JOB_FORGET:
-        forget(e, job);
-        return true;
-    }
     return true;
 }
 
-bool engine_do_jobs(hearth_engine *e)
+static bool forget(hearth_engine *e, engine_job *base)
 {
-    monitor_lock(&e->door);
-    cache_job *job = e->jobs;
-    monitor_unlock(&e->door);
-    if (job == NULL)
-        return false;
-    bool is_over = run(e, job);
-    monitor_lock(&e->door);
-    if (is_over) {
-        e->jobs = job->next;
-        job->is_over = true;
-        monitor_wake(&e->door);
-    }
-    bool more = e->jobs != NULL;
-    monitor_unlock(&e->door);
-    return more;
+    text_job *job = (text_job *)base;
+    take_pages(e, job);
+    size_t n_pages = job->n_pages;
+    leave(e, base);
+    while (n_pages > 0 && prefix_tree_forget(&e->tree, job->pages[n_pages - 1]))
+        n_pages--;
+    return true;
+}
+
+static void job_deinit(hearth_engine *e, text_job *job)
+{
+    if (job->has_root)
+        engine_do(e, &job->base, leave);
+    mem_free(job->pages);
 }
 
 /* ---- saving ---- */
@@ -299,50 +251,37 @@ static hearth_status check_engine(const hearth_engine *e, const char *path, hear
     return HEARTH_OK;
 }
 
-typedef struct hashed_writer {
-    file_writer *file;
-    uint64_t hash;
-} hashed_writer;
-
-static hearth_status write_hashed(hashed_writer *w, const void *bytes, size_t n, hearth_error *err)
-{
-    w->hash = hash_bytes(w->hash, bytes, n);
-    return file_writer_write(w->file, bytes, n, err);
-}
-
-static hearth_status write_text(const hearth_engine *e, const cache_job *job, hashed_writer *w,
+static hearth_status write_text(const hearth_engine *e, const text_job *job, kv_file_writer *w,
                                 hearth_error *err)
 {
-    text_header header = {.version = VERSION,
+    text_header header = {.version = kind.version,
                           .n_tokens = (uint32_t)job->n_done,
                           .fingerprint = e->tree.roots[0].key,
                           .root_key = job->text->root_key,
                           .page_bytes = e->pool.page_bytes};
-    memcpy(header.magic, magic, sizeof magic);
-    TRY(write_hashed(w, &header, sizeof header, err));
-    TRY(write_hashed(w, job->text->tokens, job->n_done * sizeof *job->text->tokens, err));
+    memcpy(header.magic, kind.magic, sizeof kind.magic);
+    TRY(kv_file_write(w, &header, sizeof header, err));
+    TRY(kv_file_write(w, job->text->tokens, job->n_done * sizeof *job->text->tokens, err));
     for (size_t i = 0; i < job->n_pages; i++)
-        TRY(write_hashed(w, page_pool_data(&e->pool, job->pages[i]), e->pool.page_bytes, err));
-    uint64_t hash = w->hash;
-    return file_writer_write(w->file, &hash, sizeof hash, err);
+        TRY(kv_file_write(w, page_pool_data(&e->pool, job->pages[i]), e->pool.page_bytes, err));
+    return HEARTH_OK;
 }
 
 hearth_status hearth_engine_save(hearth_engine *e, const hearth_text *text, const char *path,
                                  hearth_text_counts *out, hearth_error *err)
 {
     hearth_status status = HEARTH_OK;
-    hashed_writer w = {NULL, HASH_START};
-    cache_job job;
+    kv_file_writer w = {0};
+    text_job job;
     TRY(check_engine(e, path, err));
     TRY(job_init(&job, text, err));
-    do_job(e, &job, JOB_TAKE);
-    TRY_OUT(file_writer_open(&w.file, path, err));
+    engine_do(e, &job.base, take);
+    TRY_OUT(kv_file_create(&w, path, err));
     TRY_OUT(write_text(e, &job, &w, err));
     out->n_tokens = job.n_done;
-    out->n_bytes = file_writer_offset(w.file);
-    TRY_OUT(file_writer_commit(w.file, err));
+    TRY_OUT(kv_file_end(&w, &out->n_bytes, err));
 out:
-    file_writer_close(w.file);
+    kv_file_abandon(&w);
     job_deinit(e, &job);
     return status;
 }
@@ -352,12 +291,6 @@ out:
 static hearth_status check_header(const hearth_engine *e, const text_header *h, const char *path,
                                   hearth_error *err)
 {
-    if (memcmp(h->magic, magic, sizeof magic) != 0)
-        FAIL(err, EFORMAT, path, "'%s' is not a file of a text", path);
-    if (h->version != VERSION)
-        FAIL(err, EFORMAT, path,
-             "'%s' is a file of a text of version %u; this build reads version %d", path,
-             h->version, VERSION);
     if (h->fingerprint != e->tree.roots[0].key || h->page_bytes != e->pool.page_bytes)
         FAIL(err, EMISMATCH, path,
              "'%s' belongs to another model, context or cache type; load it where it was saved",
@@ -372,37 +305,20 @@ static hearth_status check_header(const hearth_engine *e, const text_header *h, 
 static hearth_status check_file(const hearth_engine *e, const file_map *map, const char *path,
                                 text_header *h, hearth_error *err)
 {
-    const uint8_t *data = file_map_data(map);
-    size_t n = file_map_size(map);
-    uint64_t hash;
-    if (n < HEADER_BYTES + HASH_BYTES)
-        FAIL(err, EFORMAT, path, "'%s' is not a file of a text: it has only %zu bytes", path, n);
-    memcpy(h, data, sizeof *h);
+    TRY(kv_file_header(&kind, map, path, h, err));
     TRY(check_header(e, h, path, err));
-    uint64_t expected = HEADER_BYTES + HASH_BYTES + h->n_tokens * sizeof(int32_t) +
-                        (uint64_t)kv_n_pages(h->n_tokens) * h->page_bytes;
-    memcpy(&hash, data + n - HASH_BYTES, sizeof hash);
-    if (n != expected || hash != hash_bytes(HASH_START, data, n - HASH_BYTES) ||
-        file_map_is_lost(map))
-        FAIL(err, EFORMAT, path, "the file '%s' is damaged; it cannot be used", path);
-    for (size_t i = 0; i < h->n_tokens; i++) {
-        int32_t token;
-        memcpy(&token, data + HEADER_BYTES + i * sizeof token, sizeof token);
-        if (token < 0 || (uint32_t)token >= e->model->h.n_vocab)
-            FAIL(err, EFORMAT, path, "the file '%s' holds token %d, outside the vocabulary", path,
-                 token);
-    }
-    return HEARTH_OK;
+    uint64_t n = h->n_tokens * sizeof(int32_t) + (uint64_t)kv_n_pages(h->n_tokens) * h->page_bytes;
+    return kv_file_check(&kind, map, path, n, h->n_tokens, e->model->h.n_vocab, err);
 }
 
 static hearth_status put_file(hearth_engine *e, const hearth_text *text, const file_map *map,
                               const char *path, hearth_text_counts *out, hearth_error *err)
 {
-    cache_job job;
+    text_job job;
     TRY(job_init(&job, text, err));
     job.map = map;
-    job.offset = HEADER_BYTES + text->n_tokens * sizeof *text->tokens;
-    do_job(e, &job, JOB_PUT);
+    job.offset = kind.header_bytes + text->n_tokens * sizeof *text->tokens;
+    engine_do(e, &job.base, put);
     out->n_tokens = job.n_done;
     out->n_bytes = file_map_size(map);
     job_deinit(e, &job);
@@ -421,7 +337,7 @@ hearth_status hearth_engine_load(hearth_engine *e, const char *path, hearth_text
     TRY(check_engine(e, path, err));
     TRY(file_map_open(&map, path, err));
     TRY_OUT(check_file(e, map, path, &h, err));
-    TRY_OUT(text_new(out, (const int32_t *)(file_map_data(map) + HEADER_BYTES), h.n_tokens,
+    TRY_OUT(text_new(out, (const int32_t *)(file_map_data(map) + kind.header_bytes), h.n_tokens,
                      h.root_key, err));
     TRY_OUT(put_file(e, *out, map, path, counts, err));
 out:
@@ -437,9 +353,9 @@ out:
 
 hearth_status hearth_engine_forget(hearth_engine *e, const hearth_text *text, hearth_error *err)
 {
-    cache_job job;
+    text_job job;
     TRY(job_init(&job, text, err));
-    do_job(e, &job, JOB_FORGET);
+    engine_do(e, &job.base, forget);
     job_deinit(e, &job);
     return HEARTH_OK;
 }

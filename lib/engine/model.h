@@ -40,10 +40,10 @@ void metadata_repair(char *text, size_t n);
 /* Whether the model's file, or an adapter's, has shrunk since open. */
 bool model_is_lost(const hearth_model *model);
 
-/* The plan for options as they will be in force; EINVAL for options that make no sense for the
- * model. */
+/* The plan for options as they will be in force, where `beside` bytes of what is free are for
+ * something else; EINVAL for options that make no sense for the model. */
 hearth_status plan_session(const hearth_model *model, const hearth_session_options *options,
-                           hearth_plan *plan, hearth_error *err);
+                           uint64_t beside, hearth_plan *plan, hearth_error *err);
 
 /* What keys and values depend on beside the tokens: the model, the cache types, the context. */
 uint64_t model_cache_fingerprint(const hearth_model *model, uint32_t n_ctx,
@@ -54,7 +54,8 @@ forward_options plan_forward_options(const hearth_model *model,
                                      const hearth_session_options *options,
                                      const hearth_plan *plan);
 
-/* Bytes that an open model takes beside its tensor data, estimated from the header. */
+/* Bytes of a model's tensors; and what it takes beside them, estimated from the header. */
+uint64_t plan_weight_bytes(const hearth_model *model);
 uint64_t plan_model_overhead(const hearth_model *model);
 
 #endif

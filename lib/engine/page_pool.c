@@ -11,7 +11,7 @@
 
 uint64_t page_pool_table_bytes(uint64_t n_pages)
 {
-    return n_pages * 2 * sizeof(uint32_t);
+    return n_pages * (2 * sizeof(uint32_t) + sizeof(bool));
 }
 
 hearth_status page_pool_init(page_pool *p, const kv_layout *layout, uint64_t n_pages,
@@ -27,8 +27,9 @@ hearth_status page_pool_init(page_pool *p, const kv_layout *layout, uint64_t n_p
     p->n_pages = (uint32_t)n_pages;
     p->references = mem_calloc(n_pages, sizeof *p->references);
     p->free = mem_alloc_array(n_pages, sizeof *p->free);
+    p->released = mem_calloc(n_pages, sizeof *p->released);
     hearth_status status =
-        p->references && p->free
+        p->references && p->free && p->released
             ? sysmem_map(&p->memory, p->memory_bytes, "the key-value cache", err)
             : error_no_memory(err, "the table of cache pages", page_pool_table_bytes(n_pages));
     if (status != HEARTH_OK) {
@@ -48,6 +49,7 @@ void page_pool_deinit(page_pool *p)
         sysmem_unmap(p->memory, p->memory_bytes);
     mem_free(p->references);
     mem_free(p->free);
+    mem_free(p->released);
     memset(p, 0, sizeof *p);
 }
 
@@ -57,6 +59,7 @@ uint32_t page_pool_take(page_pool *p)
         return NO_PAGE;
     uint32_t page = p->free[--p->n_free];
     p->references[page] = 1;
+    p->released[page] = false;
     return page;
 }
 
@@ -69,6 +72,24 @@ void page_pool_unref(page_pool *p, uint32_t page)
 {
     if (--p->references[page] == 0)
         p->free[p->n_free++] = page;
+}
+
+uint64_t page_pool_trim(page_pool *p)
+{
+    uint64_t n = 0;
+    for (uint32_t at = 0, end; at < p->n_pages; at = end) {
+        end = at + 1;
+        if (p->references[at] > 0)
+            continue;
+        for (; end < p->n_pages && p->references[end] == 0; end++)
+            ;
+        sysmem_release(page_pool_data(p, at), (end - at) * p->page_bytes);
+        for (; at < end; at++) {
+            n += p->released[at] ? 0 : p->page_bytes;
+            p->released[at] = true;
+        }
+    }
+    return n;
 }
 
 /* ---- sequences ---- */

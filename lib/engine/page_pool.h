@@ -12,6 +12,8 @@
 #ifndef HEARTH_ENGINE_PAGE_POOL_H
 #define HEARTH_ENGINE_PAGE_POOL_H
 
+#include <stdbool.h>
+
 #include "model/kv.h"
 
 #define NO_PAGE UINT32_MAX
@@ -24,6 +26,7 @@ typedef struct page_pool {
     uint32_t n_free;
     uint32_t *references;
     uint32_t *free; /* a stack */
+    bool *released; /* given back to the system, until it is taken again */
 } page_pool;
 
 hearth_status page_pool_init(page_pool *p, const kv_layout *layout, uint64_t n_pages,
@@ -37,6 +40,10 @@ uint64_t page_pool_table_bytes(uint64_t n_pages);
 uint32_t page_pool_take(page_pool *p);
 void page_pool_ref(page_pool *p, uint32_t page);
 void page_pool_unref(page_pool *p, uint32_t page);
+
+/* Gives the memory of free pages back to the system, which gives it again when they are used. Bytes
+ * that are free now and were not before. */
+uint64_t page_pool_trim(page_pool *p);
 
 static inline uint8_t *page_pool_data(const page_pool *p, uint32_t page)
 {

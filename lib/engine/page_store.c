@@ -27,7 +27,7 @@
 
 static const char magic[8] = {'H', 'E', 'A', 'R', 'T', 'H', 'P', 'G'};
 static const char suffix[] = ".page";
-enum { VERSION = 1, HEADER_BYTES = 32, SUM_BYTES = 8, N_JOBS = 64 };
+enum { VERSION = 1, HEADER_BYTES = 32, SUM_BYTES = 8, N_JOBS = PAGE_STORE_QUEUE };
 static const int64_t stale_ns = (int64_t)3600 * 1000000000; /* of temporary files of the dead */
 
 typedef struct page_header {
@@ -318,11 +318,26 @@ static void work(void *arg)
         s->first = (s->first + 1) % N_JOBS;
         s->n--;
         s->written[s->n_returned++] = job.page;
+        monitor_wake(&s->door);
         monitor_unlock(&s->door);
         s->options.written(s->options.user);
         monitor_lock(&s->door);
     }
     monitor_unlock(&s->door);
+}
+
+/* Locked. A page keeps its entry until it is taken back. */
+static bool has_room(const page_store *s)
+{
+    return s->n + s->n_returned < s->options.n_queue;
+}
+
+bool page_store_has_room(page_store *s)
+{
+    monitor_lock(&s->door);
+    bool room = has_room(s);
+    monitor_unlock(&s->door);
+    return room;
 }
 
 bool page_store_write(page_store *s, uint64_t key, const int32_t *tokens, size_t n_tokens,
@@ -331,20 +346,27 @@ bool page_store_write(page_store *s, uint64_t key, const int32_t *tokens, size_t
     size_t n = padded_tokens(n_tokens);
     int32_t *copy = mem_alloc_array(n, sizeof *copy);
     monitor_lock(&s->door);
-    /* A page keeps its entry until it is taken back. */
-    bool has_room = copy != NULL && s->n + s->n_returned < N_JOBS;
-    if (has_room) {
+    bool taken = copy != NULL && has_room(s);
+    if (taken) {
         copy[n - 1] = 0;
         memcpy(copy, tokens, n_tokens * sizeof *copy);
         s->jobs[(s->first + s->n++) % N_JOBS] = (write_job){key, copy, n_tokens, page, data};
         monitor_wake(&s->door);
-    } else {
-        s->counts.n_dropped++;
     }
     monitor_unlock(&s->door);
-    if (!has_room)
+    if (!taken)
         mem_free(copy);
-    return has_room;
+    return taken;
+}
+
+bool page_store_wait_written(page_store *s)
+{
+    monitor_lock(&s->door);
+    while (s->n_returned == 0 && s->n > 0)
+        monitor_wait(&s->door, -1);
+    bool any = s->n_returned > 0;
+    monitor_unlock(&s->door);
+    return any;
 }
 
 uint32_t page_store_take_written(page_store *s)

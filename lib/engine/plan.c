@@ -28,7 +28,7 @@ static uint64_t array_length(const gguf *g, const char *key)
     return v && v->type == GGUF_ARRAY ? v->n : 0;
 }
 
-static uint64_t weight_bytes(const hearth_model *m)
+uint64_t plan_weight_bytes(const hearth_model *m)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < gguf_n_tensors(m->g); i++)
@@ -46,7 +46,7 @@ static uint64_t adapter_bytes(const hearth_model *m)
 
 uint64_t plan_model_overhead(const hearth_model *m)
 {
-    uint64_t header = gguf_file_bytes(m->g) - weight_bytes(m); /* read once, so resident */
+    uint64_t header = gguf_file_bytes(m->g) - plan_weight_bytes(m); /* read once, so resident */
     return PROGRAM_BYTES + header + array_length(m->g, "tokenizer.ggml.tokens") * TOKEN_BYTES +
            array_length(m->g, "tokenizer.ggml.merges") * MERGE_BYTES +
            gguf_n_tensors(m->g) * TENSOR_BYTES + m->w.owned_bytes;
@@ -145,17 +145,18 @@ static uint32_t choose_context(const hearth_model *m, const hearth_session_optio
     return n_ctx ? n_ctx : m->h.n_ctx_train;
 }
 
-hearth_status plan_session(const hearth_model *m, const hearth_session_options *o,
+hearth_status plan_session(const hearth_model *m, const hearth_session_options *o, uint64_t beside,
                            hearth_plan *plan, hearth_error *err)
 {
+    uint64_t available = sysmem_available();
     if (m->arch == NULL) {
         if (err)
             *err = m->unknown;
         return m->unknown.code;
     }
     TRY(check_options(m, o, err));
-    *plan = (hearth_plan){.weight_bytes = weight_bytes(m) + adapter_bytes(m),
-                          .available_bytes = sysmem_available()};
+    *plan = (hearth_plan){.weight_bytes = plan_weight_bytes(m) + adapter_bytes(m),
+                          .available_bytes = available > beside ? available - beside : 0};
     plan->n_threads = o->n_threads ? o->n_threads : cpu_default_threads();
     plan->overhead_bytes = plan_model_overhead(m) + (uint64_t)plan->n_threads * THREAD_BYTES;
     uint32_t n_ctx = o->n_ctx, most = n_ctx > m->h.n_ctx_train ? n_ctx : m->h.n_ctx_train;
@@ -174,5 +175,5 @@ hearth_status hearth_model_plan(const hearth_model *model, const hearth_session_
     hearth_session_options options;
     hearth_session_options_init(&options);
     TRY(options_take(&options, sizeof options, given, "hearth_session_options", err));
-    return plan_session(model, &options, out, err);
+    return plan_session(model, &options, 0, out, err);
 }

@@ -164,6 +164,8 @@ static void drop(prefix_tree *t, uint32_t at)
             link = &t->nodes[*link].next_in_bucket;
         *link = node->next_in_bucket;
     }
+    t->n_waiting -= node->waits;
+    node->waits = false;
     node->n_tokens = 0;
     page_pool_unref(t->pool, at);
 }
@@ -248,8 +250,23 @@ bool prefix_tree_evict(prefix_tree *t)
         return false;
     t->value = best->value;
     t->n_evicted++;
+    t->n_lost += best->waits;
     drop(t, (uint32_t)(best - t->nodes));
     return true;
+}
+
+void prefix_tree_evict_all(prefix_tree *t)
+{
+    for (uint32_t i = 0; i < t->pool->n_pages; i++) {
+        uint32_t at = i, parent;
+        while (root_of(t, at) == NULL && is_unused(t, at) && !t->nodes[at].waits &&
+               t->nodes[at].first_child == NO_PAGE) {
+            parent = t->nodes[at].parent;
+            t->n_evicted++;
+            drop(t, at);
+            at = parent; /* which has one child less */
+        }
+    }
 }
 
 uint32_t prefix_tree_n_unused(const prefix_tree *t)
@@ -257,5 +274,46 @@ uint32_t prefix_tree_n_unused(const prefix_tree *t)
     uint32_t n = 0;
     for (uint32_t i = 0; i < t->pool->n_pages; i++)
         n += is_unused(t, i);
+    return n;
+}
+
+/* ---- the disk tier ---- */
+
+void prefix_tree_want_stored(prefix_tree *t, uint32_t node)
+{
+    prefix_node *n = &t->nodes[node];
+    if (n->stored || n->waits)
+        return;
+    n->waits = true;
+    t->n_waiting++;
+}
+
+void prefix_tree_set_stored(prefix_tree *t, uint32_t node)
+{
+    t->n_waiting -= t->nodes[node].waits;
+    t->nodes[node].waits = false;
+    t->nodes[node].stored = true;
+}
+
+uint32_t prefix_tree_next_to_store(const prefix_tree *t)
+{
+    for (uint32_t i = 0; t->n_waiting > 0 && i < t->pool->n_pages; i++) {
+        const prefix_node *node = &t->nodes[i];
+        if (node->waits && (root_of(t, node->parent) || !t->nodes[node->parent].waits))
+            return i;
+    }
+    return NO_PAGE;
+}
+
+size_t prefix_tree_path(const prefix_tree *t, uint32_t node, int32_t *tokens)
+{
+    size_t n = 0;
+    for (uint32_t at = node; root_of(t, at) == NULL; at = t->nodes[at].parent)
+        n += KV_PAGE;
+    size_t end = n;
+    for (uint32_t at = node; end > 0; at = t->nodes[at].parent) {
+        end -= KV_PAGE;
+        memcpy(tokens + end, t->nodes[at].tokens, KV_PAGE * sizeof *tokens);
+    }
     return n;
 }

@@ -40,6 +40,7 @@ typedef struct prefix_node {
     uint32_t n_tokens; /* 0: the page is not in the tree */
     uint32_t n_uses;
     bool stored;  /* in the disk tier, or on its way there */
+    bool waits;   /* is to be, once there is room in the queue */
     uint64_t key; /* of a whole page: what names it in the disk tier */
     uint64_t value;
     uint64_t last_use;
@@ -55,6 +56,8 @@ typedef struct prefix_tree {
     uint64_t value;
     uint64_t clock;
     uint64_t n_evicted;
+    uint64_t n_lost; /* of them such that waited for the disk tier */
+    uint32_t n_waiting;
 } prefix_tree;
 
 /* root_key: of PREFIX_ROOT. */
@@ -90,8 +93,21 @@ uint32_t prefix_tree_add(prefix_tree *t, uint32_t parent, const int32_t *tokens,
 /* Frees the page of least value; false if all are in use. */
 bool prefix_tree_evict(prefix_tree *t);
 
+/* Frees all pages that nobody uses and that do not wait for the disk tier. */
+void prefix_tree_evict_all(prefix_tree *t);
+
 /* Frees this page; false if it is in use, or texts go on after it. */
 bool prefix_tree_forget(prefix_tree *t, uint32_t node);
+
+/* A whole page is to be in the disk tier; nothing if it is or waits already. */
+void prefix_tree_want_stored(prefix_tree *t, uint32_t node);
+/* The next of those to be written, never before the pages that it follows; NO_PAGE if none waits.
+ */
+uint32_t prefix_tree_next_to_store(const prefix_tree *t);
+/* It is on its way, or there. */
+void prefix_tree_set_stored(prefix_tree *t, uint32_t node);
+/* All tokens from the root to the end of a whole page; how many. */
+size_t prefix_tree_path(const prefix_tree *t, uint32_t node, int32_t *tokens);
 
 /* Pages that only the tree refers to: all of them can be had by evicting. */
 uint32_t prefix_tree_n_unused(const prefix_tree *t);

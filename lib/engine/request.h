@@ -54,7 +54,8 @@ struct hearth_request {
     atomic_bool stalled; /* the engine waits for the consumer */
     uint64_t id;
     uint64_t submitted_ns;
-    uint64_t deadline_ns; /* 0: none */
+    uint64_t passes_before; /* of the engine, when it came */
+    uint64_t deadline_ns;   /* 0: none */
     uint64_t client_key;
     hearth_request_options options; /* its pointers are not used but stop */
     char **stop;
@@ -92,7 +93,9 @@ struct hearth_request {
     bool paused;   /* gave up its pages and waits for others to end */
     bool in_pass;
     draft draft;
-    size_t room; /* tokens that fit in `tokens` */
+    size_t n_guessed; /* tokens behind the text that may come next */
+    bool by_model;    /* and who guessed them */
+    size_t room;      /* tokens that fit in `tokens` */
     hearth_finish_reason reason;
     uint64_t admitted_ns, first_ns;
     hearth_request_event counts; /* the fields for all events, and what is the same in each */
@@ -124,6 +127,12 @@ void request_unref(hearth_request *r);
 static inline size_t request_n_pending(const hearth_request *r)
 {
     return r->n_tokens - r->n_past;
+}
+
+/* One token is pending, and it is not of the prompt. */
+static inline bool request_is_writing(const hearth_request *r)
+{
+    return !r->paused && r->n_tokens != r->n_prompt && request_n_pending(r) == 1;
 }
 
 /* False: the consumer is behind; it wakes the engine when that changes. */

@@ -65,6 +65,7 @@ void scheduler_add(hearth_engine *e, hearth_request *r)
     r->node = r->root;
     r->client = find_client(e, r->client_key);
     r->client->n_requests++;
+    r->passes_before = e->stats.n_passes;
     r->next = NULL;
     if (e->waiting.last)
         e->waiting.last->next = r;
@@ -206,44 +207,16 @@ static void add_part(hearth_engine *e, hearth_request *r, size_t n, size_t n_dra
     r->in_pass = true;
 }
 
-static bool is_writer(const hearth_request *r)
-{
-    return r && !r->paused && r->n_tokens != r->n_prompt && request_n_pending(r) == 1;
-}
-
-/* Columns that each writer may add: up to COLUMNS in all a pass costs little more than with one. */
-static size_t draft_share(const hearth_engine *e)
-{
-    enum { COLUMNS = 8 };
-    size_t n = 0;
-    for (uint32_t i = 0; i < e->plan.n_parallel; i++)
-        n += is_writer(e->running[i]);
-    if (n == 0 || n > COLUMNS || e->options.no_drafts || e->plan.memory.n_batch < COLUMNS)
-        return 0;
-    return COLUMNS / n - 1;
-}
-
-/* Guesses go behind the text, where the next tokens will stand. */
-static size_t add_drafts(hearth_request *r, size_t most)
-{
-    size_t room = r->room - r->n_tokens, n_free = request_n_free_events(r);
-    most = most < DRAFT_MOST ? most : DRAFT_MOST;
-    most = most < n_free ? most : n_free;
-    most = most < room ? most : room;
-    return most > 0 ? draft_guess(&r->draft, r->tokens, r->n_tokens, most, r->tokens + r->n_tokens)
-                    : 0;
-}
-
 /* One token each, and guesses; returns how many there are, whether or not they could take part. */
 static size_t add_writers(hearth_engine *e, bool *lacks_pages)
 {
-    size_t n = 0, share = draft_share(e);
+    size_t n = 0;
     for (uint32_t i = 0; i < e->plan.n_parallel; i++) {
         hearth_request *r = e->running[i];
-        if (!is_writer(r) || !request_has_room(r))
+        if (r == NULL || !request_is_writing(r) || !request_has_room(r))
             continue;
         n++;
-        size_t drafted = add_drafts(r, share), got = engine_cache_reserve(e, r, 1 + drafted);
+        size_t got = engine_cache_reserve(e, r, 1 + r->n_guessed);
         if (got > 0)
             add_part(e, r, got, got - 1);
         else
@@ -300,9 +273,7 @@ static size_t find_readers(hearth_engine *e, bool *again)
         hearth_request *r = e->running[i];
         if (r == NULL || r->paused || r->in_pass || request_n_pending(r) == 0)
             continue;
-        if (is_writer(r))
-            continue;
-        if (!request_has_room(r))
+        if (request_is_writing(r) || !request_has_room(r))
             continue;
         if (!engine_cache_acquire(e, r))
             *again = true;
@@ -371,6 +342,7 @@ static bool preempt(hearth_engine *e)
 void scheduler_make_pass(hearth_engine *e)
 {
     bool lacks_pages, again;
+    engine_guess(e);
     do {
         lacks_pages = again = false;
         e->pass.n = e->pass.n_parts = 0;

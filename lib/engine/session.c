@@ -84,7 +84,7 @@ hearth_status hearth_session_open(hearth_session **out, const hearth_model *mode
     TRY(options_take(&options, sizeof options, given, "hearth_session_options", err));
     if (model->scope != HEARTH_SCOPE_ALL)
         FAIL(err, EINVAL, "scope", "the model was opened without its weights; open it whole");
-    TRY(plan_session(model, &options, &plan, err));
+    TRY(plan_session(model, &options, 0, &plan, err));
     if (!plan.fits && !options.ignore_memory_limit)
         return check_fit(&plan, err);
     if (plan.n_ctx > model->h.n_ctx_train)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/watch.h"
 #include "engine/model.h"
 
 _Static_assert(HEARTH_TOKENIZE_ADD_SPECIAL == (int)TOKENIZE_ADD_SPECIAL &&
@@ -49,6 +50,8 @@ hearth_status hearth_detokenize(const hearth_model *model, const int32_t *tokens
     detokenizer_init(&d, model->t, special, true);
     buf_init(&out, 0);
     for (size_t i = 0; i < n_tokens; i++) {
+        if (!watch_go_on(1))
+            TRY_OUT(watch_end(err));
         if (!is_padding(model, tokens[i]))
             TRY_OUT(detokenizer_feed(&d, tokens[i], &out, err));
     }

@@ -261,7 +261,11 @@ static hearth_status apply_override(gguf *g, const char *text, const hearth_log 
         *old = value;
         return HEARTH_OK;
     }
-    log_write(log, HEARTH_LOG_WARNING,
+    /* What any file may recommend of sampling is read wherever it comes from. */
+    static const char known[] = "general.sampling.";
+    bool is_known =
+        value.key.n >= sizeof known - 1 && memcmp(value.key.data, known, sizeof known - 1) == 0;
+    log_write(log, is_known ? HEARTH_LOG_DEBUG : HEARTH_LOG_WARNING,
               "override '%s': the file has no such key; it is added, and counts only if something "
               "reads it",
               text);
@@ -435,4 +439,16 @@ hearth_status gguf_read_ahead(const gguf *g, const hearth_progress *progress, he
             TRY(read_part(&g->parts[i], g->maps[i], total, &done, progress, err));
     }
     return HEARTH_OK;
+}
+
+uint64_t gguf_release(const gguf *g)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < g->n_parts; i++) {
+        if (g->maps[i] == NULL)
+            continue;
+        file_map_release(g->maps[i]);
+        n += file_map_size(g->maps[i]);
+    }
+    return n;
 }

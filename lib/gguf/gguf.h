@@ -125,6 +125,10 @@ bool gguf_value_f64(const gguf_value *v, size_t i, double *out);
 /* Whether any mapped file has shrunk since open: what was read since may be zeros. */
 bool gguf_is_lost(const gguf *g);
 
+/* Lets go of what is in memory of the mapped files, which come back as they are read; bytes that
+ * are mapped. Any thread, also while others read. */
+uint64_t gguf_release(const gguf *g);
+
 /* Hints the kernel to read all tensor data ahead. Progress in bytes; see hearth/log.h. */
 hearth_status gguf_read_ahead(const gguf *g, const hearth_progress *progress, hearth_error *err);
 

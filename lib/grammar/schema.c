@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 
 /* ---- shared rules ---- */
@@ -54,15 +55,6 @@ void schema_new_name(schema *s, char name[SCHEMA_NAME])
 
 /* ---- values ---- */
 
-static bool dump(const json_t *value, size_t flags, buf *out)
-{
-    size_t n = json_dumpb(value, NULL, 0, flags);
-    char *text = mem_alloc(n);
-    bool good = n > 0 && text && json_dumpb(value, text, n, flags) == n && buf_append(out, text, n);
-    mem_free(text);
-    return good;
-}
-
 /* The shortest of three precisions that reads back as the same value. */
 static bool dump_value(const json_t *value, buf *out)
 {
@@ -71,9 +63,12 @@ static bool dump_value(const json_t *value, buf *out)
     size_t before = out->n;
     for (int i = 0; i < 3; i++) {
         out->n = before;
-        if (!dump(value, JSON_COMPACT | JSON_ENCODE_ANY | precisions[i], out))
+        if (!json_write(out, value, JSON_COMPACT | JSON_ENCODE_ANY | precisions[i]))
             return false;
-        json_t *back = json_loadb(out->data + before, out->n - before, JSON_DECODE_ANY, NULL);
+        json_t *back;
+        if (json_read(&back, out->data + before, out->n - before, JSON_DECODE_ANY, "value", NULL) ==
+            HEARTH_ENOMEM)
+            return false;
         bool same = back && json_equal(back, value);
         json_decref(back);
         if (same)
@@ -85,12 +80,15 @@ static bool dump_value(const json_t *value, buf *out)
 static hearth_status write_enum(schema *s, const json_t *flat, buf *out, bool *possible)
 {
     hearth_status status = HEARTH_OK;
-    json_t *rest = json_copy((json_t *)flat), *value;
+    json_t *rest = json_dup(flat), *value;
     size_t i;
     buf text;
     buf_init(&text, 0);
-    if (rest)
-        json_object_del(rest, "enum");
+    if (rest == NULL) {
+        status = schema_no_memory(s);
+        goto out;
+    }
+    json_object_del(rest, "enum");
     json_array_foreach(json_object_get(flat, "enum"), i, value)
     {
         bool fits;
@@ -242,7 +240,7 @@ static hearth_status check_exclusive(schema *s, json_t *const *flats, size_t n)
 static hearth_status write_group(schema *s, const json_t *flat, buf *out, bool *possible)
 {
     hearth_status status = HEARTH_OK;
-    json_t *groups = json_copy(json_object_get(flat, "groups")), *rest = json_copy((json_t *)flat);
+    json_t *groups = json_dup(json_object_get(flat, "groups")), *rest = json_dup(flat);
     const json_t *group = json_array_get(groups, 0), *list = json_object_get(group, "of");
     size_t n = json_array_size(list), mark = s->path.n;
     json_t **flats = mem_calloc(n, sizeof(json_t *));
@@ -255,11 +253,13 @@ static hearth_status write_group(schema *s, const json_t *flat, buf *out, bool *
     if (json_array_size(groups) == 0)
         json_object_del(rest, "groups");
     else
-        json_object_set(rest, "groups", groups);
+        s->failed |= json_object_set(rest, "groups", groups) != 0;
     bool one = json_is_true(json_object_get(group, "one"));
     for (size_t i = 0; i < n && status == HEARTH_OK; i++) {
         size_t place = schema_down_index(s, one ? "oneOf" : "anyOf", i);
-        status = schema_merge(s, json_copy(rest), json_array_get(list, i), &flats[i]);
+        json_t *own = json_dup(rest);
+        s->failed |= own == NULL;
+        status = schema_merge(s, own, json_array_get(list, i), &flats[i]);
         if (status == HEARTH_OK)
             schema_up(s, place);
     }
@@ -359,7 +359,7 @@ static hearth_status rule_of_flat(schema *s, json_t *flat, char name[SCHEMA_NAME
     buf key, text;
     buf_init(&key, 0);
     buf_init(&text, 0);
-    if (!dump(flat, JSON_COMPACT | JSON_ENCODE_ANY, &key)) {
+    if (!json_write(&key, flat, JSON_COMPACT | JSON_ENCODE_ANY)) {
         status = schema_no_memory(s);
         goto out;
     }
@@ -423,7 +423,7 @@ static hearth_status write_all(schema *s)
             good = good &&
                    buf_append_format(&s->rules, "%s ::= %s\n", helpers[i].name, helpers[i].text);
     }
-    return good && !s->failed ? HEARTH_OK : schema_no_memory(s);
+    return good ? HEARTH_OK : schema_no_memory(s);
 }
 
 static hearth_status make_grammar(schema *s, hearth_grammar **out)
@@ -450,7 +450,6 @@ hearth_status hearth_grammar_from_schema(hearth_grammar **out, const char *json,
 {
     hearth_status status = HEARTH_OK;
     schema s = {.err = err};
-    json_error_t where;
     json_t *root = NULL;
     *out = NULL;
     buf_init(&s.path, 0);
@@ -458,10 +457,8 @@ hearth_status hearth_grammar_from_schema(hearth_grammar **out, const char *json,
     if (json == NULL || strlen(json) > SCHEMA_TEXT_MAX)
         FAIL(err, EINVAL, "schema", "the schema is NULL or has more than %d bytes",
              SCHEMA_TEXT_MAX);
-    root = json_loads(json, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
-    if (root == NULL)
-        FAIL(err, EINVAL, "schema", "the schema is no JSON: line %d, column %d: %s", where.line,
-             where.column, where.text);
+    TRY(json_read(&root, json, strlen(json), JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, "schema",
+                  err));
     s.root = root;
     s.names = json_object();
     if (!json_is_object(root) && !json_is_boolean(root))
@@ -470,8 +467,11 @@ hearth_status hearth_grammar_from_schema(hearth_grammar **out, const char *json,
         status = schema_no_memory(&s);
         goto out;
     }
-    TRY_OUT(write_all(&s));
-    status = make_grammar(&s, out);
+    status = write_all(&s);
+    if (s.failed) /* whatever else was said of a schema that is not whole */
+        status = schema_no_memory(&s);
+    if (status == HEARTH_OK)
+        status = make_grammar(&s, out);
 out:
     json_decref(root);
     json_decref(s.names);

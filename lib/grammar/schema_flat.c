@@ -388,6 +388,16 @@ static hearth_status take_keyword(schema *s, json_t *flat, json_t *groups, const
     return HEARTH_OK;
 }
 
+/* Tuples as they were written before 2020: the names they have today. NULL: says nothing. */
+static const char *name_today(const json_t *source, const char *key)
+{
+    bool is_tuple = json_is_array(json_object_get(source, "items")) &&
+                    json_object_get(source, "prefixItems") == NULL;
+    if (strcmp(key, "additionalItems") == 0)
+        return is_tuple ? "items" : NULL;
+    return is_tuple && strcmp(key, "items") == 0 ? "prefixItems" : key;
+}
+
 /* The schema's own keywords, without $ref and allOf. */
 static hearth_status take_own(schema *s, const json_t *source, json_t *flat)
 {
@@ -398,8 +408,10 @@ static hearth_status take_own(schema *s, const json_t *source, json_t *flat)
     put(s, flat, "type", json_integer(TYPE_ALL));
     json_object_foreach((json_t *)source, key, value)
     {
+        const char *name = name_today(source, key);
         size_t mark = schema_down(s, key);
-        TRY_OUT(take_keyword(s, flat, groups, key, value));
+        if (name)
+            TRY_OUT(take_keyword(s, flat, groups, name, value));
         schema_up(s, mark);
     }
     if (json_array_size(groups) > 0)

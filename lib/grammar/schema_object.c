@@ -15,6 +15,7 @@
  */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "grammar/schema.h"
 
@@ -386,16 +387,11 @@ static bool write_member(object *o, const property *p, int written, buf *out)
     buf text, literal;
     buf_init(&text, 0);
     buf_init(&literal, 0);
-    char *dumped = NULL;
-    size_t n = json_dumpb(name, NULL, 0, JSON_ENCODE_ANY);
-    bool good = name && n > 0 && (dumped = mem_alloc(n)) != NULL;
-    if (good)
-        json_dumpb(name, dumped, n, JSON_ENCODE_ANY);
-    good = good && buf_append(&text, dumped, n) && buf_append_text(&text, ":") &&
-           schema_write_literal(text.data, text.n, &literal) &&
-           buf_append_format(out, "%s%s%s%s %s %s", written ? "\",\" " : "", written ? space : "",
-                             written ? " " : "", literal.data, space, p->rule);
-    mem_free(dumped);
+    bool good =
+        json_write(&text, name, JSON_ENCODE_ANY) && buf_append_text(&text, ":") &&
+        schema_write_literal(text.data, text.n, &literal) &&
+        buf_append_format(out, "%s%s%s%s %s %s", written ? "\",\" " : "", written ? space : "",
+                          written ? " " : "", literal.data, space, p->rule);
     json_decref(name);
     buf_deinit(&text);
     buf_deinit(&literal);

@@ -240,3 +240,9 @@ void file_map_read_ahead(const file_map *map, size_t offset, size_t n)
     size_t into_page = offset & (page_bytes - 1);
     madvise((void *)(uintptr_t)(map->data + offset - into_page), n + into_page, MADV_WILLNEED);
 }
+
+void file_map_release(const file_map *map)
+{
+    if (map->slot >= 0)
+        madvise((void *)(uintptr_t)map->data, map->n_bytes, MADV_DONTNEED);
+}

@@ -34,6 +34,10 @@ size_t file_map_size(const file_map *map);
 /* True once a read met a page that was no longer there, or if the file is shorter than it was. */
 bool file_map_is_lost(const file_map *map);
 
+/* Takes the mapping's pages out of this process; they come back from the page cache, or the file,
+ * as they are read. Any thread, also while others read. */
+void file_map_release(const file_map *map);
+
 /* Asks the kernel to read [offset, offset+n) ahead; a hint, never an error. */
 void file_map_read_ahead(const file_map *map, size_t offset, size_t n);
 

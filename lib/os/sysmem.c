@@ -110,3 +110,12 @@ void sysmem_unmap(void *p, size_t n_bytes)
     if (p != NULL)
         munmap(p, n_bytes);
 }
+
+void sysmem_release(void *p, size_t n_bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)p + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)p + n_bytes) & ~(page - 1);
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}

@@ -24,5 +24,8 @@ void sysmem_reset_peak_resident(void);
  * huge pages advised. ENOMEM if the kernel refuses. n_bytes > 0. */
 hearth_status sysmem_map(void **out, size_t n_bytes, const char *what, hearth_error *err);
 void sysmem_unmap(void *p, size_t n_bytes);
+/* Gives the memory of a part of such a block back, but for the system pages at its ends that are
+ * not wholly in it. Its contents are undefined then; memory comes again as it is touched. */
+void sysmem_release(void *p, size_t n_bytes);
 
 #endif

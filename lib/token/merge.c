@@ -5,6 +5,7 @@
 #include "token/merge.h"
 
 #include "base/mem.h"
+#include "base/watch.h"
 
 void merger_init(merger *m)
 {
@@ -40,7 +41,7 @@ static bool reserve(void **array, size_t n, size_t *capacity, size_t size)
 bool merger_add(merger *m, uint32_t start, uint32_t n, int32_t id)
 {
     void *symbols = m->symbols;
-    if (m->n_symbols >= INT32_MAX ||
+    if (m->n_symbols >= INT32_MAX || !watch_go_on(1) ||
         !reserve(&symbols, m->n_symbols, &m->symbols_capacity, sizeof *m->symbols))
         return false;
     m->symbols = symbols;
@@ -93,6 +94,8 @@ static bool propose(merger *m, int32_t left, const char *word, merge_finder find
     merge_candidate candidate = {.n = l->n + r->n};
     uint32_t key;
     m->n_steps++;
+    if (!watch_go_on(1))
+        return false;
     if (!find(user, word, l, r, &key, &candidate.id))
         return true;
     candidate.order = (uint64_t)key << 32 | (uint32_t)left;
@@ -108,6 +111,8 @@ bool merger_run(merger *m, const char *word, merge_finder find, const void *user
     while (m->n_heap > 0) {
         merge_candidate best = heap_pop(m);
         m->n_steps++;
+        if (!watch_go_on(1))
+            return false;
         int32_t left = (int32_t)(best.order & UINT32_MAX);
         merge_symbol *l = &m->symbols[left];
         /* Symbols only ever grow to the right, so the length tells whether both are as proposed. */

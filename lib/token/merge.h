@@ -41,8 +41,9 @@ typedef struct merger {
 void merger_init(merger *m);
 void merger_deinit(merger *m);
 void merger_clear(merger *m); /* ready for another word; keeps the memory */
-bool merger_add(merger *m, uint32_t start, uint32_t n, int32_t id); /* false: out of memory */
-/* Afterwards the symbols with n > 0 are the result, in order. False: out of memory. */
+/* False: out of memory, or the thread's watch has ended the call. */
+bool merger_add(merger *m, uint32_t start, uint32_t n, int32_t id);
+/* Afterwards the symbols with n > 0 are the result, in order. False: as above. */
 bool merger_run(merger *m, const char *word, merge_finder find, const void *user);
 
 #endif

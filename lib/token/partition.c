@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/watch.h"
 
 enum {
     SPECIAL_MAX = 256, /* bytes; longer ones are not looked for */
@@ -224,13 +225,17 @@ hearth_status partition(const tokenizer *t, const char *text, size_t n, bool par
     if (done && s.n_places > 0) {
         s.taken = mem_calloc(n / 64 + 1, sizeof *s.taken);
         done = s.taken != NULL;
-        for (size_t i = 0; done && i < m->n_lengths; i++)
+        for (size_t i = 0; done && i < m->n_lengths; i++) {
             find_length(&s, m->lengths[i]);
+            done = watch_go_on(s.n_places);
+        }
         *n_steps += (uint64_t)s.n_places * m->n_lengths;
     }
     done = done && collect(&s, parts, n_parts);
     mem_free(s.places);
     mem_free(s.taken);
+    if (!done && watch_has_ended())
+        return watch_end(err);
     return done ? HEARTH_OK : error_no_memory(err, "the special tokens of a text", n);
 }
 

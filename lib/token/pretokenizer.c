@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "base/watch.h"
 
 #define REGEX(text) {SPLIT_REGEX, text},
 #define DIGITS(way) {SPLIT_DIGITS_##way, NULL},
@@ -142,6 +143,8 @@ static hearth_status cut_by_regex(const pretokenizer *p, int step, pretokenizer_
     uint32_t options = PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY;
     for (size_t at = 0; at < end - start; at = span[1]) {
         run->n_steps++;
+        if (!watch_go_on(16))
+            return watch_end(err);
         int found =
             pcre2_match(p->codes[step], piece, end - start, at, options, run->match, run->limits);
         if (found == PCRE2_ERROR_JIT_STACKLIMIT)

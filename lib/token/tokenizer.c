@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/watch.h"
 
 #define KEY_MODEL "tokenizer.ggml.model"
 #define KEY_PRE "tokenizer.ggml.pre"
@@ -135,6 +136,8 @@ void tokenizer_close(tokenizer *t)
 
 hearth_status encoding_push(encoding *e, int32_t id)
 {
+    if (!watch_go_on(1))
+        return watch_end(e->err);
     if (e->n == e->capacity) {
         size_t capacity = e->capacity ? e->capacity * 2 : 64;
         int32_t *ids = mem_realloc_array(e->ids, capacity, sizeof *ids);
@@ -149,6 +152,8 @@ hearth_status encoding_push(encoding *e, int32_t id)
 
 hearth_status encoding_no_memory(encoding *e)
 {
+    if (watch_has_ended()) /* merges tell one end from the other no better */
+        return watch_end(e->err);
     return error_no_memory(e->err, "the tokens of a text", (e->n + 1) * 2 * sizeof *e->ids);
 }
 

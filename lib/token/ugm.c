@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "base/watch.h"
 
 enum { UNKNOWN_PENALTY = 10 };
 
@@ -74,6 +75,8 @@ static bool normalize(encoding *e, const char *text, size_t n)
     spaces s = {0};
     buf_clear(&e->text);
     for (size_t i = 0; i < n;) {
+        if (!watch_go_on(1))
+            return false;
         const char *out = NULL;
         size_t n_in = charsmap_match(&e->t->ugm.normalizer, text + i, n - i, &out);
         size_t n_out = n_in > 0 ? strlen(out) : 0;
@@ -106,7 +109,7 @@ static void improve(path *p, double score, size_t start, int32_t id)
 }
 
 /* Fills in paths[0..n]; paths[0] is given. */
-static void find_paths(encoding *e, path *paths, const char *text, size_t n)
+static hearth_status find_paths(encoding *e, path *paths, const char *text, size_t n)
 {
     const tokenizer *t = e->t;
     for (size_t i = 1; i <= n; i++)
@@ -117,6 +120,8 @@ static void find_paths(encoding *e, path *paths, const char *text, size_t n)
         double score = paths[start].score;
         length = utf8_valid_prefix(text + start, n - start);
         length = length ? length : 1; /* half a character, from a hostile replacement */
+        if (!watch_go_on(1))
+            return watch_end(e->err);
         for (size_t i = start; i < n && trie_step(&t->ugm.tokens, &place, text[i]); i++) {
             int32_t id = trie_token(&t->ugm.tokens, place);
             e->n_steps++;
@@ -131,6 +136,7 @@ static void find_paths(encoding *e, path *paths, const char *text, size_t n)
             improve(&paths[start + length], score + (double)t->ugm.unknown_score, start,
                     t->special.unk);
     }
+    return HEARTH_OK;
 }
 
 /* Tokenizes one piece. *score is that of the text before it, and then of the text up to its end. */
@@ -147,7 +153,7 @@ static hearth_status encode_piece(encoding *e, const char *text, size_t n, size_
     }
     path *paths = e->paths;
     paths[0] = (path){.score = *score, .id = unk};
-    find_paths(e, paths, text, n);
+    TRY(find_paths(e, paths, text, n));
     *score = paths[n].score;
     size_t first = e->n;
     for (size_t place = n; place > 0; place = paths[place].start) { /* told from the end */

@@ -14,6 +14,7 @@
 #include <utf8proc.h>
 
 #include "base/utf8.h"
+#include "base/watch.h"
 
 hearth_status wpm_init(tokenizer *t, const gguf *g, hearth_error *err)
 {
@@ -145,6 +146,8 @@ hearth_status wpm_encode(encoding *e, const char *text, size_t n)
     buf_clear(&e->text);
     for (size_t i = 0; i < n;) {
         uint32_t c;
+        if (!watch_go_on(1))
+            return watch_end(e->err);
         i += utf8_decode(text + i, n - i, &c);
         if (e->t->strip_accents)
             c = first_of_decomposition(c);

@@ -15,9 +15,12 @@ expect_in '^version: [0-9.]+ \(hearth\)$' "$out"
 refuse 2 'which model' engine
 refuse 2 "unknown option '--no-such-flag'" engine -m ember --no-such-flag
 refuse 2 'hf-repo: an engine downloads nothing' engine -hf some/repo
-refuse 2 'spec-draft-model: tokens are guessed' engine -m ember -md small.gguf
+refuse 2 "spec-type: 'draft' asks for a draft model" engine -m ember --spec-type draft
+refuse 2 "spec-type: 'ngram' leaves" engine -m ember --spec-type ngram -md ember
+refuse 2 'draft-min: 8 is out of range' engine -m ember -md ember --draft-min 8
 refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
 refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
+refuse 2 'grp-attn-n: keys are not moved' engine -m ember -gan 4 -gaw 512
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
 refuse 2 'need each other' engine -m ember --ssl-cert-file x
 refuse 2 'not one of f32' engine -m ember -ctk q4_0
@@ -29,7 +32,7 @@ LLAMA_ARG_CTX_SIZE=many refuse 2 "ctx-size: 'many'" engine -m ember
 
 # ---- flags of llama-server, in the environment and on the command line ----
 export LLAMA_ARG_CTX_SIZE=512 LLAMA_ARG_N_PARALLEL=7 LLAMA_ARG_ENDPOINT_METRICS=1 LLAMA_ARG_NONSENSE=1
-start_engine -m ember --port 0 -np 3 -ngl 99 -fa on --no-webui -cb --jinja --mlock -ub 128 --temp 0.25 \
+start_engine -m ember --port 0 -np 3 --tags chat,small -ngl 99 -fa on --no-webui -cb --jinja --mlock -ub 128 --temp 0.25 \
     --alias 'glow,second' --threads-http 4 -lv 3 --flash-attn --no-warmup --drain 1 || finish
 unset LLAMA_ARG_CTX_SIZE LLAMA_ARG_N_PARALLEL LLAMA_ARG_ENDPOINT_METRICS LLAMA_ARG_NONSENSE
 expect_in 'gpu-layers has no effect' "$(cat "$work/engine.err")"
@@ -43,8 +46,11 @@ expect_equal "$(json 'b.total_slots')" 3
 expect_equal "$(json 'b.default_generation_settings.n_ctx')" 512
 expect_equal "$(json 'b.default_generation_settings.params.temperature')" 0.25
 expect_equal "$(json 'b.bos_token.length > 0 || b.eos_token.length > 0')" true
+expect_equal "$(json 'Object.keys(b.chat_template_caps).length')" 8
+expect_equal "$(json 'b.chat_template_caps.supports_system_role && !b.chat_template_caps.supports_tools')" true
 get /v1/models
 expect_equal "$(json 'b.data[0].id')" glow
+expect_equal "$(json '[b.data[0].aliases, b.data[0].tags]')" '[["glow","second"],["chat","small"]]'
 get /v1/models/second
 expect_status 200
 get /v1/models/other
@@ -53,6 +59,7 @@ get /models
 expect_status 200
 get /slots
 expect_equal "$(json 'b.length')" 3
+expect_equal "$(json '"params" in b[0]')" false
 get /lora-adapters
 expect_equal "$body" '[]'
 post /lora-adapters '[{"id":0,"scale":1}]'
@@ -106,8 +113,8 @@ expect_equal "$(json 'b.error.n_prompt_tokens > 512')" true
 post /completion '{"prompt":"a","temperature":"hot"}'
 expect_status 400
 expect_body temperature
-post /completion '{"prompt":"a","n_discard":5}'
-expect_status 400
+post /completion '{"prompt":"a","n_indent":2,"n_predict":40,"grammar":"root ::= \"if x:\\n  a\\n\\n   b\\n c\\n\""}'
+expect_equal "$(json '[b.content, b.stop_type]')" '["if x:\n  a\n\n   b\n ","limit"]'
 post /completion '{"prompt":"a"'
 expect_status 400
 
@@ -146,6 +153,8 @@ first=$!
 curl -sS -o /dev/null -H 'Content-Type: application/json' -d "$long}" "$url/completion" &
 second=$!
 await_busy 3
+get /slots
+expect_equal "$(json 'b.every(s => s.params.ignore_eos && s.params.n_predict === -1 && s.next_token[0].has_next_token)')" true
 kill $first $second
 wait $first $second 2>/dev/null
 await_busy 1
@@ -153,6 +162,8 @@ get /metrics
 expect_status 200
 expect_body '^llamacpp:tokens_predicted_total [1-9]'
 expect_body '^llamacpp:requests_processing 1$'
+expect_body '^llamacpp:n_busy_slots_per_decode [1-3](\.|$)'
+expect_in '^process-start-time-unix: [0-9]{10}' "$(tr 'A-Z' 'a-z' <"$work/head")"
 expect_body '^hearth:first_token_seconds_bucket\{le="\+Inf"\} [1-9]'
 
 # ---- the end: no new connections, the running stream is told, then success ----
@@ -222,6 +233,20 @@ stop_engine -INT
 wait
 expect_in 'the server is ending' "$(tail -c 400 "$work/endless")"
 
+# ---- nor for a long text that is being tokenized, nor for one that waits for its turn ----
+start_engine -m ember --port 0 --drain 0 || finish
+node -e 'let x = 1, s = ""; for (let i = 0; i < 5e6; i++) s += String.fromCharCode(97 + ((x = x * 69069 + 1 >>> 0) >>> 16) % 26)
+    console.log(JSON.stringify({ content: s }))' >"$work/word.json"
+for i in 1 2; do
+    : >"$work/trace$i"
+    curl -sv -o "$work/tokens$i" -H 'Content-Type: application/json' --data-binary "@$work/word.json" "$url/tokenize" 2>"$work/trace$i" &
+    until grep -q 'uploaded and fine' "$work/trace$i"; do :; done
+done
+stop_engine
+expect_code 0
+wait
+for i in 1 2; do expect_in 'the server is ending' "$(head -c 400 "$work/tokens$i")"; done
+
 # ---- adapters: by flag, by request, by path ----
 node "$SOURCE/tests/e2e/make_adapter.mjs" "$work/a.gguf"
 content() {
@@ -288,6 +313,32 @@ head -c 5000 "$work/saved/a.bin" >"$work/saved/b.bin"
 post '/slots/0?action=restore' '{"filename":"b.bin"}'
 expect_status 422
 
+# ---- a limit for all, the end of the context, and progress in reading ----
+start_engine -m ember --port 0 -n 6 -b 16 -c 64 || finish
+post /completion '{"prompt":"a","n_predict":50,"ignore_eos":true}'
+expect_equal "$(json '[b.tokens_predicted, b.generation_settings.n_predict, b.stop_type, b.truncated]')" '[6,6,"limit",false]'
+start_engine -m ember --port 0 -b 16 -c 64 || finish
+post /completion '{"prompt":"a","ignore_eos":true}'
+expect_equal "$(json '[b.tokens_predicted + b.tokens_evaluated, b.stop_type, b.truncated]')" '[64,"limit",true]'
+post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":3}'
+expect_equal "$(json '[b.choices[0].finish_reason, b.choices[0].stop_reason ?? null]')" '["length",null]'
+post /v1/completions '{"prompt":"a","ignore_eos":true}'
+expect_equal "$(json '[b.choices[0].finish_reason, b.choices[0].stop_reason]')" '["length","context"]'
+long_enough=$(printf 'one two %.0s' {1..12})
+post /completion "{\"prompt\":\"$long_enough\",\"n_predict\":1,\"stream\":true,\"return_progress\":true}" -N
+expect_equal "$(node -e 'const p = require("fs").readFileSync(0, "utf8").split("\n\n").filter(s => s.startsWith("data: "))
+    .map(s => JSON.parse(s.slice(6)).prompt_progress).filter(Boolean)
+    console.log(p[0].processed === p[0].cache && p.at(-1).processed === p[0].total && p.length > 1 &&
+        p.every((e, i) => i === 0 || e.processed > p[i - 1].processed))' <"$work/body")" true
+
+# ---- a start tells how far it is, for whoever supervises it ----
+"$BUILD/make_model" "$work/tiny.gguf" llama >/dev/null || fail "make_model"
+start_engine -m "$work/tiny.gguf" --port 0 || finish
+expect_equal "$(sed 's/[0-9]\{4,5\}$/PORT/' "$work/engine.err" | grep -v '^warning')" "listening on http://127.0.0.1:PORT
+loading model: 90 %
+model loaded: tiny.gguf
+server is listening on http://127.0.0.1:PORT"
+
 # ---- guesses: told, and never a change ----
 repeated='{"prompt":"one two three four one two three four one two three four one two","temperature":0,"n_predict":40,"ignore_eos":true}'
 start_engine -m ember --port 0 --metrics --spec-type ngram-simple || finish
@@ -301,6 +352,10 @@ start_engine -m ember --port 0 --spec-type none || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.content')" "$guessed"
 expect_equal "$(json 'b.timings.draft_n ?? 0')" 0
+LLAMA_ARG_DRAFT_MAX=3 start_engine -m ember --port 0 -md ember --spec-type draft --draft-p-min 0 -cd 256 || finish
+post /completion "$repeated"
+expect_equal "$(json 'b.content')" "$guessed"
+expect_equal "$(json 'b.timings.draft_n > 0 && b.timings.draft_n == b.timings.draft_n_accepted')" true
 
 # ---- pages of other origins, names of other hosts ----
 start_engine -m ember --port 0 || finish

@@ -58,6 +58,29 @@ post /v1/chat/completions "{$question,\"response_format\":{\"type\":\"json_schem
 expect_equal "$(json 'typeof JSON.parse(b.choices[0].message.content).n')" number
 post /v1/chat/completions "{$question,\"response_format\":{\"type\":\"json_object\"},\"seed\":3}"
 expect_in '^[[:space:]]*\{' "$(json 'b.choices[0].message.content')"
+
+# ---- tools and a form: calls or the form, nothing else ----
+tools='"parallel_tool_calls":false,"tools":[{"type":"function","function":{"name":"look_up","parameters":{"type":"object","properties":{"word":{"enum":["x","y"]}},"required":["word"],"additionalProperties":false}}}]'
+form="\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":$schema}}"
+# What the first choice is: "call", "form", or a complaint.
+kind_of='(m => { const is = (v, keys) => Object.keys(v).join() === keys;
+    if (m.tool_calls) return m.content === null && m.tool_calls.every(c => is(JSON.parse(c.function.arguments), "word")) ? "call" : m;
+    return is(JSON.parse(m.content), "n,s") ? "form" : m })'
+bias() { echo "\"logit_bias\":[[\"<\",$1],[\" <\",$1],[\"\n\",$1]]"; }
+for wanted in "call 9" "form -99"; do
+    post /v1/chat/completions "{$asked,\"max_tokens\":120,$tools,$form,$(bias ${wanted#* })}"
+    expect_equal "$(json "$kind_of(b.choices[0].message)")" "${wanted% *}"
+    expect_equal "$(json 'b.choices[0].finish_reason')" "$([ "${wanted% *}" = call ] && echo tool_calls || echo stop)"
+    post /v1/chat/completions "{$asked,\"max_tokens\":120,$tools,$form,$(bias ${wanted#* }),\"stream\":true}" -N
+    expect_equal "$(events "d.some(e => e.choices[0]?.delta.tool_calls) ? 'call' : 'form'")" "${wanted% *}"
+done
+post /v1/chat/completions "{$asked,\"max_tokens\":120,$tools,$form,\"tool_choice\":\"required\"}"
+expect_equal "$(json "$kind_of(b.choices[0].message)")" call
+post /v1/chat/completions "{$asked,\"max_tokens\":120,$tools,$form,\"tool_choice\":\"none\"}"
+expect_equal "$(json "$kind_of(b.choices[0].message)")" form
+post /v1/chat/completions "{$asked,\"max_tokens\":120,$tools,\"grammar\":\"root ::= \\\"calls\\\"\",$(bias -99)}"
+expect_equal "$(json 'b.choices[0].message.content')" calls
+
 post /completion '{"prompt":"Yes or no?","grammar":"root ::= \"yes\" | \"no\"","response_fields":["content"]}'
 expect_in '^(yes|no)$' "$(json 'b.content')"
 post /completion '{"prompt":"a","grammar":"root ::= ("}'
@@ -72,6 +95,12 @@ post /v1/chat/completions "$drawn"
 expect_equal "$(json 'b.choices.map(c => c.message.content)')" "$first"
 post /v1/chat/completions "{$asked,\"logprobs\":true,\"top_logprobs\":3,\"max_tokens\":4}"
 expect_equal "$(json 'b.choices[0].logprobs.content.map(t => t.top_logprobs.length)')" '[3,3,3,3]'
+probs=$(json 'b.choices[0].logprobs.content')
+post /v1/responses '{"input":"What is Hearth?","temperature":0,"max_output_tokens":4,"include":["message.output_text.logprobs"],"top_logprobs":3}'
+expect_equal "$(json 'b.output[0].content[0].logprobs')" "$probs"
+post /v1/responses '{"input":"What is Hearth?","temperature":0,"max_output_tokens":4,"include":["message.output_text.logprobs"],"top_logprobs":3,"stream":true}' -N
+expect_equal "$(events 'd.filter(e => e.type === "response.output_text.delta").flatMap(e => e.logprobs)')" "$probs"
+expect_equal "$(events 'd.at(-1).response.output[0].content[0].logprobs')" "$probs"
 post /v1/chat/completions "{$asked,\"logit_bias\":{\"1\":-100},\"max_tokens\":3}"
 expect_status 200
 
@@ -113,6 +142,9 @@ expect_equal "$(json 'b.usage.completion_tokens_details.reasoning_tokens')" 5
 post /v1/chat/completions "{$question,\"reasoning_budget_tokens\":3,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":$schema}}}"
 expect_equal "$(json 'b.usage.completion_tokens_details.reasoning_tokens')" 3
 expect_equal "$(json 'typeof JSON.parse(b.choices[0].message.content).n')" number
+post /v1/chat/completions "{$asked,\"max_tokens\":120,\"reasoning_budget_tokens\":3,$tools,$form}"
+expect_equal "$(json 'b.usage.completion_tokens_details.reasoning_tokens')" 3
+expect_in '^(call|form)$' "$(json "$kind_of(b.choices[0].message)")"
 post /v1/chat/completions "{$question,\"reasoning_format\":\"none\"}"
 expect_equal "$(json '"reasoning_content" in b.choices[0].message')" false
 post /apply-template "{$question,\"chat_template_kwargs\":{\"enable_thinking\":false}}"

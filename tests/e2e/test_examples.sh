@@ -36,4 +36,39 @@ expect_code 0
 try "$chat"
 expect_code 1
 expect_in "^usage: " "$err"
+
+# ---- tools: the call is run, whatever the model makes of it ----
+ember="$SOURCE/models/ember/ember.gguf"
+try "$BUILD/example_tools" "$ember" "What is 12 times 7?" multiply
+expect_code 0
+expect_in '^\[multiply\{"a":[0-9]+,"b":[0-9]+\} = [0-9]+\]' "$out"
+try "$BUILD/example_tools" "$ember" "What time is it?" clock
+expect_code 0
+expect_in '^\[clock\{\} = [0-9]+:[0-9]+\]' "$out"
+try "$BUILD/example_tools" "$ember" "What time is it?" calendar
+expect_code 1
+expect_in "calendar" "$err"
+try "$BUILD/example_tools" "$ember" "Hello"
+expect_code 0
+
+# ---- search: a line is nearest to itself ----
+try "$BUILD/example_search" "$ember" "the fire burns" < <(printf 'a cold winter\nthe fire burns\n\nnumbers and letters\ntea\n')
+expect_code 0
+expect_in '^1\.000  the fire burns' "$(head -n 1 "$work/out")"
+expect_equal "$(wc -l <"$work/out")" 3
+try "$BUILD/example_search" "$ember" "anything" </dev/null
+expect_code 0
+expect_equal "$out" ""
+
+# ---- Python, in no more than 40 lines; a sanitized library does not load into it ----
+if command -v python3 >/dev/null && ! grep -q '^HEARTH_SANITIZE:STRING=.' "$BUILD/CMakeCache.txt"; then
+    what="complete.py"
+    expect_equal "$(($(grep -c . "$SOURCE/examples/complete.py") <= 40))" 1
+    out=$(LD_LIBRARY_PATH="$BUILD/lib" python3 "$SOURCE/examples/complete.py" "$ember" "Hearth is" 8 2>"$work/err")
+    code=$?
+    expect_code 0
+    [ -n "$out" ] || fail "$what: no answer"
+    LD_LIBRARY_PATH="$BUILD/lib" python3 "$SOURCE/examples/complete.py" "$work/nothing-there" x 2>"$work/err"
+    expect_in "nothing-there" "$(cat "$work/err")"
+fi
 finish

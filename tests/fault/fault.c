@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <sys/types.h>
 
+#include <jansson.h>
+
 static atomic_long countdown;
 static long alive;
 static atomic_bool fired, every_one;
@@ -34,9 +36,19 @@ long fault_n_alive(void)
     return alive;
 }
 
+static bool spares_reader;
+static _Thread_local bool reads_json;
+
+void fault_spare_json_reader(void)
+{
+    spares_reader = true;
+}
+
 static bool fails(void)
 {
     bool hit = false;
+    if (reads_json)
+        return false;
     if (atomic_load(&countdown) > 0)
         hit = atomic_fetch_sub(&countdown, 1) == 1;
     else if (atomic_load(&fired) && atomic_load(&every_one))
@@ -167,4 +179,15 @@ int __wrap_munmap(void *p, size_t n)
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg)
 {
     return fails() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
+}
+
+json_t *__real_json_loadb(const char *text, size_t n, size_t flags, json_error_t *error);
+json_t *__wrap_json_loadb(const char *text, size_t n, size_t flags, json_error_t *error);
+
+json_t *__wrap_json_loadb(const char *text, size_t n, size_t flags, json_error_t *error)
+{
+    reads_json = spares_reader;
+    json_t *value = __real_json_loadb(text, n, flags, error);
+    reads_json = false;
+    return value;
 }

@@ -326,6 +326,33 @@ static void test_short_reads_first(void **state)
     hearth_engine_close(engine);
 }
 
+/* It need not wait for a long text that is in the middle of being read: its share of every pass is
+ * its own from the next one on. */
+static void test_short_interrupts_long(void **state)
+{
+    enum { N_LONG = 500, N_SHORT = 20, N_FAIR = 8 };
+    (void)state;
+    hearth_engine_options eo = engine_options();
+    eo.n_parallel = 2;
+    eo.n_batch = 16;
+    eo.n_fair = N_FAIR;
+    hearth_engine *engine = open_engine(&eo);
+    hearth_request_options lo = request(N_LONG, 61, 1), so = request(N_SHORT, 62, 1);
+    engine_run run;
+    lo.client = 1;
+    so.client = 2;
+    hearth_request *later, *reading = hold_with(engine, &lo);
+    ok(hearth_engine_submit(engine, &so, &later, &err));
+    monitor_unlock(&reading->door);
+    engine_run_read(&run, later);
+    assert_int_equal(run.status, HEARTH_OK);
+    assert_true(run.done.n_passes <= (N_SHORT + N_FAIR - 1) / N_FAIR + 1);
+    engine_run_read(&run, reading);
+    assert_int_equal(run.status, HEARTH_OK);
+    assert_true(run.done.n_passes >= N_LONG / 16);
+    hearth_engine_close(engine);
+}
+
 static void test_full_queue(void **state)
 {
     (void)state;
@@ -406,6 +433,13 @@ static void test_context_ends(void **state)
     assert_int_equal(run.n_tokens, 120);
     assert_int_equal(run.done.n_shifted, 59 * 2); /* at 128 tokens, half of 118 */
     assert_true(run.done.n_reread > 0);
+    o.n_discard = 20;
+    engine_run_whole(&run, engine, &o);
+    assert_int_equal(run.done.n_shifted, 5 * 20);
+    o.n_discard = 1000;
+    engine_run_whole(&run, engine, &o);
+    assert_int_equal(run.done.n_shifted, 117); /* all but one */
+    assert_int_equal(run.n_tokens, 120);
     hearth_engine_close(engine);
 }
 
@@ -618,6 +652,49 @@ static void test_guesses_change_nothing(void **state)
     hearth_engine_close(plain);
 }
 
+static uint64_t page_bytes(const hearth_engine_options *o)
+{
+    hearth_engine_plan_result plan;
+    ok(hearth_engine_plan(llama, o, &plan, &err));
+    return plan.page_bytes;
+}
+
+/* Memory that was given back comes again, and with it the same answers, beside a request that
+ * goes on too. */
+static void test_trim(void **state)
+{
+    (void)state;
+    hearth_engine_options eo = engine_options();
+    eo.cache_bytes = 64 * page_bytes(&eo);
+    hearth_engine *engine = open_engine(&eo);
+    hearth_request_options o = request(300, 5, 20), long_one = request(100, 6, 300);
+    hearth_trim_counts counts;
+    engine_run first, again, beside, alone;
+    engine_run_whole(&alone, engine, &long_one);
+    engine_run_whole(&first, engine, &o);
+    ok(hearth_engine_trim(engine, HEARTH_TRIM_CACHE, &counts, &err));
+    assert_int_equal(settled_stats(engine).n_pages_cached, 0);
+    assert_int_equal(counts.cache_bytes, 64 * page_bytes(&eo));
+    assert_int_equal(counts.weight_bytes, 0);
+    ok(hearth_engine_trim(engine, HEARTH_TRIM_CACHE, &counts, &err));
+    assert_int_equal(counts.cache_bytes, 0); /* it is away already */
+    hearth_request *running;
+    ok(hearth_engine_submit(engine, &long_one, &running, &err));
+    for (int i = 0; i < 3; i++) {
+        engine_run_whole(&again, engine, &o);
+        assert_true(again.hash == first.hash);
+        assert_int_equal(again.done.n_cached, 0);
+        ok(hearth_engine_trim(engine, HEARTH_TRIM_WEIGHTS, &counts, &err));
+        assert_true(counts.cache_bytes > 0);
+        assert_int_equal(counts.weight_bytes, hearth_model_get_info(llama)->file_bytes);
+    }
+    engine_run_read(&beside, running);
+    assert_true(beside.hash == alone.hash);
+    assert_int_equal(hearth_engine_trim(engine, (hearth_trim_level)2, &counts, &err),
+                     HEARTH_EINVAL);
+    hearth_engine_close(engine);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -637,7 +714,9 @@ int main(void)
         cmocka_unit_test(test_reader_is_canceled),
         cmocka_unit_test(test_clients_take_turns),
         cmocka_unit_test(test_short_reads_first),
+        cmocka_unit_test(test_short_interrupts_long),
         cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_trim),
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_context_ends),
         cmocka_unit_test(test_pages_run_out),

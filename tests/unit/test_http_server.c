@@ -31,6 +31,7 @@ typedef struct app {
     atomic_int n_gone;   /* waits that ended because the client left */
     atomic_int n_ending; /* waits that ended because the server ends */
     atomic_int n_waiting;
+    atomic_bool released; /* the handler that does not look at its client */
 } app;
 
 static bool is_ready(void *user)
@@ -80,6 +81,17 @@ static void wait_for_end(void *user, const http_request *request, http_reply *re
         poll(NULL, 0, 5);
     atomic_fetch_add(life == HTTP_GONE ? &a->n_gone : &a->n_ending, 1);
     buf_append_text(&reply->body, "ended");
+}
+
+/* Asks nobody whether it shall go on. */
+static void deaf(void *user, const http_request *request, http_reply *reply)
+{
+    app *a = user;
+    (void)request;
+    atomic_fetch_add(&a->n_waiting, 1);
+    while (!atomic_load(&a->released))
+        poll(NULL, 0, 5);
+    buf_append_text(&reply->body, "too late");
 }
 
 static void slow(void *user, const http_request *request, http_reply *reply)
@@ -139,6 +151,7 @@ static const http_route routes[] = {
     {HTTP_GET, "/echo/*", echo, 0, NULL},
     {HTTP_GET, "/wait", wait_for_end, 0, NULL},
     {HTTP_GET, "/slow", slow, 0, NULL},
+    {HTTP_GET, "/deaf", deaf, 0, NULL},
     {HTTP_GET, "/stream/*", stream, 0, NULL},
 };
 
@@ -335,6 +348,25 @@ static void test_refusals(void **state)
     assert_null(strstr(heard, " 200 "));
     ask("POST", "/echo", HOST "Transfer-Encoding: chunked\r\n", "0\r\n\r\n");
     assert_null(strstr(heard, " 200 "));
+    /* Heads that another server may read differently; what follows is no second request. */
+    static const char *const heads[] = {
+        "Content-Length : 18\r\n",          "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n",  "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: \vchunked\r\n", "X: a\rContent-Length: 18\r\n",
+        "X: a\r\n Content-Length: 18\r\n",  "X(): a\r\n",
+    };
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "POST /echo HTTP/1.1\r\n%s%s\r\nGET /health HTTP/1.1\r\n%s\r\n",
+                 HOST, heads[i], HOST);
+        int fd = dial();
+        say(fd, text);
+        hear(fd, NULL);
+        expect_status(400);
+        expect("Connection: close\r\n");
+        expect_not(" 200 ");
+        close(fd);
+    }
     atomic_store(&the_app.ready, false);
     ask("GET", "/echo", HOST, NULL);
     expect_status(503);
@@ -559,7 +591,7 @@ static void test_client_leaves(void **state)
 
 static void *stop_server(void *drain_ms)
 {
-    http_server_stop(server, *(uint32_t *)drain_ms, NULL);
+    assert_true(http_server_stop(server, *(uint32_t *)drain_ms, NULL));
     return NULL;
 }
 
@@ -591,6 +623,60 @@ static void test_ending(void **state)
     close(waiting);
     close(streaming);
     close(idle);
+}
+
+/* One that does not end is told of, and harms nothing: the server is all there until it has. */
+static void test_ending_with_deaf_handler(void **state)
+{
+    http_options o = options();
+    (void)state;
+    o.ending_ms = 30;
+    start(&o);
+    int fd = dial();
+    say(fd, "GET /deaf HTTP/1.1\r\n" HOST "\r\n");
+    await(&the_app.n_waiting, 1);
+    assert_false(http_server_stop(server, 0, NULL));
+    assert_int_equal(http_server_n_active(server), 1);
+    assert_false(http_server_stop(server, 0, NULL));
+    atomic_store(&the_app.released, true);
+    await(&the_app.n_served, 1);
+    assert_true(http_server_stop(server, 20000, NULL));
+    hear(fd, NULL); /* its connection was shut */
+    assert_string_equal(heard, "");
+    close(fd);
+}
+
+/* Clients that hold their places and say nothing, or not enough, are in nobody's way. */
+static void test_silent_clients(void **state)
+{
+    enum { PLACES = 8, SILENT = 50 };
+    http_options o = options();
+    int fds[SILENT], busy;
+    (void)state;
+    o.max_connections = PLACES;
+    o.silent_ms = 0;
+    start(&o);
+    busy = dial();
+    say(busy, "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+    await(&the_app.n_waiting, 1);
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = dial();
+        say(fds[i], i % 2 ? "GET /hea" : "GET /health HTTP/1.1\r\nX: ");
+    }
+    ask("GET", "/health", HOST, NULL);
+    expect_status(200);
+    assert_int_equal(http_server_n_active(server), 1); /* who is served stays */
+    for (int i = 0; i < PLACES; i++) { /* all who are here in the end are served, or told */
+        fds[i] = (close(fds[i]), dial());
+        say(fds[i], "GET /wait HTTP/1.1\r\n" HOST "\r\n");
+        await(&the_app.n_waiting, i + 1 < PLACES ? i + 2 : PLACES);
+    }
+    hear(fds[PLACES - 1], "in use; try again");
+    expect_status(503);
+    expect("Connection: close\r\n");
+    for (int i = 0; i < SILENT; i++)
+        close(fds[i]);
+    close(busy);
 }
 
 /* ---- sockets ---- */
@@ -649,11 +735,15 @@ static void test_bad_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(test_answers), WITH_SERVER(test_refusals), WITH_SERVER(test_cors),
-        ALONE(test_keys),          ALONE(test_prefix),         ALONE(test_large_bodies),
-        ALONE(test_large_head),    ALONE(test_late_clients),   ALONE(test_slow_handler),
-        WITH_SERVER(test_stream),  WITH_SERVER(test_pings),    WITH_SERVER(test_client_leaves),
-        WITH_SERVER(test_ending),  ALONE(test_unix_socket),    ALONE(test_bad_places),
+        WITH_SERVER(test_answers),  WITH_SERVER(test_refusals),
+        WITH_SERVER(test_cors),     ALONE(test_keys),
+        ALONE(test_prefix),         ALONE(test_large_bodies),
+        ALONE(test_large_head),     ALONE(test_late_clients),
+        ALONE(test_slow_handler),   WITH_SERVER(test_stream),
+        WITH_SERVER(test_pings),    WITH_SERVER(test_client_leaves),
+        WITH_SERVER(test_ending),   ALONE(test_ending_with_deaf_handler),
+        ALONE(test_silent_clients), ALONE(test_unix_socket),
+        ALONE(test_bad_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

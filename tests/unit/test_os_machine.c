@@ -17,11 +17,18 @@
 #include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/cpu.h"
+#include "os/pressure.h"
 #include "os/sysmem.h"
 #include "support/test_reference.h"
 
 static test_folder folder;
 static hearth_error err;
+
+static void ok(hearth_status status)
+{
+    if (status != HEARTH_OK)
+        fail_msg("%s", err.message);
+}
 
 /* ---- control groups ---- */
 
@@ -208,6 +215,44 @@ static void test_cpu(void **state)
     assert_true(second >= first);
 }
 
+/* That it tells of pressure is the kernel's business; that it ends is ours. */
+static void test_pressure(void **state)
+{
+    (void)state;
+    pressure *p;
+    hearth_status status = pressure_open(&p, &err);
+    if (status != HEARTH_OK) {
+        assert_int_equal(status, HEARTH_EUNSUPPORTED);
+        assert_null(p);
+        print_message("%s\n", err.message);
+        skip();
+    }
+    pressure_stop(p);
+    pressure_stop(p);
+    while (pressure_wait(p)) /* tells what there is first, at most once in two seconds */
+        ;
+    pressure_close(p);
+    pressure_close(NULL);
+}
+
+/* What was given back comes again as zeros; the system's pages at the ends stay. */
+static void test_release(void **state)
+{
+    (void)state;
+    enum { PAGES = 4 << 20 };
+    void *block;
+    ok(sysmem_map(&block, PAGES, "a test", &err));
+    uint8_t *bytes = block;
+    memset(bytes, 7, PAGES);
+    sysmem_release(bytes + 1, PAGES - 2);
+    assert_int_equal(bytes[0], 7);
+    assert_int_equal(bytes[PAGES - 1], 7);
+    assert_int_equal(bytes[PAGES / 2], 0);
+    sysmem_release(bytes + 1, 2);
+    assert_int_equal(bytes[1], 7);
+    sysmem_unmap(block, PAGES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +264,8 @@ int main(void)
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_isa),
         cmocka_unit_test(test_cpu),
+        cmocka_unit_test(test_pressure),
+        cmocka_unit_test(test_release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

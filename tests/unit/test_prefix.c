@@ -18,6 +18,7 @@
 #include "support/test_reference.h"
 #include "support/tiny_model.h"
 
+#include "engine/page_store.h"
 #include "engine/prefix_tree.h"
 #include "os/file.h"
 
@@ -216,6 +217,203 @@ static size_t for_files(const char *change, uint64_t *n_bytes)
     return n;
 }
 
+static void on_written(void *user)
+{
+    (void)user;
+}
+
+/* What waits goes to disk after what it follows, and once. */
+static void test_tree_stores_in_order(void **state)
+{
+    (void)state;
+    fixture f;
+    int32_t text[3 * KV_PAGE], path[3 * KV_PAGE];
+    uint32_t nodes[3], parent = PREFIX_ROOT;
+    open_tree(&f);
+    engine_run_text(text, 3 * KV_PAGE, N_VOCAB, 8);
+    page_pool_take(&f.pool); /* so that no number is its place */
+    for (int i = 0; i < 3; i++)
+        nodes[i] = parent = add(&f, parent, text + i * KV_PAGE, KV_PAGE);
+    assert_int_equal(prefix_tree_next_to_store(&f.tree), NO_PAGE);
+    for (int i = 2; i >= 0; i--)
+        prefix_tree_want_stored(&f.tree, nodes[i]);
+    for (int i = 0; i < 3; i++) {
+        size_t n = (size_t)(i + 1) * KV_PAGE;
+        assert_int_equal(f.tree.n_waiting, 3 - i);
+        assert_int_equal(prefix_tree_next_to_store(&f.tree), nodes[i]);
+        assert_int_equal(prefix_tree_path(&f.tree, nodes[i], path), n);
+        assert_memory_equal(path, text, n * sizeof *text);
+        prefix_tree_set_stored(&f.tree, nodes[i]);
+        prefix_tree_want_stored(&f.tree, nodes[i]);
+    }
+    assert_int_equal(f.tree.n_waiting, 0);
+    uint32_t late = add(&f, PREFIX_ROOT, text + KV_PAGE, KV_PAGE);
+    prefix_tree_want_stored(&f.tree, late);
+    while (prefix_tree_evict(&f.tree))
+        ;
+    assert_int_equal(f.tree.n_waiting, 0);
+    assert_int_equal(f.tree.n_lost, 1);
+    close_tree(&f);
+}
+
+/* The queue takes what it may; the rest is asked for again and is not lost. */
+static void test_disk_queue(void **state)
+{
+    (void)state;
+    static uint8_t data[4][64];
+    int32_t text[4 * KV_PAGE];
+    uint64_t n_bytes;
+    page_store *store;
+    page_store_options o = {.folder = disk,
+                            .max_bytes = 1 << 20,
+                            .fingerprint = 1,
+                            .page_bytes = sizeof data[0],
+                            .n_queue = 2,
+                            .written = on_written};
+    engine_run_text(text, 4 * KV_PAGE, N_VOCAB, 9);
+    ok(page_store_open(&store, &o, &err));
+    for (uint32_t i = 0; i < 4; i++) {
+        memset(data[i], (int)i + 1, sizeof data[i]);
+        bool taken = page_store_write(store, i, text, (i + 1) * KV_PAGE, i, data[i]);
+        assert_int_equal(taken, i < 2); /* written ones count until they are taken back */
+    }
+    uint32_t n = 0;
+    for (uint32_t next = 2; page_store_wait_written(store); n++) {
+        uint32_t page = page_store_take_written(store);
+        assert_true(page < 4);
+        assert_true(page_store_has_room(store));
+        if (next < 4)
+            assert_true(
+                page_store_write(store, next, text, (next + 1) * KV_PAGE, next, data[next]));
+        next++;
+    }
+    assert_int_equal(n, 4);
+    assert_int_equal(page_store_count(store).n_written, 4);
+    assert_int_equal(page_store_count(store).n_dropped, 0);
+    page_store_close(store);
+    assert_int_equal(for_files("remove", &n_bytes), 4);
+}
+
+static hearth_engine_stats settled_stats(hearth_engine *engine)
+{
+    hearth_engine_stats s = {.struct_size = sizeof s};
+    do {
+        ok(hearth_engine_get_stats(engine, &s, &err));
+    } while (s.n_running > 0 || s.n_waiting > 0);
+    return s;
+}
+
+/* As many pages as one text has: one at a time is written, and all of them are. */
+static void test_disk_below_a_small_pool(void **state)
+{
+    (void)state;
+    engine_run first, again;
+    uint64_t n_bytes;
+    hearth_engine_plan_result plan;
+    hearth_engine_options o;
+    hearth_engine *engine;
+    hearth_engine_options_init(&o);
+    o.n_ctx = N_CTX;
+    o.n_threads = 1;
+    o.disk_dir = disk;
+    ok(hearth_engine_plan(model, &o, &plan, &err));
+    o.cache_bytes = N_CTX / KV_PAGE * plan.page_bytes;
+    ok(hearth_engine_open(&engine, model, &o, &err));
+    ask(&first, engine, 500, 11);
+    hearth_engine_close(engine);
+    assert_int_equal(for_files("", &n_bytes), 7);
+    ok(hearth_engine_open(&engine, model, &o, &err));
+    ask(&again, engine, 500, 11);
+    assert_true(again.hash == first.hash);
+    assert_int_equal(again.done.n_cached, 448);
+    assert_int_equal(settled_stats(engine).n_disk_dropped, 0);
+    hearth_engine_close(engine);
+    assert_int_equal(for_files("remove", &n_bytes), 7);
+}
+
+/* A prompt of 2,000 tokens from disk: what it takes in work. A token that is read costs a pass over
+ * its model's weights; a page that comes from disk its own bytes, once. */
+static void test_disk_saves_work(void **state)
+{
+    (void)state;
+    enum { N_LONG = 2050 };
+    static int32_t tokens[N_LONG];
+    char path[PATH_MAX];
+    hearth_model *large;
+    tiny_model_options mo;
+    test_folder_path(&folder, "long.gguf", path);
+    tiny_model_options_init(&mo, "llama");
+    mo.n_ctx = 4096;
+    tiny_model_write(path, &mo);
+    ok(hearth_model_open(&large, path, NULL, &err));
+    engine_run_text(tokens, N_LONG, N_VOCAB, 12);
+    hearth_request_options r;
+    hearth_request_options_init(&r);
+    r.tokens = tokens;
+    r.n_tokens = N_LONG;
+    r.max_tokens = 4;
+    r.sampler = &sampling;
+    r.n_probs = 3;
+    hearth_engine_options o;
+    hearth_engine_options_init(&o);
+    o.n_ctx = 2304;
+    o.disk_dir = disk;
+    o.no_drafts = true;
+    uint64_t n_tokens[2], n_read[2], hashes[2], page_bytes = 0, n_bytes;
+    for (int i = 0; i < 2; i++) {
+        hearth_engine *engine;
+        engine_run run;
+        ok(hearth_engine_open(&engine, large, &o, &err));
+        page_bytes = hearth_engine_get_plan(engine)->page_bytes;
+        engine_run_whole(&run, engine, &r);
+        assert_int_equal(run.status, HEARTH_OK);
+        hearth_engine_stats s = settled_stats(engine);
+        n_tokens[i] = s.n_prompt_tokens;
+        n_read[i] = s.n_disk_read;
+        hashes[i] = run.hash;
+        hearth_engine_close(engine);
+    }
+    assert_true(hashes[0] == hashes[1]);
+    assert_int_equal(n_tokens[0], N_LONG);
+    assert_int_equal(n_read[0], 0);
+    assert_int_equal(n_tokens[1], N_LONG % KV_PAGE);
+    assert_int_equal(n_read[1], N_LONG / KV_PAGE);
+    /* Bytes of weights that go through the processor for the one, and of pages for the other. */
+    uint64_t weights = hearth_model_get_info(large)->file_bytes / 2;
+    assert_true(n_tokens[0] * weights > 20 * (n_tokens[1] * weights + n_read[1] * page_bytes));
+    assert_int_equal(for_files("remove", &n_bytes), N_LONG / KV_PAGE);
+    hearth_model_close(large);
+}
+
+/* What nobody uses leaves, at any depth; what is in use, and what leads to it, stays. */
+static void test_tree_evicts_all(void **state)
+{
+    (void)state;
+    fixture f;
+    int32_t text[4 * KV_PAGE];
+    uint32_t nodes[4], parent = PREFIX_ROOT;
+    open_tree(&f);
+    engine_run_text(text, 4 * KV_PAGE, N_VOCAB, 10);
+    for (int i = 0; i < 4; i++)
+        nodes[i] = parent = add(&f, parent, text + i * KV_PAGE, KV_PAGE);
+    add(&f, nodes[1], text, 20);
+    page_pool_ref(&f.pool, nodes[0]);
+    page_pool_ref(&f.pool, nodes[1]);
+    prefix_tree_evict_all(&f.tree);
+    assert_int_equal(f.pool.n_free, N_PAGES - 2);
+    assert_int_equal(f.tree.n_evicted, 3);
+    assert_int_equal(prefix_tree_find(&f.tree, nodes[0], text + KV_PAGE), nodes[1]);
+    page_pool_unref(&f.pool, nodes[0]);
+    page_pool_unref(&f.pool, nodes[1]);
+    prefix_tree_want_stored(&f.tree, nodes[1]);
+    prefix_tree_evict_all(&f.tree);
+    assert_int_equal(f.pool.n_free, N_PAGES - 2);
+    prefix_tree_set_stored(&f.tree, nodes[1]);
+    prefix_tree_evict_all(&f.tree);
+    assert_int_equal(f.pool.n_free, N_PAGES);
+    close_tree(&f);
+}
+
 static void test_disk_brings_back(void **state)
 {
     (void)state;
@@ -361,6 +559,11 @@ int main(void)
         cmocka_unit_test(test_tree_finds),
         cmocka_unit_test(test_tree_ends_of_text),
         cmocka_unit_test(test_tree_evicts),
+        cmocka_unit_test(test_tree_stores_in_order),
+        cmocka_unit_test(test_tree_evicts_all),
+        cmocka_unit_test(test_disk_queue),
+        cmocka_unit_test(test_disk_below_a_small_pool),
+        cmocka_unit_test(test_disk_saves_work),
         cmocka_unit_test(test_disk_brings_back),
         cmocka_unit_test(test_disk_is_damaged),
         cmocka_unit_test(test_disk_budget),

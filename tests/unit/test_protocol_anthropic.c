@@ -49,7 +49,8 @@ static void test_messages(void **state)
          "ignored=messages[].content[].is_error"},
         {API_ANTHROPIC,
          "{'messages':[{'role':'user','content':[{'type':'image','source':{'type':'base64'}}]}]}",
-         "!messages[0].content[0].image: this model cannot see; send text alone"},
+         "!messages[0].content[0].image: image input is not supported: this model cannot see; send "
+         "text alone"},
         {API_ANTHROPIC, "{'messages':[{'role':'user','content':[{'type':'document'}]}]}",
          "!messages[0].content[0].document: files are not read"},
         {API_ANTHROPIC, "{'messages':[{'role':'user','content':[{'type':'tool_use'}]}]}",
@@ -57,7 +58,7 @@ static void test_messages(void **state)
         {API_ANTHROPIC,
          "{'messages':[{'role':'user','content':[{'type':'tool_result','tool_use_id':'u','content':"
          "[{'type':'image'}]}]}]}",
-         "!messages[0].content[0].content[0].image: this model cannot see"},
+         "!messages[0].content[0].content[0].image: image input is not supported"},
         {API_ANTHROPIC,
          "{'messages':[{'role':'assistant','content':[{'type':'tool_use','id':'u',"
          "'name':'f','input':'x'}]}]}",

@@ -41,7 +41,8 @@ static void test_context(void **state)
     const failure_detail detail = {.n_prompt = 100, .n_ctx = 64};
 #define TOO_LONG                                                                                   \
     "'message':'this model\x01s maximum context length is 64 tokens; the request (100 tokens) "    \
-    "exceeds the available context size: send less, or start the engine with a larger "            \
+    "is too large, it exceeds the available context size: send less, or start the engine with a "  \
+    "larger "                                                                                      \
     "--ctx-size','type':'exceed_context_size_error','n_prompt_tokens':100,'n_ctx':64}}"
     static const struct {
         protocol_api api;

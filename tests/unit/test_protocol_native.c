@@ -15,6 +15,12 @@ static void test_prompts(void **state)
         {API_COMPLETION, "{'prompt':[12,34,'a',56,'b']}", "complete prompt=#12,34<a>#56<b>"},
         {API_COMPLETION, "{'prompt':['a',[1,'b']]}", "complete prompt=<a> prompt=#1<b>"},
         {API_COMPLETION, "{'prompt':{'prompt_string':'a'}}", "complete prompt=<a>"},
+        {API_COMPLETION,
+         "{'prompt':{'content':[{'type':'text','text':'a '},{'type':'text','text':'b'}]}}",
+         "complete prompt=<a b>"},
+        {API_COMPLETION, "{'prompt':{'content':'a'}}", "!prompt.content: must be an array"},
+        {API_COMPLETION, "{'prompt':{'content':[{'type':'image_url','image_url':{}}]}}",
+         "!prompt.content[0].type: 'image_url' is not one of text"},
         {API_COMPLETION, "{'prompt':{'prompt_string':'a','multimodal_data':['x']}}",
          "!prompt.multimodal_data: this model cannot see or hear"},
         {API_COMPLETION, "{'prompt':[]}", "!prompt: is empty"},
@@ -278,6 +284,16 @@ static void test_rerank(void **state)
     buf_deinit(&out);
 }
 
+static hearth_status text_of_token(void *user, int32_t token, const char **text, size_t *n,
+                                   hearth_error *err)
+{
+    (void)user;
+    (void)err;
+    *text = token == 1 ? "a" : "\xc3";
+    *n = 1;
+    return HEARTH_OK;
+}
+
 static void test_small_bodies(void **state)
 {
     (void)state;
@@ -285,15 +301,14 @@ static void test_small_bodies(void **state)
     hearth_error err;
     buf out;
     buf_init(&out, 0);
-    const reply_token tokens[] = {{.token = 1, .text = "a", .n_text = 1},
-                                  {.token = 2, .text = "\xc3", .n_text = 1}};
+    const int32_t tokens[] = {1, 2};
     assert_int_equal(parse(&r, API_TOKENIZE, "{'content':'x'}", &err), HEARTH_OK);
-    assert_int_equal(response_tokenize(r, tokens, 2, &out, &err), HEARTH_OK);
+    assert_int_equal(response_tokenize(r, tokens, 2, text_of_token, NULL, &out, &err), HEARTH_OK);
     check_text(&out, "{'tokens':[1,2]}");
     request_free(r);
     assert_int_equal(parse(&r, API_TOKENIZE, "{'content':'x','with_pieces':true}", &err),
                      HEARTH_OK);
-    assert_int_equal(response_tokenize(r, tokens, 2, &out, &err), HEARTH_OK);
+    assert_int_equal(response_tokenize(r, tokens, 2, text_of_token, NULL, &out, &err), HEARTH_OK);
     check_text(&out, "{'tokens':[{'id':1,'piece':'a'},{'id':2,'piece':[195]}]}");
     request_free(r);
     assert_int_equal(response_detokenize("a\x01", 2, &out, &err), HEARTH_OK);

@@ -32,7 +32,7 @@ static void test_messages(void **state)
         {API_OPENAI_CHAT,
          "{'messages':[{'role':'user','content':'a'},{'role':'user','content':[{'type':'image_url',"
          "'image_url':{'url':'x'}}]}]}",
-         "!messages[1].content[0].image_url: this model cannot see; send text alone"},
+         "!messages[1].content[0].image_url: image input is not supported"},
         {API_OPENAI_CHAT,
          "{'messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{}}]}]}",
          "!messages[0].content[0].input_audio: this model cannot hear"},
@@ -101,7 +101,7 @@ static void test_tools(void **state)
          "!tool_choice: 'maybe' is not one of none|auto|required"},
         {API_OPENAI_CHAT, "{" USER ",'tool_choice':7}", "!tool_choice: must be none, auto"},
         {API_OPENAI_CHAT, "{" USER ",'tools':[" TOOL("f") "],'grammar':'root ::= [a]'}",
-         "!grammar: cannot go with tools"},
+         "chat grammar=root ::= [a] " SAID_USER " tools=[" SAID_TOOL("f") "]"},
         {API_OPENAI_CHAT, "{" USER ",'functions':[{'name':'f'}]}", "!functions: "},
     };
     CHECK_REQUESTS(cases);
@@ -265,10 +265,11 @@ static void test_chat_whole(void **state)
         said(REPLY_CONTENT, "i"),
         done_said(HEARTH_FINISH_WORD, "END"),
     };
-    CHECK_PLAY(API_OPENAI_CHAT, "{" USER "}", events,
-               "{'choices':[{'finish_reason':'stop','index':0,'message':{'role':'assistant',"
-               "'content':'Hi','reasoning_content':'hm'}}]," HEAD(
-                   "chatcmpl-", "chat.completion") "," USAGE "," TIMINGS "}");
+    CHECK_PLAY(
+        API_OPENAI_CHAT, "{" USER "}", events,
+        "{'choices':[{'finish_reason':'stop','stop_reason':'END','index':0,'message':{'role':"
+        "'assistant','content':'Hi','reasoning_content':'hm'}}]," HEAD(
+            "chatcmpl-", "chat.completion") "," USAGE "," TIMINGS "}");
     const reply_event calls[] = {
         tool_said("f"),
         said(REPLY_ARGUMENTS, "{}"),
@@ -300,6 +301,25 @@ static void test_chat_choices(void **state)
                                 "\"assistant\",\"content\":\"B\""));
     assert_non_null(strstr(got, "\"completion_tokens\":10,\"prompt_tokens\":10"));
     mem_free(got);
+}
+
+/* One word of OpenAI's for two ends; the field beside it tells them apart. */
+static void test_chat_ends(void **state)
+{
+    static const struct {
+        hearth_finish_reason finish;
+        const char *wanted;
+    } rows[] = {{HEARTH_FINISH_LIMIT, "\"finish_reason\":\"length\",\"index\":0"},
+                {HEARTH_FINISH_CONTEXT,
+                 "\"finish_reason\":\"length\",\"stop_reason\":\"context\",\"index\":0"},
+                {HEARTH_FINISH_STOP, "\"finish_reason\":\"stop\",\"index\":0"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const reply_event events[] = {said(REPLY_CONTENT, "A"), done_said(rows[i].finish, NULL)};
+        char *got = play(API_OPENAI_CHAT, "{" USER "}", events, 2);
+        assert_non_null(strstr(got, rows[i].wanted));
+        mem_free(got);
+    }
 }
 
 static const reply_candidate tops[] = {{5, "H", 1, -0.5f}, {6, "\xc3", 1, -1.5f}};
@@ -380,7 +400,7 @@ int main(void)
         cmocka_unit_test(test_chat_stream),       cmocka_unit_test(test_chat_tools_stream),
         cmocka_unit_test(test_chat_usage_stream), cmocka_unit_test(test_chat_whole),
         cmocka_unit_test(test_chat_choices),      cmocka_unit_test(test_chat_probs),
-        cmocka_unit_test(test_completion),
+        cmocka_unit_test(test_chat_ends),         cmocka_unit_test(test_completion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,9 @@ static void test_json(void **state)
 {
     (void)state;
     static const request_case cases[] = {
-        {API_COMPLETION, "{", "!the body is not valid JSON: line 1, column 1"},
+        {API_COMPLETION, "{", "!the body is not valid JSON: line 1, column 2: it ends too early"},
         {API_COMPLETION, "[1]", "!the body must be a JSON object, not an array"},
-        {API_COMPLETION, "7", "!the body is not valid JSON"},
+        {API_COMPLETION, "7", "!the body must be a JSON object"},
         {API_COMPLETION, "{'prompt':'a','prompt':'b'}", "!the body is not valid JSON"},
         {API_COMPLETION, "{'prompt':'a\\u0000b'}", "!the body is not valid JSON"},
         {API_COMPLETION, "{'prompt':'\xff'}", "!the body is not valid JSON"},
@@ -42,6 +42,9 @@ static void test_depth(void **state)
     assert_int_equal(request_parse(&r, API_COMPLETION, deep, strlen(deep), &limits, &err),
                      HEARTH_OK);
     request_free(r);
+    memset(deep, '1', N);
+    assert_int_equal(request_parse(&r, API_COMPLETION, deep, N, &limits, &err), HEARTH_EINVAL);
+    assert_non_null(strstr(err.message, "a number of more than 1024 characters"));
 }
 
 static void test_types(void **state)
@@ -214,13 +217,39 @@ static void test_where(void **state)
     assert_string_equal(err.where, "stop[1]");
 }
 
+/* A server's limit holds for who asks for more or for no end, and is what the answer tells. */
+static void test_predict_limit(void **state)
+{
+    static const struct {
+        const char *body;
+        int32_t limit, wanted;
+    } rows[] = {{"{\"prompt\":\"a\",\"n_predict\":100}", 64, 64},
+                {"{\"prompt\":\"a\",\"n_predict\":-1}", 64, 64},
+                {"{\"prompt\":\"a\"}", 64, 64},
+                {"{\"prompt\":\"a\",\"n_predict\":0}", 64, 0},
+                {"{\"prompt\":\"a\",\"n_predict\":5}", 64, 5},
+                {"{\"prompt\":\"a\",\"n_predict\":100}", 0, 100}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const request_limits limits = {.n_choices_max = 1, .n_predict_max = rows[i].limit};
+        hearth_error err = {0};
+        request *r;
+        assert_int_equal(
+            request_parse(&r, API_COMPLETION, rows[i].body, strlen(rows[i].body), &limits, &err),
+            HEARTH_OK);
+        assert_int_equal(r->options.n_predict, rows[i].wanted);
+        request_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json),        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_types),       cmocka_unit_test(test_names),
         cmocka_unit_test(test_many_names),  cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_constraints), cmocka_unit_test(test_where),
+        cmocka_unit_test(test_constraints), cmocka_unit_test(test_predict_limit),
+        cmocka_unit_test(test_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

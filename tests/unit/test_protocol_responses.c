@@ -40,7 +40,7 @@ static void test_input(void **state)
          "'q'}] ignored=input[].encrypted_content"},
         {API_OPENAI_RESPONSES,
          "{'input':[{'role':'user','content':[{'type':'input_image','image_url':'x'}]}]}",
-         "!input[0].content[0].input_image: this model cannot see"},
+         "!input[0].content[0].input_image: image input is not supported"},
         {API_OPENAI_RESPONSES, "{'input':[{'role':'user','content':[{'type':'input_file'}]}]}",
          "!input[0].content[0].input_file: files are not read"},
         {API_OPENAI_RESPONSES, "{'input':[{'type':'item_reference','id':'x'}]}",
@@ -79,9 +79,16 @@ static void test_options(void **state)
         {API_OPENAI_RESPONSES,
          "{'input':'a','store':false,'include':['reasoning.encrypted_content'],'prompt_cache_key':"
          "'k','parallel_tool_calls':false,'truncation':'disabled'}",
-         "chat messages=[" SAID_USER "] one_call ignored=include, prompt_cache_key"},
+         "chat messages=[" SAID_USER "] one_call ignored=include[], prompt_cache_key"},
         {API_OPENAI_RESPONSES, "{'input':'a','background':true}", "!background: true is not"},
-        {API_OPENAI_RESPONSES, "{'input':'a','top_logprobs':2}", "!top_logprobs: 2 is not"},
+        {API_OPENAI_RESPONSES, "{'input':'a','top_logprobs':2}", "!top_logprobs: needs include"},
+        {API_OPENAI_RESPONSES,
+         "{'input':'a','top_logprobs':2,'include':['message.output_text.logprobs']}",
+         "chat n_probs=2 messages=[" SAID_USER "]"},
+        {API_OPENAI_RESPONSES, "{'input':'a','include':['message.output_text.logprobs']}",
+         "chat n_probs=0 messages=[" SAID_USER "]"},
+        {API_OPENAI_RESPONSES, "{'input':'a','include':['file_search_call.results']}",
+         "!include[0]: 'file_search_call.results' is not there"},
     };
     CHECK_REQUESTS(cases);
 }
@@ -94,10 +101,15 @@ static void test_options(void **state)
     "],'usage':" usage ",'instructions':null,'max_output_tokens':null,'model':'m',"                \
     "'parallel_tool_calls':true,'previous_response_id':null,'reasoning':{'effort':null,'summary':" \
     "null},'store':false,'temperature':0.8,'text':{'format':{'type':'text'}},'tool_choice':"       \
-    "'auto','tools':[],'top_p':0.95,'truncation':'disabled','user':null,'metadata':{}}"
+    "'auto','tools':[],'top_logprobs':0,'top_p':0.95,'truncation':'disabled','user':null,'"        \
+    "metadata':{}}"
 #define USAGE                                                                                      \
     "{'input_tokens':10,'input_tokens_details':{'cached_tokens':4},'output_tokens':5,"             \
     "'output_tokens_details':{'reasoning_tokens':0},'total_tokens':15}"
+#define TIMINGS                                                                                    \
+    "'timings':{'cache_n':4,'prompt_n':6,'prompt_ms':12,'prompt_per_token_ms':2,"                  \
+    "'prompt_per_second':500,'predicted_n':5,'predicted_ms':20,'predicted_per_token_ms':4,"        \
+    "'predicted_per_second':250}"
 #define EVENT(name, number, rest)                                                                  \
     "event: response." name "\ndata: {'type':'response." name "','sequence_number':" number        \
     "," rest "}\n\n"
@@ -161,7 +173,7 @@ static void test_stream(void **state)
               "'response':" RESPONSE("completed", "null",
                                      THOUGHT("completed", REASON("hm")) "," MESSAGE(
                                          "completed", TEXT("Hi")) "," CALL("completed", "{}"),
-                                     USAGE)));
+                                     USAGE) "," TIMINGS));
 }
 
 static void test_whole(void **state)
@@ -176,6 +188,70 @@ static void test_whole(void **state)
                RESPONSE("incomplete", "{'reason':'max_output_tokens'}",
                         THOUGHT("completed", REASON("hm")) "," MESSAGE("incomplete", TEXT("Hi")),
                         USAGE));
+}
+
+/* llama-server's additions: events while the prompt is read, timings with every delta. */
+static void test_progress(void **state)
+{
+    (void)state;
+    reply_event events[] = {{.type = REPLY_PROGRESS, .usage = test_usage},
+                            said(REPLY_CONTENT, "Hi"),
+                            done_said(HEARTH_FINISH_CONTEXT, NULL)};
+    events[1].usage = test_usage;
+    char *got = play(API_OPENAI_RESPONSES,
+                     "{'input':'a','stream':true,'return_progress':true,'timings_per_token':true}",
+                     events, 3);
+    char *progress = quoted("'prompt_progress':{'total':10,'cache':4,'processed':10,'time_ms':12}");
+    char *timings = quoted("'delta':'Hi','logprobs':[]," TIMINGS);
+    assert_non_null(strstr(got, progress));
+    assert_non_null(strstr(got, timings));
+    assert_non_null(strstr(got, "\"reason\":\"context_length_exceeded\""));
+    free(progress);
+    free(timings);
+    mem_free(got);
+}
+
+static size_t count(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, part)); at++)
+        n++;
+    return n;
+}
+
+/* Each text has those of its own tokens: with the delta, and all at its end. Thoughts, calls and
+ * the token that ends the answer have none. */
+static void test_logprobs(void **state)
+{
+    (void)state;
+    const reply_candidate top = {.token = 9, .text = "o", .n_text = 1, .logprob = -2};
+    const reply_token letter = {
+        .token = 7, .text = "e", .n_text = 1, .logprob = -0.5f, .top = &top, .n_top = 1};
+    reply_event events[] = {
+        said(REPLY_REASONING, "e"), said(REPLY_TOKENS, NULL), said(REPLY_CONTENT, "ee"),
+        said(REPLY_CONTENT, "e"),   said(REPLY_TOKENS, NULL), done_said(HEARTH_FINISH_STOP, NULL),
+    };
+    for (size_t i = 0; i < 5; i++) {
+        events[i].tokens = &letter;
+        events[i].n_tokens = 1;
+    }
+#define ONE                                                                                        \
+    "{\"token\":\"e\",\"bytes\":[101],\"logprob\":-0.5,\"top_logprobs\":[{\"token\":\"o\","        \
+    "\"bytes\":[111],\"logprob\":-2}]}"
+    static const char *const bodies[] = {
+        "{'input':'a','include':['message.output_text.logprobs'],'top_logprobs':1}",
+        "{'input':'a','include':['message.output_text.logprobs'],'top_logprobs':1,'stream':true}",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        char *got = play(API_OPENAI_RESPONSES, bodies[i], events, 6);
+        /* The whole: in the response; in a stream also in the text, its part and its item. */
+        assert_int_equal(count(got, "\"logprobs\":[" ONE "," ONE "," ONE "]"), i == 0 ? 1 : 4);
+        assert_int_equal(count(got, "\"delta\":\"ee\",\"logprobs\":[" ONE "," ONE "]"), i);
+        assert_int_equal(count(got, "\"delta\":\"e\",\"logprobs\":[" ONE "]"), i);
+        assert_int_equal(count(got, ONE), i == 0 ? 3 : 15);
+        assert_non_null(strstr(got, "\"top_logprobs\":1,"));
+        mem_free(got);
+    }
 }
 
 /* What was asked is said again. */
@@ -218,9 +294,10 @@ static void test_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_input),  cmocka_unit_test(test_options),
-        cmocka_unit_test(test_stream), cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_echo),   cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_input),    cmocka_unit_test(test_options),
+        cmocka_unit_test(test_stream),   cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_logprobs), cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_echo),     cmocka_unit_test(test_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_tokenizer_growth.c - the work a text takes, counted in steps: words of 100,000 characters
- * and texts of a megabyte cost what their length says, for every kind and every shape of text.
+ * and texts of a megabyte cost what their length says, for every kind and every shape of text; and
+ * a text on its way can be given up.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,10 @@
 
 #include <cmocka.h>
 
+#include <hearth/log.h>
+
 #include "base/mem.h"
+#include "base/watch.h"
 #include "support/vocab_file.h"
 #include "token/tokenizer_impl.h"
 
@@ -45,6 +49,41 @@ static void check_steps(const vocab_file *v, const char *label, const char *text
     mem_free(ids);
 }
 
+typedef struct patience {
+    int n_asked, n_granted;
+} patience;
+
+static bool is_patient(void *user, uint64_t done, uint64_t total)
+{
+    patience *p = user;
+    assert_true(done == 0 && total == 0);
+    return ++p->n_asked <= p->n_granted;
+}
+
+/* The watch is asked all along the way, and whenever it says no the call is over. */
+static void check_watch(const vocab_file *v, const char *label, const char *text, size_t n)
+{
+    patience p = {.n_granted = 0};
+    const hearth_progress watch = {is_patient, &p};
+    hearth_status status = HEARTH_ECANCELED;
+    int32_t *ids;
+    size_t n_ids;
+    hearth_error err = {0};
+    while (status == HEARTH_ECANCELED) {
+        p.n_asked = 0;
+        hearth_watch_thread(&watch);
+        status = tokenizer_encode(v->t, text, n, 0, &ids, &n_ids, &err);
+        assert_true((status == HEARTH_OK) == (p.n_asked <= p.n_granted));
+        assert_true(watch_has_ended() == (status != HEARTH_OK));
+        p.n_granted = 2 * p.n_granted + 1;
+    }
+    hearth_watch_thread(NULL);
+    assert_false(watch_has_ended());
+    if (status != HEARTH_OK || (size_t)p.n_asked * 4 * WATCH_WORK < n)
+        fail_msg("%s: asked %d times for %zu bytes; %s", label, p.n_asked, n, err.message);
+    mem_free(ids);
+}
+
 static void check_shapes(vocab_file *v, const char *label)
 {
     hearth_error err = {0};
@@ -60,6 +99,10 @@ static void check_shapes(vocab_file *v, const char *label)
     }
     char *text = repeat("The quick brown fox jumps over 13 lazy dogs.\n\n  \u00c9t\u00e9 ", TEXT);
     check_steps(v, label, text, TEXT);
+    check_watch(v, label, text, TEXT / 4);
+    mem_free(text);
+    text = repeat("a", TEXT / 4);
+    check_watch(v, label, text, TEXT / 4);
     mem_free(text);
     vocab_file_deinit(v);
 }

@@ -16,6 +16,7 @@
 #include "worker/constraint.h"
 #include "worker/flags.h"
 #include "worker/metrics.h"
+#include "worker/state.h"
 
 static char noted[4096];
 
@@ -86,6 +87,19 @@ static void test_flags(void **state)
     assert_string_equal(err.where, "--rope-scaling");
     assert_int_equal(PARSE(&flags, &err, "--ui-mcp-proxy"), HEARTH_EINVAL);
     assert_int_equal(PARSE(&flags, &err, "--mmproj", "a.gguf"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--yarn-ext-factor", "0.5"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--agent"), HEARTH_EINVAL);
+    assert_int_equal(PARSE(&flags, &err, "--yarn-ext-factor", "-1.00", "--sse-ping-interval", "-1",
+                           "-s", "-1", "--rpc", "h:1", "-Cb", "ff", "-kvo", "-nr", "--no-agent",
+                           "--top-nsigma", "2", "-l", "5+1", "--tags", "a,b"),
+                     HEARTH_OK);
+    assert_int_equal(flags.ping_s, -1);
+    assert_int_equal(flags.biases.n, 1);
+    assert_true(flags.sampler.top_n_sigma == 2 && flags.sampler.seed == UINT32_MAX);
+    assert_string_equal(flags.tags, "a,b");
+    assert_non_null(strstr(noted, "--rpc has no effect"));
+    assert_null(strstr(noted, "-nr"));
+    option_list_deinit(&flags.biases);
 }
 
 static void test_environment(void **state)
@@ -210,12 +224,58 @@ static void test_until(void **state)
     }
 }
 
+/* While the model is being read, every refusal tells how far. */
+static void test_loading(void **state)
+{
+    static worker w;
+    http_reply out = {0};
+    (void)state;
+    atomic_store(&w.loaded, LOADED_ALL / 4);
+    worker_refuse(&w, "/health", 503, "Loading model", &out);
+    assert_string_equal(out.body.data,
+                        "{\"error\":{\"code\":503,\"message\":\"Loading model\",\"type\":"
+                        "\"unavailable_error\",\"progress\":0.25}}");
+    buf_clear(&out.body);
+    worker_refuse(&w, "/v1/chat/completions", 503, "Loading model", &out);
+    assert_non_null(strstr(out.body.data, "\"progress\":0.25"));
+    buf_clear(&out.body);
+    worker_refuse(&w, "/nothing", 404, "File Not Found", &out);
+    assert_null(strstr(out.body.data, "progress"));
+    buf_clear(&out.body);
+    atomic_store(&w.loaded, LOADED_ALL);
+    worker_refuse(&w, "/health", 503, "the server is ending", &out);
+    assert_null(strstr(out.body.data, "progress"));
+    buf_deinit(&out.body);
+}
+
+static void test_prefixed(void **state)
+{
+    static const struct {
+        const char *gbnf, *wanted;
+    } rows[] = {
+        {"root ::= \"root\" a-1 | b_2{2,3}", "x-root ::= \"root\" x-a-1 | x-b_2{2,3}"},
+        {"r ::= [^a\\]b]+ c \"\\\"d\" # e \"\nf ::= (g)?",
+         "x-r ::= [^a\\]b]+ x-c \"\\\"d\" # e \"\nx-f ::= (x-g)?"},
+        {"r ::= <think> !<[12]> s .", "x-r ::= <think> !<[12]> x-s ."},
+        {"r ::= \"open \\", "x-r ::= \"open \\"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        buf out;
+        buf_init(&out, 0);
+        assert_true(constraint_write_prefixed(rows[i].gbnf, "x-", &out));
+        assert_string_equal(out.data, rows[i].wanted);
+        buf_deinit(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),       cmocka_unit_test(test_flags),
         cmocka_unit_test(test_environment), cmocka_unit_test(test_split),
         cmocka_unit_test(test_metrics),     cmocka_unit_test(test_until),
+        cmocka_unit_test(test_prefixed),    cmocka_unit_test(test_loading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * body.c - see body.h.
+ */
+#include "gateway/body.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "protocol/json_write.h"
+
+typedef struct cursor {
+    const char *at, *end;
+} cursor;
+
+static void skip_blanks(cursor *c)
+{
+    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
+        c->at++;
+}
+
+static bool take(cursor *c, char wanted)
+{
+    if (c->at == c->end || *c->at != wanted)
+        return false;
+    c->at++;
+    return true;
+}
+
+/* At a quote. */
+static bool skip_string(cursor *c, body_span *out)
+{
+    const char *start = c->at++;
+    while (c->at < c->end && *c->at != '"')
+        c->at += *c->at == '\\' && c->at + 1 < c->end ? 2 : 1;
+    if (c->at >= c->end)
+        return false;
+    c->at++;
+    *out = (body_span){start, (size_t)(c->at - start)};
+    return true;
+}
+
+static bool skip_brackets(cursor *c)
+{
+    char open[BODY_DEPTH_MAX];
+    size_t depth = 0;
+    body_span text;
+    do {
+        if (c->at == c->end)
+            return false;
+        switch (*c->at) {
+        case '"':
+            if (!skip_string(c, &text))
+                return false;
+            continue;
+        case '{':
+        case '[':
+            if (depth == BODY_DEPTH_MAX)
+                return false;
+            open[depth++] = *c->at;
+            break;
+        case '}':
+        case ']':
+            /* ']' is two above '[', and so with braces. */
+            if (open[--depth] + 2 != *c->at)
+                return false;
+            break;
+        default:
+            break;
+        }
+        c->at++;
+    } while (depth > 0);
+    return true;
+}
+
+static bool skip_value(cursor *c, body_span *out)
+{
+    const char *start = c->at;
+    if (c->at == c->end)
+        return false;
+    if (*c->at == '"')
+        return skip_string(c, out);
+    if (*c->at == '{' || *c->at == '[') {
+        if (!skip_brackets(c))
+            return false;
+    } else {
+        while (c->at < c->end && strchr(",]} \t\r\n", *c->at) == NULL)
+            c->at++;
+    }
+    *out = (body_span){start, (size_t)(c->at - start)};
+    return c->at > start;
+}
+
+static bool is(body_span span, const char *text)
+{
+    return span.n == strlen(text) && memcmp(span.at, text, span.n) == 0;
+}
+
+static bool read_members(cursor *c, body_view *out)
+{
+    do {
+        body_span key, value;
+        skip_blanks(c);
+        if (c->at == c->end || *c->at != '"' || !skip_string(c, &key))
+            return false;
+        skip_blanks(c);
+        if (!take(c, ':'))
+            return false;
+        skip_blanks(c);
+        if (!skip_value(c, &value))
+            return false;
+        if (is(key, "\"model\""))
+            out->model = value;
+        else if (is(key, "\"session_id\""))
+            out->session_id = value;
+        else if (is(key, "\"stream\""))
+            out->streams = is(value, "true");
+        skip_blanks(c);
+    } while (take(c, ','));
+    return take(c, '}');
+}
+
+hearth_status body_read(const char *body, size_t n, body_view *out, hearth_error *err)
+{
+    cursor c = {body, body + n};
+    *out = (body_view){.empty = true};
+    skip_blanks(&c);
+    if (c.at == c.end) {
+        out->all = (body_span){"{}", 2};
+        return HEARTH_OK;
+    }
+    const char *start = c.at;
+    if (!take(&c, '{'))
+        FAIL(err, EINVAL, "body", "the body is no JSON object");
+    skip_blanks(&c);
+    if (!take(&c, '}')) {
+        out->empty = false;
+        if (!read_members(&c, out))
+            FAIL(err, EINVAL, "body", "the body is not JSON: something is wrong at byte %zu",
+                 (size_t)(c.at - body));
+    }
+    out->all = (body_span){start, (size_t)(c.at - start)};
+    skip_blanks(&c);
+    if (c.at != c.end)
+        FAIL(err, EINVAL, "body", "the body goes on after its JSON object, at byte %zu",
+             (size_t)(c.at - body));
+    return HEARTH_OK;
+}
+
+bool body_text(body_span span, char *out, size_t n_out)
+{
+    json_t *value =
+        span.at ? json_loadb(span.at, span.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
+    size_t n = json_is_string(value) ? json_string_length(value) : SIZE_MAX;
+    bool fits = n < n_out && memchr(json_string_value(value), '\0', n) == NULL;
+    if (fits)
+        memcpy(out, json_string_value(value), n + 1);
+    json_decref(value);
+    return fits;
+}
+
+static bool append_name(buf *out, const char *model)
+{
+    json_writer w;
+    json_start(&w, out);
+    json_text(&w, NULL, model);
+    return json_done(&w, NULL) == HEARTH_OK;
+}
+
+bool body_with_model(const body_view *view, const char *model, buf *out)
+{
+    const char *end = view->all.at + view->all.n;
+    if (view->model.at == NULL)
+        return buf_append_text(out, "{\"model\":") && append_name(out, model) &&
+               buf_append_text(out, view->empty ? "" : ",") &&
+               buf_append(out, view->all.at + 1, view->all.n - 1);
+    const char *after = view->model.at + view->model.n;
+    return buf_append(out, view->all.at, (size_t)(view->model.at - view->all.at)) &&
+           append_name(out, model) && buf_append(out, after, (size_t)(end - after));
+}

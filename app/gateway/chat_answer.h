@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * chat_answer.h - inside an answer: what its thread and its watchers share.
+ */
+#ifndef HEARTH_GATEWAY_CHAT_ANSWER_H
+#define HEARTH_GATEWAY_CHAT_ANSWER_H
+
+#include "gateway/answers.h"
+#include "os/thread.h"
+
+struct answer {
+    answer *next; /* in answers->first; guarded by its monitor */
+    gateway *g;
+    thread thread;
+    int64_t chat, parent, message;
+    char model[LIBRARY_NAME_MAX + 1];
+    json_t *parameters;
+    atomic_bool stop;
+    atomic_uint refs; /* the thread's, and one for each watcher */
+    monitor monitor;  /* of what follows */
+    buf log;          /* all events, as they are sent */
+    bool ended;
+};
+
+struct answers {
+    monitor monitor;
+    answer *first;
+    size_t n;
+};
+
+/* Appends an event for those who watch. Takes data; NULL (out of memory) is passed over. */
+void chat_answer_tell(answer *a, const char *name, json_t *data);
+
+/* The thread's work: writes the message, and the title. */
+void chat_answer_write(answer *a);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engines.c - handlers of what the runtime does: loading, unloading, plans, the machine.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "gateway/handlers.h"
+#include "gateway/model_settings.h"
+
+static runtime_wait while_wanted(const gateway_call *c)
+{
+    return (runtime_wait){.wanted = call_is_wanted, .user = (void *)(uintptr_t)c->q};
+}
+
+static hearth_status answer_engine(gateway_call *c, const char *model, hearth_error *err)
+{
+    json_t *engine = runtime_find(c->g->runtime, model);
+    if (engine == NULL)
+        FAIL(err, ENOTFOUND, "model", "%s is not loaded", model);
+    return call_json(c, engine, err);
+}
+
+hearth_status serve_engines(gateway_call *c, hearth_error *err)
+{
+    return call_json(c, json_pack("{s:o}", "engines", runtime_list(c->g->runtime)), err);
+}
+
+/* An engine that runs with other settings leaves first. */
+static hearth_status take_settings(gateway_call *c, const char *model, const json_t *settings,
+                                   hearth_error *err)
+{
+    bool changed = false;
+    const runtime_wait wait = while_wanted(c);
+    if (settings == NULL)
+        return HEARTH_OK;
+    TRY(model_settings_change(c->g->store, model, settings, &changed, err));
+    if (!changed)
+        return HEARTH_OK;
+    hearth_status status = runtime_unload(c->g->runtime, model, false, &wait, NULL);
+    if (status != HEARTH_OK && status != HEARTH_ENOTFOUND)
+        FAIL(err, EBUSY, "model", "%s is in use with its old settings; try again", model);
+    return HEARTH_OK;
+}
+
+hearth_status serve_engine_start(gateway_call *c, hearth_error *err)
+{
+    char name[LIBRARY_NAME_MAX + 1];
+    const char *model;
+    json_t *settings = NULL;
+    json_int_t keep_ms = RUNTIME_KEEP_DEFAULT;
+    int waits = 1;
+    const runtime_wait wait = while_wanted(c);
+    TRY(call_unpack(c, err, "{s:s, s?:I, s?:b, s?:o}", "model", &model, "keep_ms", &keep_ms, "wait",
+                    &waits, "settings", &settings));
+    TRY(call_model(c, model, name, err));
+    TRY(take_settings(c, name, settings, err));
+    TRY(runtime_load(c->g->runtime, name, keep_ms, !waits, &wait, &c->failure, err));
+    gateway_model_used(c->g, name);
+    if (!waits)
+        return call_json(c, json_pack("{s:s, s:s}", "model", name, "state", "planning"), err);
+    return answer_engine(c, name, err);
+}
+
+hearth_status serve_engine_stop(gateway_call *c, hearth_error *err)
+{
+    char name[LIBRARY_NAME_MAX + 1];
+    const char *model = NULL;
+    int force = 0, waits = 1;
+    const runtime_wait wait = while_wanted(c);
+    TRY(call_unpack(c, err, "{s?:s, s?:b, s?:b}", "model", &model, "force", &force, "wait",
+                    &waits));
+    if (model)
+        TRY(call_model(c, model, name, err));
+    TRY(runtime_unload(c->g->runtime, model ? name : NULL, force != 0, waits ? &wait : NULL, err));
+    return call_json(c, json_pack("{s:b}", "stopped", 1), err);
+}
+
+hearth_status serve_engine_pin(gateway_call *c, hearth_error *err)
+{
+    char name[LIBRARY_NAME_MAX + 1];
+    const char *model;
+    int pinned;
+    TRY(call_unpack(c, err, "{s:s, s:b}", "model", &model, "pinned", &pinned));
+    TRY(call_model(c, model, name, err));
+    TRY(runtime_pin(c->g->runtime, name, pinned != 0, err));
+    return answer_engine(c, name, err);
+}
+
+hearth_status serve_engine_log(gateway_call *c, hearth_error *err)
+{
+    char name[LIBRARY_NAME_MAX + 1];
+    TRY(call_model(c, NULL, name, err));
+    char *log = runtime_log(c->g->runtime, name);
+    if (log == NULL)
+        FAIL(err, ENOTFOUND, "model", "%s is not loaded, and has no log", name);
+    json_t *text = json_string(log);
+    mem_free(log);
+    return call_json(c, json_pack("{s:o}", "log", text ? text : json_string("")), err);
+}
+
+hearth_status serve_plan(gateway_call *c, hearth_error *err)
+{
+    char name[LIBRARY_NAME_MAX + 1];
+    json_t *plan = NULL;
+    TRY(call_model(c, NULL, name, err));
+    TRY(runtime_plan(c->g->runtime, name, &plan, err));
+    const char *fit = json_string_value(json_object_get(plan, "fit"));
+    return call_json(c,
+                     json_pack("{s:s, s:b, s:o}", "model", name, "fits",
+                               fit == NULL || strcmp(fit, "red") != 0, "plan", plan),
+                     err);
+}
+
+hearth_status serve_machine(gateway_call *c, hearth_error *err)
+{
+    return call_json(c, runtime_machine(c->g->runtime), err);
+}
+
+hearth_status serve_telemetry(gateway_call *c, hearth_error *err)
+{
+    int64_t since;
+    TRY(call_query_number(c, "since_ms", 0, &since, err));
+    return call_json(c, runtime_telemetry(c->g->runtime, since), err);
+}
+
+hearth_status serve_metrics(gateway_call *c, hearth_error *err)
+{
+    c->reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    if (!runtime_metrics(c->g->runtime, &c->reply->body) ||
+        !buf_append_format(&c->reply->body,
+                           "# HELP hearth_requests_active Requests being read or answered.\n"
+                           "# TYPE hearth_requests_active gauge\nhearth_requests_active %zu\n",
+                           http_server_n_active(c->g->server)))
+        return error_no_memory(err, "the metrics", c->reply->body.n);
+    return HEARTH_OK;
+}

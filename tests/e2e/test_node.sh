@@ -1,0 +1,75 @@
+# The Node binding and its examples: bindings/node/test/test.mjs against the built package.
+. "$SOURCE/tests/e2e/check.sh"
+command -v node >/dev/null || skip "needs node"
+[ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ] || skip "needs Node.js 18, this is $(node --version)"
+# A sanitizer must be the first library of a process; NODE_PRELOAD names it for those who try.
+grep -q '^HEARTH_SANITIZE:STRING=.' "$BUILD/CMakeCache.txt" && [ -z "${NODE_PRELOAD:-}" ] &&
+    skip "a sanitized addon does not load into a node that is not"
+export PACKAGE="$BUILD/node" MODELS="$work/models" WORK="$work/out" LD_PRELOAD="${NODE_PRELOAD:-}"
+mkdir -p "$MODELS" "$WORK"
+cp "$SOURCE/models/ember/ember.gguf" "$MODELS/"
+LD_PRELOAD='' "$BUILD/make_model" "$MODELS/encoder.gguf" bert --labels 1
+node "$SOURCE/tests/e2e/make_adapter.mjs" "$MODELS/adapter.gguf"
+
+what="what the addon needs"
+expect_equal "$(objdump -p "$PACKAGE/hearth.node" | awk '/NEEDED/ { print $2 }' | grep -E 'uv|node|v8|stdc')" ""
+expect_equal "$(nm -D --defined-only "$PACKAGE/hearth.node" | awk '{ print $3 }' | grep -vE '^(napi_register_module_v1|node_api_module_get_api_version_v1)$')" ""
+expect_equal "$(nm -D --undefined-only "$PACKAGE/hearth.node" | awk '{ print $2 }' | grep -E '^(uv_|_Z|node::|v8)')" ""
+
+for file in test models.test; do
+    checks=$((checks + 1))
+    node --expose-gc --test "$SOURCE/bindings/node/test/$file.mjs" >"$work/log" 2>&1 || {
+        fail "$file.mjs"
+        grep -vE '^ *(duration_ms|type):' "$work/log" | head -n 80
+    }
+    [ "${VERBOSE:-0}" = 1 ] && cat "$work/log"
+done
+
+# ---- examples, as in a program that has the package installed ----
+mkdir -p "$work/app/node_modules"
+ln -s "$PACKAGE" "$work/app/node_modules/hearth-node"
+cp "$SOURCE"/bindings/node/examples/*.mjs "$work/app/"
+cd "$work/app" || exit 1
+ember="$MODELS/ember.gguf"
+for example in application contexts; do
+    what="$example.mjs"
+    timeout 120 node "$example.mjs" "$ember" >"$work/out.txt" 2>"$work/err"
+    code=$?
+    expect_code 0
+done
+if command -v bun >/dev/null; then
+    what="contexts.mjs in Bun"
+    timeout 120 bun contexts.mjs "$ember" >"$work/out.txt" 2>"$work/err"
+    code=$?
+    expect_code 0
+fi
+what="chat.mjs"
+printf 'Hello\nWhat is Hearth?\n' | timeout 120 node chat.mjs "$ember" >"$work/out.txt" 2>"$work/err"
+code=$?
+expect_code 0
+expect_equal "$(grep -c 'tokens per second' "$work/err")" 2
+what="server.mjs"
+node server.mjs "$ember" 0 >"$work/server" 2>"$work/err" &
+server=$!
+trap 'kill $server 2>/dev/null; rm -rf "$work"' EXIT
+for _ in $(seq 100); do
+    [ -s "$work/server" ] && break
+    sleep 0.1
+done
+expect_equal "$(LD_PRELOAD='' node -e '
+(async () => {
+  const ask = (body) => fetch(process.argv[1], { method: "POST", body });
+  const wrong = [(await ask("{")).status, (await ask("{}")).status];
+  const left = new AbortController();
+  const endless = await fetch(process.argv[1], { method: "POST", signal: left.signal, body: JSON.stringify({ messages: [{ role: "user", content: "a" }], maxTokens: -1 }) });
+  left.abort();
+  const text = await (await ask(JSON.stringify({ messages: [{ role: "user", content: "What is Hearth?" }], maxTokens: 10 }))).text();
+  const events = text.trim().split("\n\n").map((e) => JSON.parse(e.slice(6)));
+  const done = events.pop();
+  console.log(wrong.join(), done.type, events.filter((e) => e.type === "token").map((e) => e.text).join("") === done.text);
+})()' "$(cat "$work/server")" 2>&1)" "400,400 done true"
+kill "$server"
+wait "$server"
+code=$?
+expect_code 0
+finish

@@ -1,0 +1,342 @@
+// One chat on the screen: the branch that is shown, and the answer that is being written.
+//
+// Messages are replaced as a whole and never changed in place; what grows is kept apart in `live`, which is
+// filled once per frame however fast tokens come. The answer belongs to the server: a page that was
+// reloaded, or a second tab, joins its stream from the start.
+import { get, post, put, remove, stream, isAbort, messageOf, Failure } from '../lib/api';
+import { t } from '../lib/text';
+import type { AnswerEvents, Attachment, Chat, Id, Message, Parameters, ToolCall } from '../lib/types';
+import type { ServerEvent } from '../lib/sse';
+import { createChat, noteChat, refreshChats, tellOthers } from './chats.svelte';
+import { toast } from './toasts.svelte';
+
+export interface Live {
+  id: Id;
+  content: string;
+  thinking: string;
+  tools: ToolCall[];
+  stage: 'waiting' | 'loading' | 'reading' | 'thinking' | 'writing' | 'tool';
+  progress: number | null;
+  /** Of `performance.now()`; 0: not yet. */
+  thinkingSince: number;
+  thinkingMs: number;
+  writingSince: number;
+  pieces: number;
+}
+
+const newLive = (message: Message): Live => ({
+  id: message.id,
+  content: '',
+  thinking: '',
+  tools: [],
+  stage: 'waiting',
+  progress: null,
+  thinkingSince: 0,
+  thinkingMs: 0,
+  writingSince: 0,
+  pieces: 0,
+});
+
+const pathOf = (chat: Id): string => `/hearth/chats/${chat}`;
+
+export class Conversation {
+  chat: Chat | null = $state.raw(null);
+  messages: Message[] = $state.raw([]);
+  live: Live | null = $state(null);
+  loading = $state(false);
+  /** Why the chat cannot be shown. */
+  failure: string | null = $state(null);
+  /** Something was asked of the server that will answer with a stream. */
+  busy = $state(false);
+  /** Goes up when an answer ends; what is read out then. */
+  finished: Message | null = $state.raw(null);
+
+  private abort: AbortController | undefined;
+  private waiting: { content: string; thinking: string } = { content: '', thinking: '' };
+  private frame = 0;
+
+  get answering(): boolean {
+    return this.busy || this.live !== null;
+  }
+
+  async load(id: Id): Promise<void> {
+    this.loading = this.messages.length === 0;
+    this.failure = null;
+    try {
+      const { chat, messages } = await get<{ chat: Chat; messages: Message[] }>(pathOf(id));
+      this.chat = chat;
+      if (this.live === null || !messages.some((m) => m.id === this.live?.id)) this.messages = messages;
+      noteChat(chat);
+      if (chat.answering && !this.answering) void this.join();
+    } catch (error) {
+      this.failure = messageOf(error);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  /** Stores a message and reads its answer. False: nothing was stored, the text is still the user's. */
+  async send(text: string, attachments: Attachment[], first: Partial<Chat>): Promise<boolean> {
+    if (this.answering) return false;
+    this.busy = true;
+    try {
+      this.chat ??= await createChat(first);
+    } catch (error) {
+      this.busy = false;
+      toast(messageOf(error), { kind: 'bad' });
+      return false;
+    }
+    return this.read(`${pathOf(this.chat.id)}/messages`, { content: text, attachments: attachments.map((a) => a.id) });
+  }
+
+  regenerate(message: Message, model?: string | null): Promise<boolean> {
+    return this.ask('regenerate', { message_id: message.id, model: model ?? null });
+  }
+  continueFrom(message: Message): Promise<boolean> {
+    return this.ask('continue', { message_id: message.id });
+  }
+  private async ask(what: string, body: object): Promise<boolean> {
+    if (!this.chat || this.answering) return false;
+    return this.read(`${pathOf(this.chat.id)}/${what}`, body);
+  }
+
+  async edit(message: Message, content: string): Promise<boolean> {
+    if (!this.chat || this.answering) return false;
+    if (message.role === 'user') return this.ask('edit', { message_id: message.id, content });
+    const path = pathOf(this.chat.id);
+    return this.change(post<{ message: Message }>(`${path}/edit`, { message_id: message.id, content }).then((fresh) => put(path, { leaf_id: fresh.message.id })));
+  }
+
+  show(message: Id): Promise<boolean> {
+    if (!this.chat || this.answering) return Promise.resolve(false);
+    return this.change(put(pathOf(this.chat.id), { leaf_id: message }));
+  }
+
+  async deleteMessage(message: Message): Promise<void> {
+    const path = `/hearth/messages/${message.id}`;
+    if (!(await this.change(remove(path)))) return;
+    toast(t.chat.messageDeleted, { action: { label: t.common.undo, run: () => void this.change(post(`${path}/restore`)) } });
+  }
+
+  async rate(message: Message, feedback: Message['feedback']): Promise<void> {
+    try {
+      const rated = await put<Message>(`/hearth/messages/${message.id}`, { feedback });
+      this.messages = this.messages.map((m) => (m.id === message.id ? { ...m, feedback: rated.feedback } : m));
+    } catch (error) {
+      toast(messageOf(error), { kind: 'bad' });
+    }
+  }
+
+  async set(change: { model?: string; system?: string; parameters?: Parameters }): Promise<void> {
+    if (!this.chat) return;
+    try {
+      this.chat = await put<Chat>(pathOf(this.chat.id), change);
+      noteChat(this.chat);
+      tellOthers(this.chat.id);
+    } catch (error) {
+      toast(messageOf(error), { kind: 'bad' });
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (!this.chat) return;
+    try {
+      await post(`${pathOf(this.chat.id)}/stop`);
+    } catch (error) {
+      if (!(error instanceof Failure && error.status === 404)) toast(messageOf(error), { kind: 'bad' });
+    }
+  }
+
+  /** What the user says to a tool that wants to be called. */
+  async approve(call: ToolCall, allow: 'once' | 'always' | 'never'): Promise<void> {
+    if (!this.chat) return;
+    try {
+      await post(`${pathOf(this.chat.id)}/tools`, { call_id: call.id, allow });
+    } catch (error) {
+      toast(messageOf(error), { kind: 'bad' });
+    }
+  }
+
+  /** Leaves the stream; the server goes on writing. */
+  leave(): void {
+    this.abort?.abort();
+  }
+
+  private async change(work: Promise<unknown>): Promise<boolean> {
+    try {
+      await work;
+      await this.load(this.chat!.id);
+      tellOthers(this.chat!.id);
+      return true;
+    } catch (error) {
+      toast(messageOf(error), { kind: 'bad' });
+      return false;
+    }
+  }
+
+  private async join(): Promise<void> {
+    this.busy = true;
+    await this.follow(`${pathOf(this.chat!.id)}/stream`, undefined);
+  }
+
+  private async read(path: string, body: object): Promise<boolean> {
+    this.busy = true;
+    return new Promise<boolean>((resolve) => {
+      void this.follow(path, body, () => resolve(true)).then((begun) => resolve(begun));
+    });
+  }
+
+  private async follow(path: string, body: object | undefined, onStart?: () => void): Promise<boolean> {
+    const abort = (this.abort = new AbortController());
+    let begun = false;
+    let ended = false;
+    try {
+      await stream(path, { body, signal: abort.signal }, (event) => {
+        if (event.name === 'start') {
+          begun = true;
+          onStart?.();
+        }
+        if (event.name === 'done' || event.name === 'error') ended = true;
+        this.take(event);
+      });
+    } catch (error) {
+      const gone = error instanceof Failure && error.status === 404 && body === undefined;
+      if (!isAbort(error) && !gone) toast(begun ? t.chat.lostStream : messageOf(error), { kind: 'bad' });
+    }
+    this.flush();
+    this.live = null;
+    this.busy = false;
+    // A stream that broke off says nothing of how it ended.
+    if (!ended && !abort.signal.aborted && this.chat) await this.load(this.chat.id);
+    return begun;
+  }
+
+  private take(event: ServerEvent): void {
+    const type = event.name as keyof AnswerEvents;
+    const data = event.data as never;
+    switch (type) {
+      case 'start':
+        this.start(data as AnswerEvents['start']);
+        break;
+      case 'progress': {
+        const { stage, progress, done, total } = data as AnswerEvents['progress'];
+        if (!this.live) break;
+        this.live.stage = stage;
+        this.live.progress = progress ?? (total ? (done ?? 0) / total : null);
+        break;
+      }
+      case 'thinking':
+        this.grow('thinking', (data as AnswerEvents['thinking']).text);
+        break;
+      case 'chunk':
+        this.grow('content', (data as AnswerEvents['chunk']).text);
+        break;
+      case 'tool_call':
+      case 'tool_result':
+        this.noteTool(data as AnswerEvents['tool_call']);
+        break;
+      case 'message':
+        this.flush();
+        this.next((data as AnswerEvents['message']).message);
+        break;
+      case 'done':
+        this.flush();
+        this.finish((data as AnswerEvents['done']).message);
+        break;
+      case 'error': {
+        const failure = data as AnswerEvents['error'];
+        this.flush();
+        const live = this.live;
+        const message = live && this.messages.find((m) => m.id === live.id);
+        if (live && message)
+          this.finish({ ...(failure.failed ?? { ...message, content: live.content, thinking: live.thinking, state: 'failed', error: failure.message }), log: failure.log ?? null });
+        else toast(failure.message, { kind: 'bad' });
+        break;
+      }
+      case 'title':
+        if (this.chat) {
+          this.chat = { ...this.chat, title: (data as AnswerEvents['title']).title };
+          noteChat(this.chat);
+        }
+        break;
+    }
+  }
+
+  private start({ chat, user, message }: AnswerEvents['start']): void {
+    this.chat = chat;
+    noteChat(chat);
+    // What stands below the new message's parent belongs to another branch.
+    const parent = user ? user.parent_id : message.parent_id;
+    const at = this.messages.findIndex((m) => m.id === parent);
+    const kept = this.messages.slice(0, parent === 0 ? 0 : at < 0 ? undefined : at + 1);
+    const more = user && !kept.some((m) => m.id === user.id) ? [user, message] : [message];
+    this.messages = [...kept.filter((m) => m.id !== message.id), ...more];
+    this.live = newLive(message);
+    this.live.content = message.content;
+    tellOthers(chat.id);
+  }
+
+  /** The turn goes on: what a tool said, or the next answer of the model. */
+  private next(message: Message): void {
+    const live = this.live;
+    const calls = live?.tools.map((c) => ({ id: c.id, function: { name: c.server ? `${c.server}__${c.name}` : c.name, arguments: c.arguments } }));
+    this.messages = [
+      ...this.messages
+        .map((m): Message => (m.id === live?.id ? { ...m, content: live.content, thinking: live.thinking, tool_calls: calls?.length ? calls : m.tool_calls, state: 'complete' } : m))
+        .filter((m) => m.id !== message.id),
+      message,
+    ];
+    if (message.role === 'assistant') this.live = newLive(message);
+  }
+
+  private grow(part: 'content' | 'thinking', text: string): void {
+    this.waiting[part] += text;
+    if (this.live) this.live.pieces++;
+    this.frame ||= requestAnimationFrame(() => this.flush());
+    // A hidden page gets no frames.
+    if (document.hidden) this.flush();
+  }
+
+  private flush(): void {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    const { content, thinking } = this.waiting;
+    this.waiting = { content: '', thinking: '' };
+    const live = this.live;
+    if (!live) return;
+    const now = performance.now();
+    if (thinking) {
+      live.thinking += thinking;
+      live.thinkingSince ||= now;
+      live.thinkingMs = now - live.thinkingSince;
+      live.stage = 'thinking';
+    }
+    if (content) {
+      if (live.thinkingSince && !live.content) live.thinkingMs = now - live.thinkingSince;
+      live.content += content;
+      live.stage = 'writing';
+    }
+    if (thinking || content) live.writingSince ||= now;
+  }
+
+  private noteTool(call: Partial<ToolCall> & { id: string }): void {
+    if (!this.live) return;
+    this.flush();
+    const at = this.live.tools.findIndex((other) => other.id === call.id);
+    if (at >= 0) this.live.tools[at] = { ...this.live.tools[at]!, ...call };
+    else this.live.tools.push({ server: '', name: '', arguments: '', state: 'running', result: null, ms: null, ...call });
+    this.live.stage = 'tool';
+  }
+
+  private finish(message: Message): void {
+    const thinkingMs = this.live?.thinkingMs;
+    this.messages = this.messages.map((m) =>
+      m.id === message.id ? { ...message, thinking_ms: message.thinking_ms ?? thinkingMs ?? null } : m,
+    );
+    this.live = null;
+    this.busy = false;
+    this.finished = message;
+    if (this.chat) tellOthers(this.chat.id);
+    void refreshChats().catch(() => undefined);
+  }
+}
