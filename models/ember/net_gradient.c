@@ -219,13 +219,11 @@ static void layer_forward(net *n, const net_batch *batch, uint32_t layer)
     multiply(n, k->normed, n->w + p->qkv, t, width, n->qkv_width, k->qkv, false);
     net_run(n, rotate_sequence, &rows, batch->n_sequences);
     attention_forward(n, batch, k);
-    net_drop(n, batch, layer, NET_SITE_MIXED, k->mixed, width);
     multiply(n, k->mixed, n->w + p->attn_out, t, width, width, n->x, true);
     memcpy(k->x_mid, n->x, t * width * sizeof *k->x_mid);
     norm(n, k->x_mid, n->w + p->ffn_norm, t, k->normed_mid, k->factor_mid);
     multiply(n, k->normed_mid, n->w + p->gate_up, t, width, 2 * (size_t)s->n_ff, k->gate_up, false);
     net_run(n, swiglu_chunk, &rows, chunks_of(t));
-    net_drop(n, batch, layer, NET_SITE_ACTIVE, k->active, s->n_ff);
     multiply(n, k->active, n->w + p->down, t, s->n_ff, width, n->x, true);
 }
 
@@ -334,7 +332,6 @@ static void layer_backward(net *n, const net_batch *batch, uint32_t layer)
     size_t t = batch->n_tokens, width = s->n_embd;
     rows_job rows = {.n = n, .batch = batch, .kept = k, .y = n->d_qkv, .n_rows = t, .back = true};
     multiply_back(n, k->active, n->w + p->down, n->dx, t, s->n_ff, width, n->d_ff, n->g + p->down);
-    net_drop(n, batch, layer, NET_SITE_ACTIVE, n->d_ff, s->n_ff);
     net_run(n, swiglu_chunk, &rows, chunks_of(t));
     multiply_back(n, k->normed_mid, n->w + p->gate_up, n->d_gate_up, t, width, 2 * (size_t)s->n_ff,
                   n->d_embd, n->g + p->gate_up);
@@ -342,7 +339,6 @@ static void layer_backward(net *n, const net_batch *batch, uint32_t layer)
               n->g + p->ffn_norm);
     multiply_back(n, k->mixed, n->w + p->attn_out, n->dx, t, width, width, n->d_embd,
                   n->g + p->attn_out);
-    net_drop(n, batch, layer, NET_SITE_MIXED, n->d_embd, width);
     attention_backward(n, batch, k, n->d_embd);
     net_run(n, rotate_sequence, &rows, batch->n_sequences);
     multiply_back(n, k->normed, n->w + p->qkv, n->d_qkv, t, width, n->qkv_width, n->d_embd,
@@ -369,13 +365,11 @@ double net_gradient(net *n, const net_batch *batch)
 {
     rows_job rows = {.n = n, .batch = batch};
     embed(n, batch);
-    net_drop(n, batch, 0, NET_SITE_EMBD, n->x, n->shape.n_embd);
     for (uint32_t layer = 0; layer < n->shape.n_layer; layer++)
         layer_forward(n, batch, layer);
     double loss = head(n, batch);
     for (uint32_t layer = n->shape.n_layer; layer-- > 0;)
         layer_backward(n, batch, layer);
-    net_drop(n, batch, 0, NET_SITE_EMBD, n->dx, n->shape.n_embd);
     net_run(n, embed_back_columns, &rows, (n->shape.n_embd + 31) / 32);
     return loss;
 }

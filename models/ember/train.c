@@ -18,8 +18,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 
-enum { CHUNK = 1 << 14 };                  /* parameters per piece of work */
-#define DROPOUT_SALT 0x64726f706f757421ull /* keeps its numbers apart from the corpus's */
+enum { CHUNK = 1 << 14 }; /* parameters per piece of work */
 
 typedef struct trainer {
     net *n;
@@ -218,7 +217,6 @@ static hearth_status take_fingerprint(trainer *t, hearth_error *err)
     h = hash_bytes(h, &o->n_steps, sizeof o->n_steps);
     h = hash_bytes(h, &o->batch_tokens, sizeof o->batch_tokens);
     h = hash_bytes(h, &o->rate, sizeof o->rate);
-    h = hash_bytes(h, &o->dropout, sizeof o->dropout);
     for (uint32_t step = 0; step < 4; step++) {
         TRY(draw_batch(t, step, err));
         h = hash_bytes(h, t->batch.tokens, t->batch.n * sizeof *t->batch.tokens);
@@ -258,14 +256,7 @@ static hearth_status run_step(trainer *t, uint32_t step, hearth_error *err)
     uint64_t start = clock_now_ns();
     double rate = rate_at(t->o, step);
     TRY(draw_batch(t, step, err));
-    rng key = rng_new(t->o->seed ^ DROPOUT_SALT, step);
-    net_batch batch = {.n_tokens = t->batch.n,
-                       .tokens = t->batch.tokens,
-                       .targets = t->batch.targets,
-                       .n_sequences = t->n_sequences,
-                       .starts = t->starts,
-                       .dropout = t->o->dropout,
-                       .dropout_key = rng_next(&key)};
+    net_batch batch = {t->batch.n, t->batch.tokens, t->batch.targets, t->n_sequences, t->starts};
     double loss = net_gradient(t->n, &batch);
     if (!isfinite(loss))
         FAIL(err, EINTERNAL, "loss", "the loss is no number at step %u; lower the learning rate",

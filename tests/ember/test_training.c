@@ -94,7 +94,7 @@ static void fill_batch(small_batch *b)
     b->starts[1] = 7;
     b->starts[2] = 100;
     b->starts[3] = N_TOKENS;
-    b->batch = (net_batch){N_TOKENS, b->tokens, b->targets, 3, b->starts, 0.2f, 77};
+    b->batch = (net_batch){N_TOKENS, b->tokens, b->targets, 3, b->starts};
 }
 
 static void disturb(net *n)
@@ -292,7 +292,7 @@ static void test_exported_file_is_the_same_function(void **state)
     net_init_parameters(n, 4);
     disturb(n);
     size_t starts[] = {0, list.n};
-    double loss = net_gradient(n, &(net_batch){list.n, list.tokens, list.targets, 1, starts, 0, 0});
+    double loss = net_gradient(n, &(net_batch){list.n, list.tokens, list.targets, 1, starts});
     snprintf(path, sizeof path, "%.4000s/tiny.gguf", folder.path);
     must(export_gguf(net_parameters(n), &tiny, vocabulary_path, path, &err));
     net_close(n);
