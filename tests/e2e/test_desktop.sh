@@ -5,16 +5,18 @@ desktop="$BUILD/hearth-desktop"
 command -v node >/dev/null || skip "needs node"
 [ -e "$SOURCE/ui/dist/index.html" ] || skip "the page was not built"
 
-node "$SOURCE/ui/mock/server.mjs" --port 0 >"$work/address" &
+mkfifo "$work/lines"
+node "$SOURCE/ui/mock/server.mjs" --port 0 >"$work/lines" &
 mock=$!
+read -r -t 60 address <"$work/lines" || fail "the stand-in server does not start"
+echo "$address" >"$work/address"
+origin=${address%%/#*}
 trap 'kill $mock 2>/dev/null; rm -rf "$work"' EXIT
-# until COMMAND...: waits for it to succeed, at most a minute.
+# until_true COMMAND...: waits for it to succeed, at most a minute.
 until_true() {
     local end=$((SECONDS + 60))
     while ! "$@"; do [ $SECONDS -lt $end ] || return 1; done
 }
-until_true test -s "$work/address" || fail "the stand-in server does not start"
-origin=$(sed 's,/#.*,,' "$work/address")
 
 # A `hearth` whose server runs already.
 printf '#!/bin/sh\n[ "$1" = open ] && exec cat %s\nexit 1\n' "$work/address" >"$work/hearth"

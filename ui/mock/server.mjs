@@ -228,6 +228,7 @@ function samples(since) {
 
 const routes = {
   'GET /health': () => ({ status: 'ok' }),
+  'GET /hearth/openapi.json': () => ({ paths: { '/hearth/chats/{id}/continue': {}, '/hearth/mcp': {}, '/hearth/catalog': {} } }),
   'GET /hearth/version': () => ({ name: 'hearth', version: '0.1.0' }),
   'POST /hearth/session': ({ body }) => {
     if (body.token !== TOKEN && body.token !== KEY) throw new Refusal(401, 'unauthorized', 'this is not the token');
