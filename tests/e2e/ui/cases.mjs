@@ -429,8 +429,8 @@ export const cases = [
       }
       const nav = page.getByRole('navigation', { name: 'Chats and pages' });
       const actions = async (title, action) => {
-        await nav.getByRole('link', { name: title, exact: true }).hover();
-        await nav.getByRole('button', { name: `Actions for ${title}` }).click();
+        await nav.getByRole('link', { name: title, exact: true }).first().hover();
+        await nav.getByRole('button', { name: `Actions for ${title}` }).first().click();
         await page.getByRole('menuitem', { name: action, exact: true }).click();
       };
       await nav.getByRole('link', { name: 'Weekend in Ghent', exact: true }).waitFor();
@@ -445,9 +445,9 @@ export const cases = [
       await actions('Ghent in June', 'Pin');
       await nav.getByText('Pinned').waitFor();
       await actions('Ghent in June', 'Delete');
-      await nav.getByRole('link', { name: 'Ghent in June', exact: true }).waitFor({ state: 'detached' });
+      await until(async () => (await nav.getByRole('link', { name: 'Ghent in June', exact: true }).count()) === 0);
       await page.getByRole('button', { name: 'Undo' }).click();
-      await nav.getByRole('link', { name: 'Ghent in June', exact: true }).waitFor();
+      await nav.getByRole('link', { name: 'Ghent in June', exact: true }).first().waitFor();
     },
   },
   {
