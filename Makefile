@@ -5,10 +5,10 @@ BUILD  := $(if $(filter release,$(PRESET)),build,build/$(PRESET))
 FLAGS  := -DHEARTH_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF)
 JOBS   ?= $(shell nproc)
 
-.PHONY: all page ui run ember test check bench install clean setup-% configure
+.PHONY: all page ui run ember test check bench install package clean setup-% configure
 
 all: setup-build page configure
-	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package
+	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package hearth_pages
 
 # The page goes into the program, so it comes first. Without Node.js or its registry there is none.
 page:
@@ -17,8 +17,9 @@ page:
 ui:
 	ui/build
 
+# Serves the page and the built-in model, and prints the address to open. ARGS=run: in the terminal.
 run: all
-	$(BUILD)/hearth $(or $(ARGS),run)
+	$(BUILD)/hearth $(or $(ARGS),serve)
 
 # Trains the built-in model again: at most two hours on two cores. Interrupted, it goes on where it was.
 EMBER := $(BUILD)/models/ember
@@ -46,8 +47,11 @@ bench: setup-test
 install: all
 	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
 
+package: all
+	cd $(BUILD) && cpack -G DEB
+
 clean:
-	rm -rf build
+	rm -rf build ui/dist
 
 configure:
 	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=OFF

@@ -20,23 +20,6 @@ function capture(program, args, options = {}) {
     return result.stdout;
 }
 
-function installedVersion(folder) {
-    const file = path.join(folder, 'node_modules', 'node-llama-cpp', 'package.json');
-    return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file)).version : null;
-}
-
-function install(folder, version, platform, note) {
-    if (installedVersion(folder) === version)
-        return;
-    note(`installing node-llama-cpp ${version} in ${folder}`);
-    fs.rmSync(folder, { recursive: true, force: true });
-    fs.mkdirSync(folder, { recursive: true });
-    fs.writeFileSync(path.join(folder, 'package.json'), '{"private": true}\n');
-    // The optional packages are the GPU libraries; the one for this processor is asked for by name.
-    capture('npm', ['install', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund',
-        `node-llama-cpp@${version}`, `@node-llama-cpp/${platform}@${version}`], { cwd: folder });
-}
-
 function checkOut(folder, note) {
     const source = path.join(folder, 'source');
     const bundle = path.join(folder, 'node_modules', 'node-llama-cpp', 'llama', 'gitRelease.bundle');
@@ -63,7 +46,10 @@ function installPeer(cache, wanted, note) {
     const folder = path.join(cache, 'llama.cpp'), platform = `linux-${process.arch}`;
     const version = wanted === 'latest'
         ? capture('npm', ['view', 'node-llama-cpp', 'version']).trim() : wanted || PINNED;
-    install(folder, version, platform, note);
+    // The optional packages are the GPU libraries; the one for this processor is asked for by name.
+    note(`fetching node-llama-cpp ${version} into ${folder}, unless it is there`);
+    capture(path.join(__dirname, '..', 'tools', 'npm_fetch'),
+        [folder, `node-llama-cpp@${version}`, `@node-llama-cpp/${platform}@${version}`]);
     const source = checkOut(folder, note);
     const libraries = path.join(folder, 'node_modules', '@node-llama-cpp', platform, 'bins', platform);
     const program = path.join(folder, 'peer_llama');

@@ -49,7 +49,7 @@ function(ui_assets out)
     set(text "const asset assets[1];\n")
     message(STATUS "ui/dist is not there: the program gets no page")
   else()
-    set(text "__asm__(\".section .rodata\\n\"\n${symbols}        \".previous\\n\")\;\n${externs}const asset assets[] = {\n${rows}}\;\n")
+    set(text "__asm__(\".section .rodata\\n\"\n${symbols}        \".previous\\n\");\n${externs}const asset assets[] = {\n${rows}};\n")
   endif()
   file(CONFIGURE OUTPUT ${source} CONTENT
     "/* Made by cmake/ui_assets.cmake. */\n#include \"gateway/assets.h\"\n\n${text}const size_t n_assets = ${i};\n" @ONLY)

@@ -56,9 +56,13 @@ typedef struct cli_command {
     hearth_status (*run)(void *options, const option_list *arguments, hearth_error *err);
 } cli_command;
 
-extern const cli_command cmd_backends, cmd_bench, cmd_chats, cmd_config, cmd_doctor, cmd_engine,
-    cmd_eval, cmd_import, cmd_list, cmd_perplexity, cmd_plan, cmd_ps, cmd_pull, cmd_quantize,
-    cmd_rm, cmd_run, cmd_serve, cmd_show, cmd_stop, cmd_template, cmd_tokenize;
+extern const cli_command cmd_backends, cmd_bench, cmd_chats, cmd_completions, cmd_config,
+    cmd_doctor, cmd_engine, cmd_eval, cmd_import, cmd_list, cmd_man, cmd_open, cmd_perplexity,
+    cmd_plan, cmd_ps, cmd_pull, cmd_quantize, cmd_rm, cmd_run, cmd_serve, cmd_show, cmd_stop,
+    cmd_template, cmd_tokenize, cmd_verify;
+
+/* The commands that help lists, in its order. */
+const cli_command *const *cli_commands(size_t *n);
 
 /* ---- options that commands share ---- */
 

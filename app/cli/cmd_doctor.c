@@ -3,6 +3,8 @@
  * cmd_doctor.c - hearth doctor: what this machine has for running models, and what is in the way.
  */
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/ask.h"
@@ -96,12 +98,26 @@ static void print_rest(const json_t *report)
            json_is_string(server) ? "it answers" : "no server runs; hearth serve starts one");
 }
 
+/* What a folder that may not be there yet would be in: the nearest one above that is. */
+static void nearest_folder(const char *folder, char *out, size_t n)
+{
+    if ((size_t)snprintf(out, n, "%s", folder) >= n)
+        out[0] = '\0';
+    while (out[0] && access(out, F_OK) != 0) {
+        char *slash = strrchr(out, '/');
+        *(slash ? slash : out) = '\0';
+    }
+    if (out[0] == '\0')
+        snprintf(out, n, "/");
+}
+
 static hearth_status look(const char *data, json_t *report, hearth_error *err)
 {
     runtime *rt = NULL;
     runtime_options options;
     json_t *plan = NULL, *answer = NULL;
     hearth_error ignored;
+    char nearest[1024];
     runtime_options_init(&options);
     options.resolve = resolve;
     options.data_folder = data;
@@ -112,10 +128,10 @@ static hearth_status look(const char *data, json_t *report, hearth_error *err)
     if (runtime_plan(rt, EMBER_NAME, &plan, &ignored) == HEARTH_OK)
         json_object_set_new(report, "ember", plan);
     runtime_free(rt);
+    nearest_folder(data, nearest, sizeof nearest);
     json_object_set_new(report, "data_folder", json_string(data));
-    json_object_set_new(report, "data_usable",
-                        json_boolean(place_make(data, &ignored) == HEARTH_OK));
-    json_object_set_new(report, "data_free", json_integer((json_int_t)file_free_space(data)));
+    json_object_set_new(report, "data_usable", json_boolean(access(nearest, W_OK | X_OK) == 0));
+    json_object_set_new(report, "data_free", json_integer((json_int_t)file_free_space(nearest)));
     if (ask_server("/hearth/version", NULL, ASK_QUICK_MS, &answer, &ignored) == HEARTH_OK)
         json_object_set_new(report, "server", json_string(text_of(answer, "version")));
     json_decref(answer);

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/interrupt.h"
+#include "cli/models.h"
 #include "cli/terminal.h"
 #include "library/ember.h"
-#include "library/library.h"
 #include "worker/worker.h"
 
 typedef struct engine_command {
@@ -67,18 +66,24 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
                         .wait = interrupt_wait,
                         .tell = tell,
                         .abandon = leave};
-    char *file = NULL;
+    model_choice choice = {.file = NULL};
+    const option_list given = o->flags.overrides;
+    hearth_status status = HEARTH_OK;
     if (o->flags.model)
-        TRY(library_resolve(NULL, o->flags.model, &file, NULL, err));
-    if (file) {
-        o->flags.model = file;
+        TRY_OUT(models_choose(&choice, o->flags.model, &given, err));
+    if (o->flags.model)
+        o->flags.overrides = choice.overrides;
+    if (choice.file) {
+        o->flags.model = choice.file;
     } else if (o->flags.model) {
         o->flags.model = EMBER_NAME;
         host.builtin_name = EMBER_NAME;
         host.builtin = ember_bytes(&host.n_builtin);
     }
-    hearth_status status = worker_run(&o->flags, &host, err);
-    mem_free(file);
+    status = worker_run(&o->flags, &host, err);
+out:
+    o->flags.overrides = given;
+    model_choice_deinit(&choice);
     return status;
 }
 

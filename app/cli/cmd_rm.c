@@ -3,7 +3,6 @@
  * cmd_rm.c - hearth rm: takes models out of Hearth's folder, and nothing from anywhere else.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/human.h"
@@ -27,20 +26,6 @@ static void init(void *options)
     cli_general_init(&o->general);
 }
 
-/* A beginning of a name is enough to run a model, but not to remove one. */
-static hearth_status check_name(library *l, const char *name, hearth_error *err)
-{
-    const library_model *m;
-    TRY(library_find(l, name, &m, err));
-    hearth_status status = HEARTH_OK;
-    if (strcmp(m->name, name) != 0)
-        status = error_set(err, HEARTH_EINVAL, "NAME",
-                           "'%.100s' is not a whole name; to remove that model: hearth rm %.200s",
-                           name, m->name);
-    library_model_unref(m);
-    return status;
-}
-
 static hearth_status run(void *options, const option_list *arguments, hearth_error *err)
 {
     rm_options *o = options;
@@ -51,8 +36,6 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     if (arguments->n == 0)
         FAIL_OUT(err, EINVAL, "NAME", "which model? hearth list shows their names");
     TRY_OUT(models_open(&l, &o->general, err));
-    for (size_t i = 0; i < arguments->n; i++)
-        TRY_OUT(check_name(l, arguments->items[i], err));
     for (size_t i = 0; i < arguments->n; i++) {
         TRY_OUT(library_remove(l, arguments->items[i], &freed, err));
         total += freed;

@@ -55,8 +55,7 @@ static void row(const char *name, const char *text)
     wrap(text, TEXT_COLUMN, TEXT_COLUMN);
 }
 
-/* "-c, --ctx-size N": the row's aliases, short ones first, its own name and its value. */
-static void option_names(const option_set *set, const option *of, char *out, size_t n_out)
+void help_option_names(const option_set *set, const option *of, char *out, size_t n_out)
 {
     char longer[128] = "";
     out[0] = '\0';
@@ -85,7 +84,7 @@ static void option_rows(const option_set *set, const option_group *group, void *
         char names[192], value[64], text[640];
         if (r->type == OPTION_ALIAS)
             continue;
-        option_names(set, r, names, sizeof names);
+        help_option_names(set, r, names, sizeof names);
         option_format(r, option_field(group, r, defaults), value, sizeof value);
         snprintf(text, sizeof text, *value ? "%s (default %s)" : "%s", r->help, value);
         row(names, text);

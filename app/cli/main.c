@@ -19,11 +19,17 @@
 #include "cli/output.h"
 
 static const cli_command *const commands[] = {
-    &cmd_serve,    &cmd_run,    &cmd_chats,    &cmd_list,     &cmd_pull,       &cmd_import,
-    &cmd_rm,       &cmd_ps,     &cmd_stop,     &cmd_backends, &cmd_doctor,     &cmd_config,
-    &cmd_show,     &cmd_plan,   &cmd_tokenize, &cmd_eval,     &cmd_perplexity, &cmd_bench,
-    &cmd_quantize, &cmd_engine, &cmd_template,
+    &cmd_serve,      &cmd_run,    &cmd_chats,    &cmd_list,   &cmd_pull,     &cmd_import,
+    &cmd_rm,         &cmd_verify, &cmd_ps,       &cmd_stop,   &cmd_open,     &cmd_backends,
+    &cmd_doctor,     &cmd_config, &cmd_show,     &cmd_plan,   &cmd_tokenize, &cmd_eval,
+    &cmd_perplexity, &cmd_bench,  &cmd_quantize, &cmd_engine, &cmd_template, &cmd_completions,
 };
+
+const cli_command *const *cli_commands(size_t *n)
+{
+    *n = OPTION_COUNT(commands);
+    return commands;
+}
 
 /* A descriptor closed by the caller would be given to the next file that is opened, and messages
  * would be written into it. Using the replacements of standard
@@ -42,7 +48,7 @@ static const cli_command *find_command(const char *name)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     }
-    return NULL;
+    return strcmp(cmd_man.name, name) == 0 ? &cmd_man : NULL;
 }
 
 static hearth_status unknown_command(const char *name, hearth_error *err)

@@ -7,7 +7,49 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/terminal.h"
+
+/* ---- what MODEL means ---- */
+
+static bool has_key(const option_list *overrides, const char *text)
+{
+    size_t n = strcspn(text, "=") + 1;
+    for (size_t i = 0; i < overrides->n; i++) {
+        if (strncmp(overrides->items[i], text, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+hearth_status models_choose(model_choice *out, const char *model, const option_list *overrides,
+                            hearth_error *err)
+{
+    const library_model *m;
+    *out = (model_choice){.file = NULL};
+    TRY(library_resolve(NULL, model, &out->file, &m, err));
+    size_t n = library_overrides(m, out->texts);
+    library_model_unref(m);
+    out->overrides.items = mem_calloc(overrides->n + n + 1, sizeof *out->overrides.items);
+    if (out->overrides.items == NULL)
+        return error_no_memory(err, "overrides", n * sizeof *out->texts);
+    for (size_t i = 0; i < overrides->n; i++)
+        out->overrides.items[out->overrides.n++] = overrides->items[i];
+    for (size_t i = 0; i < n; i++) {
+        if (!has_key(overrides, out->texts[i]))
+            out->overrides.items[out->overrides.n++] = out->texts[i];
+    }
+    return HEARTH_OK;
+}
+
+void model_choice_deinit(model_choice *choice)
+{
+    mem_free(choice->file);
+    mem_free(choice->overrides.items);
+    *choice = (model_choice){.file = NULL};
+}
+
+/* ---- the library ---- */
 
 hearth_status models_open(library **out, const cli_general *general, hearth_error *err)
 {

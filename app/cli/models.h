@@ -8,6 +8,18 @@
 #include "cli/cli.h"
 #include "library/library.h"
 
+/* What MODEL means on a command line: a file, and how its model.yml wants it to answer. */
+typedef struct model_choice {
+    char *file;            /* NULL: the built-in model */
+    option_list overrides; /* the command line's, and the library's for other keys */
+    library_override texts[LIBRARY_OVERRIDES_MAX];
+} model_choice;
+
+/* overrides: "KEY=TYPE:VALUE" of the command line. deinit also after a failure. */
+hearth_status models_choose(model_choice *out, const char *model, const option_list *overrides,
+                            hearth_error *err);
+void model_choice_deinit(model_choice *choice);
+
 /* With the user's stores and the log on standard error. */
 hearth_status models_open(library **out, const cli_general *general, hearth_error *err);
 

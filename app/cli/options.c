@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "cli/models.h"
 #include "cli/terminal.h"
 #include "library/ember.h"
-#include "library/library.h"
 
 const option cli_general_rows[] = {
     OPTION_ROW_FLAG("--json", cli_general, json, "write the result as one JSON object"),
@@ -129,28 +129,31 @@ hearth_status cli_open_model(hearth_model **out, const char *path, const cli_mod
 {
     hearth_model_options options;
     progress_bar bar;
+    model_choice choice;
+    size_t n;
+    const void *bytes = ember_bytes(&n);
+    hearth_status status = models_choose(&choice, path, &model->overrides, err);
+    if (status != HEARTH_OK)
+        goto out;
     hearth_model_options_init(&options);
     options.scope = scope;
     options.isa = model->isa;
-    options.overrides = model->overrides.items;
-    options.n_overrides = model->overrides.n;
+    options.overrides = choice.overrides.items;
+    options.n_overrides = choice.overrides.n;
     options.adapters = model->adapters.items;
     options.n_adapters = model->adapters.n;
     options.ignore_memory_limit = model->ignore_memory_limit;
     options.read_ahead = read_ahead;
     options.progress = progress_callback(&bar);
     options.log = cli_log(general);
-    size_t n;
-    const void *bytes = ember_bytes(&n);
-    char *file;
-    TRY(library_resolve(NULL, path, &file, NULL, err));
     progress_start(&bar, "reading the model");
-    hearth_status status = file ? hearth_model_open(out, file, &options, err)
-                                : hearth_model_open_memory(out, bytes, n, &options, err);
+    status = choice.file ? hearth_model_open(out, choice.file, &options, err)
+                         : hearth_model_open_memory(out, bytes, n, &options, err);
     progress_end(&bar);
     if (status != HEARTH_OK)
-        cli_name_file(err, file ? file : path);
-    mem_free(file);
+        cli_name_file(err, choice.file ? choice.file : path);
+out:
+    model_choice_deinit(&choice);
     return status;
 }
 

@@ -2,7 +2,7 @@
  *
  * chat_answer.c - the thread of an answer: asks the model, tells what comes, stores it.
  *
- * The text is stored every FLUSH_MS: what a crash of the server can lose. round() is one request to
+ * The text is stored every FLUSH_MS: what a crash of the server can lose. round_trip() is one request to
  * the model and its answer; what calls tools and asks again goes around it, in chat_answer_write().
  */
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "gateway/chat_json.h"
 #include "gateway/chat_prompt.h"
 #include "gateway/chunks.h"
+#include "gateway/remotes.h"
 #include "gateway/title.h"
 #include "gateway/upstream.h"
 #include "os/clock.h"
@@ -184,7 +185,8 @@ static hearth_status round_trip(writing *w)
     answer *a = w->a;
     json_t *root = NULL;
     body_view body;
-    TRY(chat_prompt_build(a->g, a->chat, a->parent, a->parameters, &root, &w->sources, &w->err));
+    TRY(chat_prompt_build(a->g, a->chat, a->parent, a->parameters, remote_is_known(a->g, a->model),
+                          &root, &w->sources, &w->err));
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (text == NULL)

@@ -198,7 +198,7 @@ static hearth_status add_memory(gateway *g, int64_t chat, json_t *messages, json
 /* ---- the body ---- */
 
 static hearth_status build(gateway *g, const store_chat *chat, int64_t last, json_t *parameters,
-                           json_t *body, json_t **sources, hearth_error *err)
+                           bool plain, json_t *body, json_t **sources, hearth_error *err)
 {
     json_t *settings = chat_object_of(chat->settings);
     json_t *kept = json_object_get(settings, "parameters");
@@ -211,8 +211,10 @@ static hearth_status build(gateway *g, const store_chat *chat, int64_t last, jso
     code |= json_object_set_new(body, "messages", messages);
     code |= json_object_set_new(body, "stream", json_true());
     code |= json_object_set_new(body, "stream_options", json_pack("{s:b}", "include_usage", 1));
-    code |= json_object_set_new(body, "return_progress", json_true());
-    code |= json_object_set_new(body, "session_id", json_string(session));
+    if (!plain) {
+        code |= json_object_set_new(body, "return_progress", json_true());
+        code |= json_object_set_new(body, "session_id", json_string(session));
+    }
     bool remembers = json_is_true(json_object_get(settings, "memory"));
     json_decref(settings);
     if (code != 0)
@@ -222,14 +224,14 @@ static hearth_status build(gateway *g, const store_chat *chat, int64_t last, jso
 }
 
 hearth_status chat_prompt_build(gateway *g, int64_t chat, int64_t last, json_t *parameters,
-                                json_t **body, json_t **sources, hearth_error *err)
+                                bool plain, json_t **body, json_t **sources, hearth_error *err)
 {
     store_chats one;
     *body = NULL;
     *sources = NULL;
     TRY(store_chat_get(g->store, chat, &one, err));
     *body = json_object();
-    hearth_status status = build(g, &one.items[0], last, parameters, *body, sources, err);
+    hearth_status status = build(g, &one.items[0], last, parameters, plain, *body, sources, err);
     store_chats_free(&one);
     if (status != HEARTH_OK) {
         json_decref(*body);

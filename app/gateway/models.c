@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
+#include "gateway/remotes.h"
 #include "library/ember.h"
 
 /* ---- names ---- */
@@ -72,6 +73,10 @@ hearth_status gateway_model_name(gateway *g, const char *name, char out[LIBRARY_
         TRY(default_name(g, fallback, err));
         name = fallback;
     }
+    if (remote_is_known(g, name)) {
+        copy_name(out, name);
+        return HEARTH_OK;
+    }
     hearth_status status = find_model(g, name, &model, err);
     if (status != HEARTH_OK) {
         if (err)
@@ -115,6 +120,8 @@ hearth_status gateway_resolve(void *user, const char *name, model_spec *out, hea
 {
     gateway *g = user;
     const library_model *model;
+    if (remote_is_known(g, name))
+        return remote_fill_spec(g, name, out, err);
     TRY(find_model(g, name, &model, err));
     hearth_status status = HEARTH_OK;
     if (model->problem[0])
@@ -213,15 +220,51 @@ static json_t *describe(gateway *g, const library_model *m, json_t *engine)
     return about;
 }
 
+/* What the library would say of a model that it does not have. */
+static library_model remote_model(const char *name)
+{
+    return (library_model){.name = name,
+                           .problem = "",
+                           .capabilities = LIBRARY_CAN_CHAT | LIBRARY_CAN_COMPLETION,
+                           .architecture = "",
+                           .title = "",
+                           .quantization = "",
+                           .sha256 = "",
+                           .mmproj_sha256 = "",
+                           .source = "",
+                           .creator = "",
+                           .provider = "",
+                           .license = ""};
+}
+
+static json_t *describe_remote(const char *name, json_t *engine)
+{
+    json_t *about = json_pack(
+        "{s:s, s:s, s:s, s:n, s:n, s:[], s:i, s:n, s:[s,s], s:i, s:b, s:n, s:s, s:O?}", "name",
+        name, "title", name, "origin", "remote", "path", "mmproj_path", "files", "size_bytes", 0,
+        "problem", "capabilities", "chat", "completion", "context_length", 0, "removable", 1,
+        "settings", "state", state_of(engine), "engine", engine);
+    return about;
+}
+
 static hearth_status answer_model(gateway_call *c, const char *name, hearth_error *err)
 {
     const library_model *m;
-    TRY(library_find(c->g->library, name, &m, err));
-    json_t *engine = runtime_find(c->g->runtime, m->name);
-    json_t *about = describe(c->g, m, engine);
+    json_t *about;
+    json_t *engine = runtime_find(c->g->runtime, name);
+    if (remote_is_known(c->g, name)) {
+        about = describe_remote(name, engine);
+        json_decref(engine);
+        return call_json(c, about, err);
+    }
+    hearth_status status = library_find(c->g->library, name, &m, err);
+    if (status == HEARTH_OK) {
+        about = describe(c->g, m, engine);
+        library_model_unref(m);
+        status = call_json(c, about, err);
+    }
     json_decref(engine);
-    library_model_unref(m);
-    return call_json(c, about, err);
+    return status;
 }
 
 hearth_status serve_models_list(gateway_call *c, hearth_error *err)
@@ -236,6 +279,11 @@ hearth_status serve_models_list(gateway_call *c, hearth_error *err)
         const library_model *m = models.items[i];
         json_array_append_new(all, describe(c->g, m, find_engine(engines, m->name)));
     }
+    json_t *remotes = remote_all(c->g), *remote;
+    const char *name;
+    json_object_foreach(remotes, name, remote)
+        json_array_append_new(all, describe_remote(name, find_engine(engines, name)));
+    json_decref(remotes);
     json_decref(engines);
     library_models_deinit(&models);
     return call_json(c,
@@ -279,6 +327,14 @@ hearth_status serve_v1_models(gateway_call *c, hearth_error *err)
         if (m->problem[0] == '\0')
             json_array_append_new(all, openai_model(m, find_engine(engines, m->name)));
     }
+    json_t *remotes = remote_all(c->g), *remote;
+    const char *name;
+    json_object_foreach(remotes, name, remote)
+    {
+        const library_model m = remote_model(name);
+        json_array_append_new(all, openai_model(&m, find_engine(engines, name)));
+    }
+    json_decref(remotes);
     json_decref(engines);
     library_models_deinit(&models);
     return call_json(c, json_pack("{s:s, s:o}", "object", "list", "data", all), err);
@@ -287,11 +343,13 @@ hearth_status serve_v1_models(gateway_call *c, hearth_error *err)
 hearth_status serve_v1_model(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
-    const library_model *m;
+    const library_model *m = NULL;
+    const library_model remote = remote_model(name);
     TRY(gateway_model_name(c->g, c->q->rest, name, err));
-    TRY(library_find(c->g->library, name, &m, err));
+    if (!remote_is_known(c->g, name))
+        TRY(library_find(c->g->library, name, &m, err));
     json_t *engine = runtime_find(c->g->runtime, name);
-    json_t *about = openai_model(m, engine);
+    json_t *about = openai_model(m ? m : &remote, engine);
     json_decref(engine);
     library_model_unref(m);
     return call_json(c, about, err);

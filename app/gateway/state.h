@@ -21,9 +21,9 @@
 #include "runtime/runtime.h"
 #include "store/store.h"
 
-typedef struct downloads downloads;           /* downloads.h */
-typedef struct answers answers;               /* answers.h */
-typedef struct model_settings model_settings; /* model_settings.h */
+typedef struct downloads downloads; /* downloads.h */
+typedef struct embedder embedder;   /* embedder.h */
+typedef struct answers answers;     /* answers.h */
 
 typedef struct gateway {
     const config *config;
@@ -34,9 +34,10 @@ typedef struct gateway {
     runtime *runtime;
     store *store;
     access_keys access;
-    model_settings *settings;
+    const char *data_folder;
     downloads *downloads;
     answers *answers;
+    embedder *embedder; /* NULL: none */
     atomic_bool ready;
     pthread_mutex_t lock;
     char last_model[LIBRARY_NAME_MAX + 1]; /* "" if none was used yet */

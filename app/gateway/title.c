@@ -76,6 +76,7 @@ static hearth_status first_question(gateway *g, int64_t chat, char **out, hearth
     return HEARTH_OK;
 }
 
+/* An engine that refuses says nothing. */
 static hearth_status ask(gateway *g, const upstream_request *asked, buf *answer,
                          runtime_failure *failure, hearth_error *err)
 {
@@ -83,7 +84,7 @@ static hearth_status ask(gateway *g, const upstream_request *asked, buf *answer,
     TRY(upstream_ask(&up, g, asked, failure, err));
     hearth_status status = upstream_read(&up, asked, answer, failure, err);
     if (status == HEARTH_OK && upstream_status(&up) != 200)
-        status = error_set(err, HEARTH_EIO, "engine", "the model gave no title");
+        buf_clear(answer);
     upstream_close(&up);
     return status;
 }
@@ -92,7 +93,7 @@ static hearth_status ask(gateway *g, const upstream_request *asked, buf *answer,
 static bool read_answer(const buf *answer, char out[TITLE_BYTES])
 {
     chunks said;
-    json_t *root = json_loadb(answer->data, answer->n, 0, NULL);
+    json_t *root = answer->n > 0 ? json_loadb(answer->data, answer->n, 0, NULL) : NULL;
     chunks_init(&said);
     bool ok = chunks_read_whole(&said, root) && said.content.n > 0 &&
               title_clean(said.content.data, out) && count_words(out) <= WORDS_MAX;

@@ -98,7 +98,7 @@ hearth_status upstream_ask(upstream *u, gateway *g, const upstream_request *ask,
     }
     if (status != HEARTH_OK)
         upstream_close(u);
-    else
+    else if (!ask->is_quiet)
         gateway_model_used(g, ask->model);
     return status;
 }
@@ -150,6 +150,8 @@ hearth_status upstream_why(upstream *u, runtime_failure *failure, hearth_error *
     hearth_status why = runtime_lease_why(u->lease, WHY_MS, failure, err);
     if (failure->code != RUNTIME_OTHER || status == HEARTH_OK)
         return why;
+    if (upstream_endpoint(u)->kind == ENGINE_REMOTE)
+        failure->code = RUNTIME_UNREACHABLE;
     FAIL(err, EIO, "engine", "the connection to the engine of %.100s broke: %s", u->model,
          of_call.message);
 }

@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-#include "base/status.h"
-
 static void set_text(json_t *object, const char *key, const char *text)
 {
     json_t *value = text && *text ? json_string(text) : NULL;
@@ -71,8 +69,12 @@ json_t *describe_model(const library_model *m)
         {"created", (uint64_t)m->created_ms},
         {"modified", (uint64_t)m->modified_ms},
         {"last_used", (uint64_t)m->last_used_ms},
+        {"top_k", m->top_k},
+        {"mirostat", m->mirostat},
         {"max_tokens", m->max_tokens},
         {"context_size", m->context_size},
+        {"batch_size", m->batch_size},
+        {"threads", m->threads},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         set_text(root, texts[i].key, texts[i].value);
@@ -80,6 +82,7 @@ json_t *describe_model(const library_model *m)
         set_count(root, counts[i].key, counts[i].value);
     json_object_set_new(root, "usage_count", json_integer((json_int_t)m->usage_count));
     set_real(root, "temperature", m->temperature);
+    set_real(root, "top_p", m->top_p);
     json_object_set_new(root, "capabilities", describe_capabilities(m->capabilities));
     json_object_set_new(root, "own_files", json_boolean(m->own_files));
     for (size_t i = 0; i < m->n_files; i++) {
@@ -107,22 +110,5 @@ json_t *describe_catalog(const catalog_model *m)
     set_real(root, "top_p", m->top_p);
     set_count(root, "top_k", m->top_k);
     set_text(root, "note", m->note);
-    return root;
-}
-
-json_t *describe_download(const download_status *s)
-{
-    static const char *const states[] = {"running", "paused", "done", "failed", "stopped"};
-    json_t *root = json_object();
-    set_text(root, "state", states[s->state]);
-    set_text(root, "model", s->model);
-    set_text(root, "reference", s->reference);
-    json_object_set_new(root, "transferred", json_integer((json_int_t)s->transferred));
-    set_count(root, "total", s->total);
-    json_object_set_new(root, "bytes_per_second", json_integer((json_int_t)s->bytes_per_second));
-    json_object_set_new(root, "validating", json_boolean(s->validating));
-    bool failed = s->error.code != HEARTH_OK;
-    set_text(root, "error", failed ? s->error.message : NULL);
-    set_text(root, "code", failed ? hearth_status_name(s->error.code) : NULL);
     return root;
 }

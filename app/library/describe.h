@@ -8,13 +8,12 @@
 #include <jansson.h>
 
 #include "library/catalog.h"
-#include "library/pull.h"
+#include "library/library.h"
 
 /* Fresh objects; NULL: out of memory. What is not known is null. Paths that are no UTF-8 are null,
  * too. */
 json_t *describe_model(const library_model *model);
 json_t *describe_catalog(const catalog_model *model);
-json_t *describe_download(const download_status *status);
 
 /* ["chat", "tools", ...]. */
 json_t *describe_capabilities(unsigned capabilities);

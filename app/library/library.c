@@ -5,6 +5,7 @@
 #include "library/library.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,53 +283,58 @@ static bool is_path(const char *model)
            name_is_gguf(model) || (stat(model, &info) == 0 && !S_ISDIR(info.st_mode));
 }
 
-static char *copy(const char *text, bool *failed)
+static hearth_status give(const char *from, char **path, hearth_error *err)
 {
-    char *made = text ? mem_dup(text, strlen(text)) : NULL;
-    *failed = *failed || (text && made == NULL);
-    return made;
+    *path = mem_dup(from, strlen(from));
+    return *path ? HEARTH_OK : error_no_memory(err, "a path", strlen(from));
 }
 
-static hearth_status give(const char *from, const char *from_mmproj, char **path, char **mmproj,
-                          hearth_error *err)
-{
-    bool failed = false;
-    *path = copy(from, &failed);
-    if (mmproj)
-        *mmproj = copy(from_mmproj, &failed);
-    return failed ? error_no_memory(err, "a path", strlen(from)) : HEARTH_OK;
-}
-
-static hearth_status resolve_name(library *l, const char *name, char **path, char **mmproj,
-                                  hearth_error *err)
+static hearth_status resolve_name(library *l, const char *name, char **path,
+                                  const library_model **record, hearth_error *err)
 {
     const library_model *m;
     TRY(library_find(l, name, &m, err));
-    hearth_status status;
-    if (*m->problem && m->path && !file_exists(m->path))
+    hearth_status status = HEARTH_OK;
+    if (m->path && m->n_files == 0)
         status = error_set(err, HEARTH_ENOTFOUND, m->name, "%s: %s", m->name, m->problem);
-    else
-        status = give(m->path, m->mmproj_path, path, mmproj, err);
+    else if (m->path)
+        status = give(m->path, path, err);
+    if (status == HEARTH_OK && record)
+        *record = library_model_ref(m);
     library_model_unref(m);
     return status;
 }
 
-hearth_status library_resolve(library *l, const char *model, char **path, char **mmproj,
-                              hearth_error *err)
+hearth_status library_resolve(library *l, const char *model, char **path,
+                              const library_model **record, hearth_error *err)
 {
     library *opened = NULL;
     *path = NULL;
-    if (mmproj)
-        *mmproj = NULL;
+    if (record)
+        *record = NULL;
     if (ember_is_named(model))
         return HEARTH_OK;
     if (is_path(model))
-        return give(model, NULL, path, mmproj, err);
+        return give(model, path, err);
     if (l == NULL)
         TRY(library_open(&opened, NULL, err));
-    hearth_status status = resolve_name(l ? l : opened, model, path, mmproj, err);
+    hearth_status status = resolve_name(l ? l : opened, model, path, record, err);
     library_close(opened);
     return status;
+}
+
+size_t library_overrides(const library_model *m, library_override out[LIBRARY_OVERRIDES_MAX])
+{
+    size_t n = 0;
+    if (m && isfinite(m->temperature))
+        snprintf(out[n++], sizeof *out, "general.sampling.temp=float:%.7g", m->temperature);
+    if (m && isfinite(m->top_p))
+        snprintf(out[n++], sizeof *out, "general.sampling.top_p=float:%.7g", m->top_p);
+    if (m && m->top_k)
+        snprintf(out[n++], sizeof *out, "general.sampling.top_k=int:%" PRIu32, m->top_k);
+    if (m && m->mirostat)
+        snprintf(out[n++], sizeof *out, "general.sampling.mirostat=int:%" PRIu32, m->mirostat);
+    return n;
 }
 
 /* ---- uses ---- */

@@ -63,7 +63,7 @@ typedef enum library_capability {
 #undef LIBRARY_X
 } library_capability;
 
-/* Texts are "" where nothing is known, numbers 0; NaN for temperature. Paths are absolute. */
+/* Texts are "" where nothing is known, numbers 0. Paths are absolute. */
 typedef struct library_model {
     const char *name;
     library_origin origin;
@@ -94,8 +94,9 @@ typedef struct library_model {
     const char *creator, *provider, *license;
     int64_t created_ms, modified_ms, last_used_ms; /* since 1970 */
     uint64_t usage_count;
-    double temperature;
-    uint32_t max_tokens, context_size;
+    double temperature, top_p; /* NaN: none of its own */
+    uint32_t top_k, mirostat;  /* 0: likewise, and below */
+    uint32_t max_tokens, context_size, batch_size, threads;
 } library_model;
 
 typedef struct library_options {
@@ -145,10 +146,18 @@ void library_model_unref(const library_model *model);
 
 /* What MODEL means wherever one may be given: a path that leads to a file (it has a '/' in front or
  * an extension .gguf, or is there), or a name of the library. *path is the caller's (mem_free);
- * NULL: the built-in model. *mmproj (may be NULL) likewise; NULL: none. l may be NULL: one with
- * default options is opened for the while, if a name is to be looked up. */
-hearth_status library_resolve(library *l, const char *model, char **path, char **mmproj,
-                              hearth_error *err);
+ * NULL: the built-in model. *record (may be NULL) is the model's, library_model_unref; NULL for a
+ * path and for "ember". l may be NULL: one with default options is opened for the while, if a name
+ * is to be looked up. */
+hearth_status library_resolve(library *l, const char *model, char **path,
+                              const library_model **record, hearth_error *err);
+
+/* How model.yml wants the model to answer, as overrides of its metadata ("KEY=TYPE:VALUE", for
+ * hearth_model_options and --override-kv): a request or a command line has the last word. Returns
+ * how many; m may be NULL. */
+enum { LIBRARY_OVERRIDES_MAX = 4 };
+typedef char library_override[64];
+size_t library_overrides(const library_model *m, library_override out[LIBRARY_OVERRIDES_MAX]);
 
 /* ---- changing it ---- */
 
@@ -168,14 +177,27 @@ typedef struct library_import {
 hearth_status library_import_file(library *l, const library_import *import,
                                   const library_model **out, hearth_error *err);
 
-/* EINVAL for the built-in model. One of another store gets a model.yml under its new name; the
- * store is not changed. */
+/* `name` in full. EINVAL for the built-in model. One of another store gets a model.yml under its
+ * new name; the store is not changed. */
 hearth_status library_rename(library *l, const char *name, const char *new_name, hearth_error *err);
 
-/* Takes a model of Hearth's folder away, files and all, or the model.yml that points elsewhere.
- * *freed (may be NULL): bytes on the disk. Nothing outside the folder is ever deleted: EUNSUPPORTED
- * for a model of another store, whose message tells the file. */
+/* `name` in full. Takes a model of Hearth's folder away, files and all, or the model.yml that
+ * points elsewhere. *freed (may be NULL): bytes on the disk. Nothing outside the folder is ever
+ * deleted: EUNSUPPORTED for a model of another store, whose message tells the file. */
 hearth_status library_remove(library *l, const char *name, uint64_t *freed, hearth_error *err);
+
+/* What interrupted downloads left in Hearth's folder: `name` is what library_remove takes to give
+ * the space back, and what the same pull goes on with. */
+typedef struct library_partial {
+    char name[LIBRARY_NAME_MAX + 1];
+    uint64_t bytes; /* on the disk */
+} library_partial;
+typedef struct library_partials {
+    library_partial *items;
+    size_t n;
+} library_partials;
+hearth_status library_list_partials(library *l, library_partials *out, hearth_error *err);
+void library_partials_deinit(library_partials *partials);
 
 /* Reads the files and compares SHA-256 with what model.yml says. EMISMATCH names the file and both;
  * without a sum in model.yml it is computed and kept there. progress may be NULL. sha256 (may be

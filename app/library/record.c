@@ -188,6 +188,11 @@ static void take_yml(record *r, const model_yml *yml)
     model_yml_get_time(yml, "lastUsed", &m->last_used_ms);
     model_yml_get_count(yml, "usageCount", &m->usage_count);
     model_yml_get_real(yml, "temperature", &m->temperature);
+    model_yml_get_real(yml, "topP", &m->top_p);
+    m->top_k = count32(yml, "topK");
+    m->mirostat = count32(yml, "mirostat");
+    m->batch_size = count32(yml, "batchSize");
+    m->threads = count32(yml, "threads");
     m->max_tokens = count32(yml, "maxTokens");
     m->context_size = count32(yml, "contextSize");
     if (model_yml_get_bool(yml, "embedding", &embedding) && embedding)
@@ -227,7 +232,7 @@ const library_model *record_new(const record_parts *parts)
     library_model *m = &r->model;
     atomic_store(&r->n_refs, 1);
     m->origin = parts->origin;
-    m->temperature = NAN;
+    m->temperature = m->top_p = NAN;
     m->sha256 = m->mmproj_sha256 = m->source = m->creator = m->provider = "";
     m->name = own(r, parts->name);
     take_facts(r, parts->facts);

@@ -4,7 +4,8 @@
  *
  * OpenAI      {error: {message, type, param, code}}: param is the path of the field; code is
  * OpenAI's name of the failure, and where it has none the HTTP status. llama-server  {error: {code,
- * message, type}}; too long a prompt adds n_prompt_tokens and n_ctx. Anthropic   {type: error,
+ * message, type}}; too long a prompt adds n_prompt_tokens and n_ctx, a model that is being read its
+ * progress. Anthropic   {type: error,
  * error: {type, message}}. Types of the first two are llama-server's. The message of a prompt that
  * is too long holds the words that clients of each API look for.
  */
@@ -117,6 +118,8 @@ void failure_body(protocol_api api, json_writer *w, const hearth_error *error,
         json_whole(w, "n_prompt_tokens", (int64_t)detail->n_prompt);
         json_whole(w, "n_ctx", (int64_t)detail->n_ctx);
     }
+    if (!is_anthropic && detail && detail->is_loading)
+        json_float(w, "progress", detail->progress);
     json_close(w, '}');
     json_close(w, '}');
 }

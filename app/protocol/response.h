@@ -107,6 +107,8 @@ const char *reply_content_type(const reply *y);
 typedef struct failure_detail {
     int http;               /* 0: the status's own. 401, 403, 404, 405, 413, 415, 429, 503 ... */
     size_t n_prompt, n_ctx; /* ECONTEXT */
+    bool is_loading;        /* the model is being read: how much of it is there */
+    float progress;         /* 0 to 1 */
 } failure_detail;
 
 /* Writes the error body in the API's envelope and returns the HTTP status. detail may be NULL. */

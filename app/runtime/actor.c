@@ -150,6 +150,11 @@ hearth_status actor_ask(runtime *rt, call *c, const runtime_wait *wait, hearth_e
 
 /* ---- the thread ---- */
 
+uint64_t actor_now(const runtime *rt)
+{
+    return uv_now(&rt->loop);
+}
+
 static void answer_json(call *c, json_t *json)
 {
     c->json = json;

@@ -195,7 +195,9 @@ struct runtime {
     bool ending, closing;
 };
 
-/* ---- actor.c: calls ---- */
+/* ---- actor.c ---- */
+
+uint64_t actor_now(const runtime *rt); /* ms, of the loop's clock */
 
 call *call_new(call_kind kind);
 void call_unref(call *c);
@@ -208,18 +210,38 @@ hearth_status actor_ask(runtime *rt, call *c, const runtime_wait *wait, hearth_e
 bool call_answer(call *c, hearth_status status, const hearth_error *err,
                  const runtime_failure *failure);
 
-/* ---- engine_states.c ---- */
+/* ---- engine_list.c ---- */
+
+engine *engines_find(const runtime *rt, const char *id);
+size_t engines_count(const runtime *rt);
+engine *engine_add(runtime *rt, const char *id); /* failed; NULL: out of memory */
+void engine_forget(engine *e);                   /* has no process */
+void engines_forget_failures(runtime *rt);       /* the oldest, if there are many */
+void engine_add_waiter(engine *e, call *c);
+void engine_answer_waiters(engine *e, hearth_status status, const hearth_error *err,
+                           const runtime_failure *failure);
+void engine_cancel_waiters(engine *e);
+bool engine_is_wanted(const engine *e);
+void engine_grant(engine *e, call *c); /* of a ready one */
+void engines_release(runtime *rt, runtime_lease *lease);
+void engines_lease_free(runtime_lease *lease);
+
+/* ---- engine_calls.c ---- */
 
 void engines_acquire(runtime *rt, call *c);
-void engines_release(runtime *rt, runtime_lease *lease);
 void engines_abandon(runtime *rt, call *c);
 void engines_unload(runtime *rt, call *c);
+void engines_answer_unloads(runtime *rt, const engine *e); /* it has ended */
 void engines_pin(runtime *rt, call *c);
 void engines_why(runtime *rt, call *c);
 void engines_end(runtime *rt);
-void engines_lease_free(runtime_lease *lease);
-engine *engines_find(const runtime *rt, const char *id);
+
+/* ---- engine_states.c ---- */
+
 const char *engine_state_name(engine_state state);
+/* From Failed or Stopped, after a pause. */
+void engine_begin_again(engine *e, uint64_t delay_ms);
+uint64_t engine_pause_after(const engine *e); /* its last crash */
 
 /* What engine_process.c tells of. */
 void engine_is_ready(engine *e);

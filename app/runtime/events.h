@@ -19,14 +19,19 @@
 
 #include "base/status.h"
 
-/* X(CONSTANT, name). All payloads are objects. "model" is a model's id. Of a download, "id" is the
- * downloader's own key for it.
- *   model:progress      model, state ("planning", "waiting", "starting"), progress (0 to 1, or
- * null) model:loaded        model, kind, generation, load_ms, plan model:unloaded      model,
- * generation, reason ("idle", "room", "asked", "settings", "shutdown") model:failed        model,
- * error {code, message, log} engine:crashed      model, generation, error {code, message, log},
- * retry_ms (null: no retry) download:started    id, file, total (null: unknown) download:progress
- * id, file, transferred, total download:success    id, file download:error      id, file, message
+/* X(CONSTANT, name). All payloads are objects. "model" is a model's id; of a download "id" is the
+ * downloader's own key for it. An "error" is {code, message, log}.
+ *
+ *   model:progress      model, state ("planning", "waiting", "starting"), progress (0 to 1 or null)
+ *   model:loaded        model, kind, generation, load_ms, plan
+ *   model:unloaded      model, generation, reason: "idle", "room" (for another), "asked",
+ *                       "settings" (changed), "unwanted" (nobody waited any more), "shutdown"
+ *   model:failed        model, error
+ *   engine:crashed      model, generation, error, retry_ms (null: it is not tried again)
+ *   download:started    id, file, total (null: unknown)
+ *   download:progress   id, file, transferred, total
+ *   download:success    id, file
+ *   download:error      id, file, message
  *   download:stopped    id, file
  *   validation:started  id, file
  *   validation:success  id, file

@@ -10,10 +10,11 @@
 
 #include "runtime/kind.h"
 
-enum { SMI_FIELDS = 9, SMI_MS = 5000, DEVICES_MS = 30000, TEXT_MAX = 64 << 10 };
+enum { SMI_FIELDS = 8, SMI_MS = 5000, DEVICES_MS = 30000, TEXT_MAX = 64 << 10 };
 
-static const char smi_query[] = "--query-gpu=index,name,uuid,driver_version,compute_cap,memory."
-                                "total,memory.free,utilization.gpu,temperature.gpu";
+/* Fields that drivers of many years know: one that is not known fails the whole question. */
+static const char smi_query[] = "--query-gpu=index,name,uuid,driver_version,memory.total,"
+                                "memory.free,utilization.gpu,temperature.gpu";
 
 /* ---- parsing ---- */
 
@@ -81,16 +82,15 @@ static bool parse_row(const char *line, size_t n, gpu *out)
     }
     *out = (gpu){0};
     if (n_fields != SMI_FIELDS || !read_number(fields[0], &index) || index >= 1024 ||
-        !read_mib(fields[5], &out->total_bytes) || !read_mib(fields[6], &out->free_bytes) ||
+        !read_mib(fields[4], &out->total_bytes) || !read_mib(fields[5], &out->free_bytes) ||
         out->free_bytes > out->total_bytes)
         return false;
     out->index = (uint32_t)index;
     copy_text(out->name, sizeof out->name, fields[1]);
     copy_text(out->uuid, sizeof out->uuid, fields[2]);
     copy_text(out->driver, sizeof out->driver, fields[3]);
-    copy_text(out->compute, sizeof out->compute, fields[4]);
-    out->load_percent = number_or_unknown(fields[7]);
-    out->temperature = number_or_unknown(fields[8]);
+    out->load_percent = number_or_unknown(fields[6]);
+    out->temperature = number_or_unknown(fields[7]);
     return true;
 }
 

@@ -19,15 +19,15 @@ enum { GPU_MOST = 8 };
 typedef struct gpu {
     uint32_t index;
     char name[96];
-    char uuid[64];    /* "" where it is not told, as the next ones */
-    char driver[32];  /* "550.54.14" */
-    char compute[16]; /* compute capability: "8.9" */
+    char uuid[64];   /* "" where it is not told, as the next ones */
+    char driver[32]; /* "550.54.14" */
     uint64_t total_bytes, free_bytes;
     int load_percent; /* -1: unknown, as the next one */
     int temperature;  /* degrees Celsius */
 } gpu;
 
-/* nvidia-smi's answer to gpu_smi_query as rows of CSV; lines that are none are passed over. */
+/* nvidia-smi's answer to gpu_ask_smi's question as rows of CSV; lines that are none are passed
+ * over. */
 size_t gpu_parse_smi(const char *text, size_t n, gpu *out, size_t max);
 /* "  CUDA0: NVIDIA GeForce RTX 4090 (24209 MiB, 23841 MiB free)" below "Available devices:". */
 size_t gpu_parse_devices(const char *text, size_t n, gpu *out, size_t max);

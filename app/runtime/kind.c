@@ -48,6 +48,57 @@ static void common_flags(const model_spec *spec, const engine_plan *plan, uint64
         word_list_add(argv, "--embeddings");
 }
 
+/* setting NULL: nobody's to set but the supervisor's. */
+static const struct {
+    const char *flag, *setting;
+} own_flags[] = {
+    {"--host", NULL},
+    {"--port", NULL},
+    {"--api-key", NULL},
+    {"--api-key-file", NULL},
+    {"--api-prefix", NULL},
+    {"--ssl-key-file", NULL},
+    {"--ssl-cert-file", NULL},
+    {"--model", NULL},
+    {"-m", NULL},
+    {"--alias", NULL},
+    {"-a", NULL},
+    {"--mmproj", NULL},
+    {"--cache-mib", NULL},
+    {"--ctx-size", "n_ctx"},
+    {"-c", "n_ctx"},
+    {"--parallel", "n_parallel"},
+    {"-np", "n_parallel"},
+    {"--batch-size", "n_batch"},
+    {"-b", "n_batch"},
+    {"--threads", "n_threads"},
+    {"-t", "n_threads"},
+    {"--gpu-layers", "n_gpu_layers"},
+    {"--n-gpu-layers", "n_gpu_layers"},
+    {"-ngl", "n_gpu_layers"},
+    {"--cache-type-k", "cache_type_k"},
+    {"-ctk", "cache_type_k"},
+    {"--cache-type-v", "cache_type_v"},
+    {"-ctv", "cache_type_v"},
+};
+
+hearth_status engine_check_extra(const model_spec *spec, hearth_error *err)
+{
+    for (size_t i = 0; i < spec->n_extra; i++) {
+        const char *given = spec->extra[i];
+        for (size_t k = 0; k < sizeof own_flags / sizeof *own_flags; k++) {
+            const size_t n = strlen(own_flags[k].flag);
+            if (strncmp(given, own_flags[k].flag, n) != 0 || (given[n] != '\0' && given[n] != '='))
+                continue;
+            const char *setting = own_flags[k].setting;
+            FAIL(err, EINVAL, "extra", "the flag %s of '%.100s' %s%s", own_flags[k].flag, spec->id,
+                 setting ? "has a setting of its own: " : "is not to be set by hand",
+                 setting ? setting : "");
+        }
+    }
+    return HEARTH_OK;
+}
+
 static void extra_flags(const model_spec *spec, word_list *argv)
 {
     for (size_t i = 0; i < spec->n_extra; i++)

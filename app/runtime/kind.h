@@ -30,6 +30,10 @@ const engine_kind *engine_kind_find(engine_kind_id id);
  * GPUs are numbered as nvidia-smi numbers them. */
 void engine_environment(const char *key, word_list *out);
 
+/* EINVAL for a flag in spec->extra that the supervisor itself sets (where the engine listens, its
+ * key), or that a setting of its own stands for, so that the plan counts it. */
+hearth_status engine_check_extra(const model_spec *spec, hearth_error *err);
+
 /* Finds where an engine listens in a line that it wrote: "... listening on http://HOST:PORT ..." or
  * "... listening, hostname: HOST, port: PORT, ...". Only loopback addresses are believed. url gets
  * "http://127.0.0.1:PORT". */

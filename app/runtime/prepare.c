@@ -225,8 +225,9 @@ hearth_status prepare_plan(const runtime *rt, const model_spec *spec, const prep
     *n_gpus = prepare_limits(rt, room, limit, gpus);
     if (spec->kind == ENGINE_REMOTE || (spec->kind == ENGINE_AUTO && spec->url))
         return plan_remote(&j);
+    *code = RUNTIME_BAD_SETTINGS;
+    TRY(engine_check_extra(spec, err));
     if (spec->path == NULL) {
-        *code = RUNTIME_BAD_SETTINGS;
         FAIL(err, EINVAL, spec->id, "'%.120s' has neither a file nor an address", spec->id);
     }
     TRY_OUT(open_source(&j, &file));

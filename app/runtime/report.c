@@ -121,12 +121,12 @@ static json_t *gpus_json(const gpu *gpus, size_t n)
         const gpu *g = &gpus[i];
         json_array_append_new(
             list,
-            json_pack(
-                "{s:I, s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "index", (json_int_t)g->index,
-                "name", g->name, "uuid", text_or_null(g->uuid), "driver", text_or_null(g->driver),
-                "compute", text_or_null(g->compute), "total", (json_int_t)g->total_bytes, "used",
-                (json_int_t)(g->total_bytes - g->free_bytes), "free", (json_int_t)g->free_bytes,
-                "load", g->load_percent < 0 ? json_null() : json_real(g->load_percent / 100.0)));
+            json_pack("{s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:o}", "index", (json_int_t)g->index,
+                      "name", g->name, "uuid", text_or_null(g->uuid), "driver",
+                      text_or_null(g->driver), "total", (json_int_t)g->total_bytes, "used",
+                      (json_int_t)(g->total_bytes - g->free_bytes), "free",
+                      (json_int_t)g->free_bytes, "load",
+                      g->load_percent < 0 ? json_null() : json_real(g->load_percent / 100.0)));
     }
     return list;
 }

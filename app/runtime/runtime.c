@@ -56,7 +56,10 @@ static hearth_status resolve(const runtime *rt, const char *name, model_spec *sp
     if (status == HEARTH_OK && (spec->id == NULL || *spec->id == '\0'))
         status = error_set(err, HEARTH_EINTERNAL, name, "'%.120s' has no id", name);
     if (status != HEARTH_OK && failure)
-        failure->code = status == HEARTH_ENOTFOUND ? RUNTIME_NOT_FOUND : RUNTIME_BAD_SETTINGS;
+        failure->code = status == HEARTH_ENOTFOUND ? RUNTIME_NOT_FOUND
+                        : status == HEARTH_EFORMAT ? RUNTIME_BAD_MODEL
+                        : status == HEARTH_EINVAL  ? RUNTIME_BAD_SETTINGS
+                                                   : RUNTIME_OTHER;
     return status;
 }
 

@@ -9,8 +9,8 @@
  *          messages and wait for the answer.
  * Names    A model is known by the id that the host's `resolve` gives it. Two names with one id
  *          share an engine, and two loads of one model are one.
- * Threads  Thread-safe, but for runtime_new, runtime_free. No function is called from `resolve`,
- *          `wanted` or an event's receiver's lock.
+ * Threads  Thread-safe, but for runtime_new and runtime_free. `resolve` and `wanted` must not call
+ *          functions of this header.
  * Blocking runtime_acquire and runtime_load wait for a load; runtime_unload for an end; all others
  *          return within a moment.
  */
@@ -175,7 +175,7 @@ char *runtime_log(runtime *rt, const char *id);
  * for a plan that is red with "problem". Runs on the caller's thread. */
 hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err);
 /* {cpu {name, cores, threads, isa []}, memory {total, available, budget, reserved}, gpus [{index,
- * name, uuid, driver, compute, total, used, free, load}], backends [{name, version, type, usable,
+ * name, uuid, driver, total, used, free, load}], backends [{name, version, type, usable,
  * for_gpu, reason}]}; the best backend first. Asks nvidia-smi, on the caller's thread. */
 json_t *runtime_machine(runtime *rt);
 

@@ -166,8 +166,9 @@ static hearth_status find_places(db *d, packed *p, hearth_error *err)
     sqlite3_stmt *statement;
     bool row;
     size_t at = 0, start, n_passage, count = 0;
-    TRY(db_query(d, &statement, err, "SELECT content FROM message WHERE id = ? AND state <> 1", "i",
-                 p->message));
+    TRY(db_query(d, &statement, err,
+                 "SELECT content, chat, created_ms, role FROM message WHERE id = ? AND state <> 1",
+                 "i", p->message));
     TRY(db_step(d, statement, &row, err));
     if (!row)
         FAIL(err, ENOTFOUND, "message", "there is no finished message %lld", (long long)p->message);
@@ -177,6 +178,9 @@ static hearth_status find_places(db *d, packed *p, hearth_error *err)
         if (count < p->n) {
             p->places[count].start = (uint32_t)start;
             p->places[count].n = (uint32_t)n_passage;
+            p->places[count].chat = sqlite3_column_int64(statement, 1);
+            p->places[count].created_ms = sqlite3_column_int64(statement, 2);
+            p->places[count].role = (uint32_t)sqlite3_column_int(statement, 3);
         }
         count++;
     }

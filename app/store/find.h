@@ -8,11 +8,12 @@
 
 #include "store/search.h"
 #include "store/state.h"
+#include "store/words.h"
 
-/* words: an FTS5 expression, "" for none. The text of the query is used for its meaning alone, its
- * any_word and as_typed not at all. quiet: chats that do not want to be remembered are left out,
- * and no titles are looked at. */
-hearth_status find_run(store *s, const search_query *query, const char *words, bool quiet,
-                       search_hits *out, hearth_error *err);
+/* words: an FTS5 expression, "" for none, and its terms, NULL for no snippets. The text of the
+ * query is used for its meaning alone, its any_word and as_typed not at all. quiet: chats that do
+ * not want to be remembered are left out, and no titles are looked at. */
+hearth_status find_run(store *s, const search_query *query, const char *words,
+                       const words_list *terms, bool quiet, search_hits *out, hearth_error *err);
 
 #endif

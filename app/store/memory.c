@@ -240,7 +240,7 @@ hearth_status memory_recall(store *s, const memory_query *query, memory_passages
                                .folder = query->folder,
                                .tag = query->tag,
                                .limit = (uint32_t)n_max * 4};
-    TRY_OUT(find_run(s, &find, words.n ? words.data : "", true, &hits, err));
+    TRY_OUT(find_run(s, &find, words.n ? words.data : "", NULL, true, &hits, err));
     TRY_OUT(take_all(r, &hits, n_max, out));
 out:
     search_hits_free(&hits);

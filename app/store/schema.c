@@ -52,7 +52,7 @@ static const char *const steps[SCHEMA_VERSION] = {
     "CREATE TABLE setting(key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)"
     " STRICT, WITHOUT ROWID;"
     "CREATE VIRTUAL TABLE message_words USING fts5(content, content='message',"
-    " content_rowid='id', tokenize='hearth');"
+    " content_rowid='id', tokenize='hearth', prefix='1 2 3');"
     "CREATE VIRTUAL TABLE chat_words USING fts5(title, content='chat', content_rowid='id',"
     " tokenize='hearth');"
     "CREATE VIRTUAL TABLE word USING fts5vocab(message_words, row);",

@@ -2,8 +2,8 @@
  *
  * search.c - search_find: the lists by words and by meaning, their fusion, and snippets.
  *
- * All look-ups of one search see the file at one moment. FTS5 gives a snippet with marks around
- * what was found; the marks are bytes that no UTF-8 text has.
+ * All look-ups of one search see the file at one moment. To rank a message takes FTS5 longer than
+ * to find it, so of very many that have the words only the newest are ranked, which is told.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +11,9 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "store/find.h"
-#include "store/words.h"
+#include "store/snippet.h"
 
-enum {
-    DEFAULT_LIMIT = 20,
-    LEAST_CANDIDATES = 60,
-    RANK_CONSTANT = 60,
-    SNIPPET_WORDS = 24,
-    SNIPPET_BYTES = 240,
-    MARK_BEGIN = 0xfe,
-    MARK_END = 0xff
-};
+enum { DEFAULT_LIMIT = 20, LEAST_CANDIDATES = 60, RANK_CONSTANT = 60 };
 
 /* Parameters 1 to 14 of every statement that filters. */
 #define FILTER                                                                                     \
@@ -50,7 +42,8 @@ typedef struct finder {
     arena *a;
     const search_query *query;
     const char *words;
-    bool quiet;
+    const words_list *terms;
+    bool quiet, broad;
     size_t n_wanted; /* of each list */
     candidate *items;
     size_t n, capacity;
@@ -80,6 +73,7 @@ static hearth_status add_rows(finder *f, sqlite3_stmt *statement)
         TRY(db_step(f->d, statement, &row, f->err));
         if (!row)
             return HEARTH_OK;
+        f->broad |= sqlite3_column_int64(statement, 2) >= SEARCH_MAX_RANKED;
         const candidate c = {.message = sqlite3_column_int64(statement, 0),
                              .chat = sqlite3_column_int64(statement, 1),
                              .score = score_of(rank),
@@ -96,11 +90,13 @@ static hearth_status list_by_words(finder *f)
 {
     sqlite3_stmt *statement;
     TRY(db_query(f->d, &statement, f->err,
-                 "SELECT m.id, m.chat FROM message_words w CROSS JOIN message m ON m.id = w.rowid "
-                 "JOIN chat c ON c.id = m.chat WHERE w.message_words MATCH ?10 AND" FILTER
-                 " ORDER BY w.rank LIMIT ?11",
-                 FILTER_FORMAT "tu", FILTER_VALUES(f->query, f->quiet), f->words,
-                 (uint64_t)f->n_wanted));
+                 "SELECT id, chat, count(*) OVER () FROM (SELECT m.id, m.chat, "
+                 "bm25(message_words) AS score FROM message_words CROSS JOIN message m "
+                 "ON m.id = message_words.rowid JOIN chat c ON c.id = m.chat "
+                 "WHERE message_words MATCH ?10 AND" FILTER
+                 " ORDER BY message_words.rowid DESC LIMIT ?12) ORDER BY score, id DESC LIMIT ?11",
+                 FILTER_FORMAT "tuu", FILTER_VALUES(f->query, f->quiet), f->words,
+                 (uint64_t)f->n_wanted, (uint64_t)SEARCH_MAX_RANKED));
     return add_rows(f, statement);
 }
 
@@ -112,31 +108,49 @@ static hearth_status list_by_titles(finder *f)
     if (f->quiet || q->roles || q->from_ms || q->to_ms || (q->model && q->model[0]))
         return HEARTH_OK;
     TRY(db_query(f->d, &statement, f->err,
-                 "SELECT 0, c.id FROM chat_words w CROSS JOIN chat c ON c.id = w.rowid "
+                 "SELECT 0, c.id, 0 FROM chat_words w CROSS JOIN chat c ON c.id = w.rowid "
                  "WHERE w.chat_words MATCH ?10 AND c.deleted_ms = 0 AND (?1 = 0 OR c.id = ?1) "
                  "AND c.id <> ?2" FILTER_OF_CHATS " ORDER BY w.rank LIMIT ?11",
                  FILTER_FORMAT "tu", FILTER_VALUES(q, f->quiet), f->words, (uint64_t)f->n_wanted));
     return add_rows(f, statement);
 }
 
-/* The messages that pass the filter; without one, it is cheaper to ask for those that are deleted
- * later, as the few that they are. */
-static hearth_status list_allowed(finder *f, id_set *allowed)
+/* Reads ids into a set with room for all that the table has. */
+static hearth_status read_ids(finder *f, id_set *set, const char *last_sql, const char *sql)
 {
+    const search_query *q = f->query;
     sqlite3_stmt *statement;
     int64_t last;
     bool row = true;
-    TRY(db_number(f->d, &last, 0, f->err, "SELECT max(id) FROM message", ""));
-    TRY(id_set_init(allowed, last + 1, f->err));
-    TRY(db_query(f->d, &statement, f->err,
-                 "SELECT m.id FROM message m JOIN chat c ON c.id = m.chat WHERE" FILTER,
-                 FILTER_FORMAT, FILTER_VALUES(f->query, f->quiet)));
+    TRY(db_number(f->d, &last, 0, f->err, last_sql, ""));
+    TRY(id_set_init(set, last + 1, f->err));
+    TRY(db_query(f->d, &statement, f->err, sql, FILTER_FORMAT, FILTER_VALUES(q, f->quiet)));
     while (row) {
         TRY(db_step(f->d, statement, &row, f->err));
         if (row)
-            id_set_add(allowed, sqlite3_column_int64(statement, 0));
+            id_set_add(set, sqlite3_column_int64(statement, 0));
     }
     return HEARTH_OK;
+}
+
+/* Chats are few, and deleted messages, too. All messages are asked for only if that cannot be
+ * helped. */
+static hearth_status make_filter(finder *f, vector_filter *out)
+{
+    static const char last_message[] = "SELECT max(id) FROM message";
+    const search_query *q = f->query;
+    out->roles = q->roles;
+    out->from_ms = q->from_ms;
+    out->to_ms = q->to_ms;
+    TRY(read_ids(f, &out->chats, "SELECT max(id) FROM chat",
+                 "SELECT c.id FROM chat c WHERE c.deleted_ms = 0 AND (?1 = 0 OR c.id = ?1) AND "
+                 "c.id <> ?2" FILTER_OF_CHATS));
+    TRY(read_ids(f, &out->deleted, last_message,
+                 "SELECT m.id FROM message m WHERE m.deleted_ms > 0 AND ?9 = ?9"));
+    if (q->model == NULL || q->model[0] == '\0')
+        return HEARTH_OK;
+    return read_ids(f, &out->messages, last_message,
+                    "SELECT m.id FROM message m WHERE m.model = ?6 AND ?9 = ?9");
 }
 
 static hearth_status add_near(finder *f, const vector_hit *hits, size_t n)
@@ -157,21 +171,23 @@ static hearth_status add_near(finder *f, const vector_hit *hits, size_t n)
 
 static hearth_status list_by_meaning(finder *f, vectors *v, const char *model, const float *vector)
 {
-    id_set allowed = {0};
+    vector_filter filter = {0};
     size_t n = 0;
     vector_hit *hits = arena_array(f->a, f->n_wanted, sizeof *hits);
     if (hits == NULL)
         return error_no_memory(f->err, "a search", f->n_wanted * sizeof *hits);
-    hearth_status status = list_allowed(f, &allowed);
+    hearth_status status = make_filter(f, &filter);
     if (status == HEARTH_OK) {
         vectors_lock(v);
         status = vectors_load(v, f->d, f->err);
         /* Another embedder may have come since the question was embedded. */
         if (status == HEARTH_OK && v->model && strcmp(v->model, model) == 0)
-            n = vectors_scan(v, vector, &allowed, hits, f->n_wanted);
+            n = vectors_scan(v, vector, &filter, hits, f->n_wanted);
         vectors_unlock(v);
     }
-    id_set_deinit(&allowed);
+    id_set_deinit(&filter.chats);
+    id_set_deinit(&filter.deleted);
+    id_set_deinit(&filter.messages);
     return status == HEARTH_OK ? add_near(f, hits, n) : status;
 }
 
@@ -222,71 +238,6 @@ static void fuse(finder *f)
 
 /* ---- snippets ---- */
 
-/* Takes the marks out of the text and notes where they were. */
-static bool set_marked(arena *a, const char *text, search_hit *hit)
-{
-    size_t n = strlen(text), kept = 0, capacity = 0;
-    char *plain = arena_text(a, text, n);
-    search_mark *marks = NULL;
-    if (plain == NULL)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == MARK_BEGIN) {
-            marks = result_grow(a, marks, hit->n_marks, &capacity, sizeof *marks);
-            if (marks == NULL)
-                return false;
-            marks[hit->n_marks++] = (search_mark){.start = (uint32_t)kept};
-        } else if (c == MARK_END) {
-            marks[hit->n_marks - 1].n = (uint32_t)kept - marks[hit->n_marks - 1].start;
-        } else {
-            plain[kept++] = text[i];
-        }
-    }
-    plain[kept] = '\0';
-    hit->snippet = plain;
-    hit->marks = marks;
-    return true;
-}
-
-#define SNIPPET_OF(table)                                                                          \
-    "SELECT snippet(" table ", 0, ?3, ?4, '…', ?5) FROM " table " WHERE " table                    \
-    " MATCH ?1 AND rowid = ?2"
-
-static hearth_status snippet_by_words(finder *f, const candidate *c, search_hit *hit)
-{
-    static const char begin[] = {(char)MARK_BEGIN, 0}, end[] = {(char)MARK_END, 0};
-    sqlite3_stmt *statement;
-    bool row, good = true;
-    TRY(db_query(f->d, &statement, f->err,
-                 c->message ? SNIPPET_OF("message_words") : SNIPPET_OF("chat_words"), "titti",
-                 f->words, c->message ? c->message : c->chat, begin, end, (int64_t)SNIPPET_WORDS));
-    TRY(db_step(f->d, statement, &row, f->err));
-    if (row)
-        good = set_marked(f->a, db_text(statement, 0), hit);
-    db_done(statement);
-    return good ? HEARTH_OK : error_no_memory(f->err, "a snippet", 0);
-}
-
-/* The beginning of the passage. */
-static bool snippet_of_passage(arena *a, const char *text, size_t n_text, const candidate *c,
-                               search_hit *hit)
-{
-    size_t start = c->start < n_text ? c->start : n_text;
-    size_t n = c->n < n_text - start ? c->n : n_text - start;
-    if (n > SNIPPET_BYTES) {
-        n = SNIPPET_BYTES;
-        n -= utf8_incomplete_suffix(text + start, n);
-    }
-    buf out;
-    buf_init(&out, 0);
-    bool good = buf_append_text(&out, start > 0 ? "…" : "") && buf_append(&out, text + start, n) &&
-                buf_append_text(&out, start + n < n_text ? "…" : "");
-    hit->snippet = good ? arena_text(a, out.data, out.n) : NULL;
-    buf_deinit(&out);
-    return hit->snippet != NULL;
-}
-
 static hearth_status describe_message(finder *f, const candidate *c, search_hit *hit)
 {
     sqlite3_stmt *statement;
@@ -303,9 +254,9 @@ static hearth_status describe_message(finder *f, const candidate *c, search_hit 
     hit->title = result_text(f->a, statement, 0);
     hit->role = (store_role)sqlite3_column_int(statement, 1);
     hit->created_ms = sqlite3_column_int64(statement, 2);
-    if (!c->by_words) {
+    if (!f->quiet) {
         const char *text = db_text(statement, 3);
-        good = snippet_of_passage(f->a, text, strlen(text), c, hit);
+        good = snippet_make(f->a, text, strlen(text), c->start, f->terms, hit);
     }
     db_done(statement);
     return good && hit->title ? HEARTH_OK : error_no_memory(f->err, "a snippet", 0);
@@ -321,12 +272,14 @@ static hearth_status describe_title(finder *f, const candidate *c, search_hit *h
     hit->title = row ? result_text(f->a, statement, 0) : "";
     hit->created_ms = row ? sqlite3_column_int64(statement, 1) : 0;
     db_done(statement);
-    return hit->title ? HEARTH_OK : error_no_memory(f->err, "a title", 0);
+    bool good = hit->title && snippet_make(f->a, hit->title, strlen(hit->title), 0, f->terms, hit);
+    return good ? HEARTH_OK : error_no_memory(f->err, "a title", 0);
 }
 
 static hearth_status describe(finder *f, size_t limit, search_hits *out)
 {
     out->more = f->n > limit;
+    out->broad = f->broad;
     out->n = out->more ? limit : f->n;
     out->items = arena_array(f->a, out->n, sizeof *out->items);
     if (out->items == NULL)
@@ -343,8 +296,6 @@ static hearth_status describe(finder *f, size_t limit, search_hits *out)
                             .passage_start = c->start,
                             .passage_n = c->n};
         TRY(c->message ? describe_message(f, c, hit) : describe_title(f, c, hit));
-        if (c->by_words)
-            TRY(snippet_by_words(f, c, hit));
     }
     return HEARTH_OK;
 }
@@ -385,8 +336,8 @@ static hearth_status run_lists(store *s, finder *f, const char *model, const flo
     return describe(f, limit, out);
 }
 
-hearth_status find_run(store *s, const search_query *query, const char *words, bool quiet,
-                       search_hits *out, hearth_error *err)
+hearth_status find_run(store *s, const search_query *query, const char *words,
+                       const words_list *terms, bool quiet, search_hits *out, hearth_error *err)
 {
     char model[STORE_MAX_NAME_BYTES + 1] = "";
     float *vector = NULL;
@@ -397,7 +348,7 @@ hearth_status find_run(store *s, const search_query *query, const char *words, b
              SEARCH_MAX_RESULTS);
     TRY(embed_query(s, query, model, &vector, err));
     db *d = &s->searcher;
-    finder f = {.d = d, .query = query, .words = words, .quiet = quiet, .err = err};
+    finder f = {.d = d, .query = query, .words = words, .terms = terms, .quiet = quiet, .err = err};
     f.n_wanted = limit * 2 > LEAST_CANDIDATES ? limit * 2 : LEAST_CANDIDATES;
     f.a = result_new(&out->memory);
     hearth_status status = f.a ? HEARTH_OK : error_no_memory(err, "a search", 0);
@@ -427,12 +378,17 @@ hearth_status search_find(store *s, const search_query *query, search_hits *out,
         n = SEARCH_MAX_QUERY_BYTES;
         n -= utf8_incomplete_suffix(text, n);
     }
+    words_list *terms = mem_alloc(sizeof *terms);
+    if (terms == NULL)
+        return error_no_memory(err, "a query", sizeof *terms);
     buf_init(&words, 0);
-    hearth_status status = words_query(text, n, query->any_word, query->as_typed, &words, err);
+    hearth_status status =
+        words_query(text, n, query->any_word, query->as_typed, &words, terms, err);
     bool no_words = words.n == 0;
     if (status == HEARTH_OK)
-        status = find_run(s, query, no_words ? "" : words.data, false, out, err);
+        status = find_run(s, query, no_words ? "" : words.data, terms, false, out, err);
     buf_deinit(&words);
+    mem_free(terms);
     out->cut = status == HEARTH_OK && cut;
     out->no_words = status == HEARTH_OK && no_words;
     return status;

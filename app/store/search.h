@@ -15,7 +15,7 @@
  *          message enters a queue in the same transaction; whoever has an embedder calls
  *          search_work() when the machine is idle. Vectors of another model are kept until a vector
  *          of the new one replaces them, and are not searched. The scan is exact, over vectors
- *          cached in memory (dimensions + 24 bytes for each passage).
+ *          cached in memory (dimensions + 40 bytes for each passage).
  * Threads  Everything is thread-safe. The embedder is called on the caller's thread with no lock
  *          held.
  */
@@ -28,6 +28,7 @@ enum {
     SEARCH_PASSAGE_BYTES = 1200, /* the most in a passage: some 300 tokens */
     SEARCH_MAX_DIMENSIONS = 8192,
     SEARCH_MAX_RESULTS = 1000,
+    SEARCH_MAX_RANKED = 5000,
     SEARCH_MAX_QUERY_BYTES = 4096, /* what is beyond is not looked at: see search_hits.cut */
     SEARCH_MAX_TRIES = 3           /* to embed one message */
 };
@@ -69,6 +70,7 @@ typedef struct search_hits {
     size_t n;
     bool more;     /* the limit cut the list */
     bool cut;      /* the query was longer than SEARCH_MAX_QUERY_BYTES */
+    bool broad;    /* so many have the words that only the newest SEARCH_MAX_RANKED were ranked */
     bool no_words; /* the query holds nothing that can be found by words */
     void *memory;
 } search_hits;

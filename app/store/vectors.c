@@ -185,8 +185,9 @@ hearth_status vectors_load(vectors *v, db *d, hearth_error *err)
         return HEARTH_OK;
     drop(v);
     TRY(db_query(d, &statement, err,
-                 "SELECT message, start, n, scale, bytes FROM vector WHERE model = ? "
-                 "ORDER BY message, passage",
+                 "SELECT v.message, m.chat, m.created_ms, m.role, v.start, v.n, v.scale, v.bytes "
+                 "FROM vector v JOIN message m ON m.id = v.message WHERE v.model = ? "
+                 "ORDER BY v.message, v.passage",
                  "t", v->model));
     for (;;) {
         hearth_status status = db_step(d, statement, &row, err);
@@ -195,11 +196,14 @@ hearth_status vectors_load(vectors *v, db *d, hearth_error *err)
             return status;
         }
         vector_place place = {.message = sqlite3_column_int64(statement, 0),
-                              .start = (uint32_t)sqlite3_column_int64(statement, 1),
-                              .n = (uint32_t)sqlite3_column_int64(statement, 2),
-                              .scale = (float)sqlite3_column_double(statement, 3)};
-        const void *bytes = sqlite3_column_blob(statement, 4);
-        if ((size_t)sqlite3_column_bytes(statement, 4) != v->stride)
+                              .chat = sqlite3_column_int64(statement, 1),
+                              .created_ms = sqlite3_column_int64(statement, 2),
+                              .role = (uint32_t)sqlite3_column_int(statement, 3),
+                              .start = (uint32_t)sqlite3_column_int64(statement, 4),
+                              .n = (uint32_t)sqlite3_column_int64(statement, 5),
+                              .scale = (float)sqlite3_column_double(statement, 6)};
+        const void *bytes = sqlite3_column_blob(statement, 7);
+        if ((size_t)sqlite3_column_bytes(statement, 7) != v->stride)
             continue; /* the model had other dimensions once: as good as another model */
         if (bytes == NULL || !add(v, &place, bytes)) {
             db_done(statement);
@@ -253,8 +257,16 @@ static void sort(vector_hit *hits, size_t n)
     }
 }
 
-size_t vectors_scan(const vectors *v, const float *query, const id_set *only, vector_hit *out,
-                    size_t n_max)
+static bool passes(const vector_filter *f, const vector_place *p)
+{
+    return id_set_has(&f->chats, p->chat) && !id_set_has(&f->deleted, p->message) &&
+           (f->messages.bits == NULL || id_set_has(&f->messages, p->message)) &&
+           (f->roles == 0 || f->roles >> p->role & 1) && p->created_ms >= f->from_ms &&
+           (f->to_ms == 0 || p->created_ms < f->to_ms);
+}
+
+size_t vectors_scan(const vectors *v, const float *query, const vector_filter *filter,
+                    vector_hit *out, size_t n_max)
 {
     int8_t packed[SEARCH_MAX_DIMENSIONS];
     float scale;
@@ -264,7 +276,7 @@ size_t vectors_scan(const vectors *v, const float *query, const id_set *only, ve
         return 0;
     for (size_t i = 0; i < v->n;) {
         int64_t message = v->places[i].message;
-        bool wanted = only == NULL || id_set_has(only, message);
+        bool wanted = passes(filter, &v->places[i]);
         vector_hit best = {.score = -2};
         for (; i < v->n && v->places[i].message == message; i++) {
             if (!wanted)

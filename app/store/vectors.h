@@ -17,10 +17,13 @@
 #include "store/db.h"
 #include "store/search.h"
 
+/* What a message is filtered by lies here, too: asking the file about each takes longer than the
+ * scan. */
 typedef struct vector_place {
-    int64_t message;
+    int64_t message, chat, created_ms;
     uint32_t start, n; /* bytes of the content */
     float scale;
+    uint32_t role;
 } vector_place;
 
 typedef struct vectors {
@@ -64,13 +67,21 @@ hearth_status vectors_load(vectors *v, db *d, hearth_error *err);
 /* Locked. The passages of one message; forgets all if there is no memory for them. */
 void vectors_append(vectors *v, const vector_place *places, const int8_t *bytes, size_t n);
 
+typedef struct vector_filter {
+    id_set chats;           /* only of these */
+    id_set deleted;         /* none of these messages */
+    id_set messages;        /* only these; bits NULL: all */
+    uint32_t roles;         /* bits; 0: all */
+    int64_t from_ms, to_ms; /* to_ms 0: no end */
+} vector_filter;
+
 typedef struct vector_hit {
     vector_place place;
     float score;
 } vector_hit;
 /* Locked. The best passage of each of the n_max messages nearest to the query (of the embedder's
- * dimensions), best first; returns how many. only NULL: all. */
-size_t vectors_scan(const vectors *v, const float *query, const id_set *only, vector_hit *out,
-                    size_t n_max);
+ * dimensions), best first; returns how many. */
+size_t vectors_scan(const vectors *v, const float *query, const vector_filter *filter,
+                    vector_hit *out, size_t n_max);
 
 #endif

@@ -231,13 +231,41 @@ static bool next_term(const char *text, size_t n, size_t *at, bool as_typed, ter
     return true;
 }
 
+static int list_word(void *user, const char *text, size_t n, size_t start, size_t end)
+{
+    words_list *list = user;
+    (void)start, (void)end;
+    if (list->n_words == WORDS_MAX_WORDS)
+        return 1;
+    words_word *w = &list->words[list->n_words++];
+    memcpy(w->text, text, n);
+    w->n = n;
+    w->prefix = false;
+    return 0;
+}
+
+/* A term that has no room for all its words is not listed. */
+static void list_term(words_list *list, const term *t)
+{
+    words_term *to = &list->terms[list->n_terms];
+    to->first = list->n_words;
+    if (words_each(t->text, t->n, list_word, list) != 0) {
+        list->n_words = to->first;
+        return;
+    }
+    to->n = list->n_words - to->first;
+    list->words[list->n_words - 1].prefix = t->prefix;
+    list->n_terms++;
+}
+
 hearth_status words_query(const char *text, size_t n, bool any_word, bool as_typed, buf *out,
-                          hearth_error *err)
+                          words_list *list, hearth_error *err)
 {
     buf without;
     term t;
     size_t n_with = 0, n_without = 0;
     buf_init(&without, 0);
+    list->n_terms = list->n_words = 0;
     bool good = buf_append_text(out, "(");
     for (size_t at = 0;
          n_with + n_without < WORDS_MAX_TERMS && next_term(text, n, &at, as_typed, &t);) {
@@ -249,6 +277,8 @@ hearth_status words_query(const char *text, size_t n, bool any_word, bool as_typ
             good = good && buf_append_text(to, t.without || any_word ? " OR " : " AND ");
         good = good && words_quote(t.text, t.n, t.prefix, to);
         ++*count;
+        if (!t.without)
+            list_term(list, &t);
     }
     good = good && buf_append_text(out, ")");
     if (n_without > 0)

@@ -254,6 +254,7 @@ static hearth_status respond_whole(answer *a, worker_call *c, hearth_error *err)
 
 hearth_status answer_respond(answer *a, worker_call *c, hearth_error *err)
 {
+    worker_done_reading(c);
     if (a->r->options.stream) {
         respond_stream(a, c);
         return HEARTH_OK;

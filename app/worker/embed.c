@@ -109,6 +109,7 @@ static hearth_status compute(worker_call *c, texts *t, hearth_pooling pooling, h
     o.normalize = false;
     o.client = c->q->client;
     o.progress = (hearth_progress){go_on, (void *)(uintptr_t)c->q};
+    worker_done_reading(c);
     return hearth_engine_embed(w->engine, t->items, t->n, &o, err);
 }
 

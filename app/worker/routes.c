@@ -9,11 +9,14 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/watch.h"
 #include "os/entropy.h"
 #include "protocol/json_memory.h"
 #include "worker/state.h"
 
 #define PUBLIC HTTP_OPEN_TO_ALL
+
+enum { LARGE_BODY = 4 << 20 };
 
 const worker_route worker_routes[] = {
     /* methods, path, api, handler, flags, no_body */
@@ -73,8 +76,11 @@ protocol_api worker_api_of(const char *path)
 void worker_refuse(void *app, const char *path, int status, const char *message, http_reply *out)
 {
     hearth_error error = {.code = HEARTH_EINVAL};
-    const failure_detail detail = {.http = status};
-    (void)app;
+    worker *w = app;
+    uint32_t loaded = atomic_load(&w->loaded);
+    const failure_detail detail = {.http = status,
+                                   .is_loading = status == 503 && loaded < LOADED_ALL,
+                                   .progress = (float)loaded / LOADED_ALL};
     snprintf(error.message, sizeof error.message, "%s", message);
     failure_write(worker_api_of(path), &error, &detail, &out->body);
 }
@@ -104,6 +110,42 @@ hearth_status worker_fail_ending(failure_detail *detail, hearth_error *err)
     FAIL(err, ECANCELED, "server", "the server is ending");
 }
 
+static hearth_status begin_reading(worker_call *c, hearth_error *err)
+{
+    worker *w = c->w;
+    hearth_status status = HEARTH_OK;
+    struct timespec until;
+    if (c->q->n_body < LARGE_BODY)
+        return HEARTH_OK;
+    pthread_mutex_lock(&w->lock);
+    while (w->large_busy && status == HEARTH_OK) {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += HTTP_PULL_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&w->large, &w->lock, &until);
+        pthread_mutex_unlock(&w->lock);
+        if (http_request_life(c->q) != HTTP_OPEN)
+            status = watch_end(err);
+        pthread_mutex_lock(&w->lock);
+    }
+    c->is_large = status == HEARTH_OK;
+    w->large_busy = w->large_busy || c->is_large;
+    pthread_mutex_unlock(&w->lock);
+    return status;
+}
+
+void worker_done_reading(worker_call *c)
+{
+    if (!c->is_large)
+        return;
+    c->is_large = false;
+    pthread_mutex_lock(&c->w->lock);
+    c->w->large_busy = false;
+    pthread_cond_signal(&c->w->large);
+    pthread_mutex_unlock(&c->w->lock);
+}
+
 void worker_handle(void *app, const http_request *q, http_reply *out)
 {
     worker_call c = {.w = app, .q = q, .reply = out};
@@ -113,12 +155,14 @@ void worker_handle(void *app, const http_request *q, http_reply *out)
     const hearth_progress watch = {is_wanted, (void *)(uintptr_t)q};
     hearth_watch_thread(&watch);
     json_memory_begin();
-    if (!route->no_body)
+    status = begin_reading(&c, &err);
+    if (status == HEARTH_OK && !route->no_body)
         status = request_parse(&c.r, route->api, q->body, q->n_body, &c.w->limits, &err);
     if (status == HEARTH_OK && c.r && c.r->ignored)
         http_reply_header(out, "X-Hearth-Ignored", c.r->ignored);
     if (status == HEARTH_OK)
         status = route->handler(&c, &err);
+    worker_done_reading(&c);
     hearth_watch_thread(NULL);
     if (status == HEARTH_OK && json_memory_failed()) {
         if (out->stream.pull)

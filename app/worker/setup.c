@@ -200,9 +200,16 @@ hearth_status setup_check(worker *w, hearth_error *err)
 
 static bool go_on(void *user, uint64_t done, uint64_t total)
 {
-    const worker *w = user;
-    (void)done;
-    (void)total;
+    worker *w = user;
+    unsigned before = atomic_load(&w->loaded);
+    unsigned now = total > 0 ? (unsigned)((double)done / (double)total * LOADED_ALL) : before;
+    char line[48];
+    now = now < LOADED_ALL ? now : LOADED_ALL - 1; /* the engine's memory is still to come */
+    atomic_store(&w->loaded, now);
+    if (now * 10 / LOADED_ALL > before * 10 / LOADED_ALL) {
+        snprintf(line, sizeof line, "loading model: %u %%", now * 10 / LOADED_ALL * 10);
+        w->host->tell(line);
+    }
     return !w->host->interrupted();
 }
 

@@ -55,10 +55,15 @@ typedef struct worker {
     size_t n_adapters;
     float *scales;        /* of adapters: what requests without a say of their own get */
     hearth_text **texts;  /* [n_parallel], see slots.h; NULL: none yet */
-    pthread_mutex_t lock; /* of answers, scales and texts */
+    pthread_mutex_t lock; /* of answers, scales, texts and large_busy */
+    pthread_cond_t large; /* large_busy was cleared */
+    bool large_busy;      /* a large request is being turned into tokens */
     struct answer *answers;
+    atomic_uint loaded; /* of the model, of LOADED_ALL */
     atomic_bool ready;
 } worker;
+
+enum { LOADED_ALL = 1000 };
 
 /* One request on its way through a handler. */
 typedef struct worker_call {
@@ -66,8 +71,14 @@ typedef struct worker_call {
     const http_request *q;
     request *r; /* NULL where the route takes no body; a handler that keeps it sets it to NULL */
     http_reply *reply;
+    bool is_large;         /* holds worker->large_busy */
     failure_detail detail; /* told with a failure */
 } worker_call;
+
+/* Tokenizing a body takes a few tens of bytes for each of its bytes. So that several large ones do
+ * not take all memory, they go one after the other; a handler that is done with the text calls this
+ * and lets the next one in before it waits for the engine. */
+void worker_done_reading(worker_call *c);
 
 /* A handler of one route: fills reply->body, or makes a stream of it. A failure becomes an error
  * in the envelope of the request's API. */

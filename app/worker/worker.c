@@ -164,6 +164,7 @@ static hearth_status serve(worker *w, const secrets *s, hearth_error *err)
     warn_open(w, s);
     tell(w, "listening on ", http_server_url(w->server));
     TRY_OUT(setup_worker(w, err));
+    atomic_store(&w->loaded, LOADED_ALL);
     atomic_store(&w->ready, true);
     tell(w, "model loaded: ", w->name);
     tell(w, "server is listening on ", http_server_url(w->server));
@@ -207,6 +208,7 @@ hearth_status worker_run(const worker_flags *flags, const worker_host *host, hea
         return error_no_memory(err, "the engine", sizeof *w);
     json_memory_install();
     pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->large, NULL);
     w->flags = flags;
     w->host = host;
     w->created_s = (int64_t)time(NULL);
@@ -216,6 +218,7 @@ hearth_status worker_run(const worker_flags *flags, const worker_host *host, hea
 out:
     setup_undo(w);
     secrets_deinit(&s);
+    pthread_cond_destroy(&w->large);
     pthread_mutex_destroy(&w->lock);
     mem_free(w);
     return status;

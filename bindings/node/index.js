@@ -5,57 +5,9 @@
 'use strict';
 
 const native = require('./hearth.node');
+const { runner, split, call } = require('./run.js');
 
-function abortError(signal) {
-  if (signal.reason !== undefined) return signal.reason;
-  const error = new Error('This operation was aborted');
-  error.name = 'AbortError';
-  return error;
-}
-
-// Takes what is JavaScript's out of the parameters: a signal and listeners.
-function split(name, params) {
-  if (params !== undefined && (typeof params !== 'object' || params === null || Array.isArray(params))) throw invalid(name, name, 'takes an object of parameters');
-  const { signal, onProgress, ...rest } = params ?? {};
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw invalid(name, 'signal', 'must be an AbortSignal');
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid(name, 'onProgress', 'must be a function');
-  return { signal, onProgress, rest };
-}
-
-function invalid(name, parameter, what) {
-  return Object.assign(new TypeError(`${name}: ${parameter} ${what}`), { code: 'HEARTH_EINVAL', status: 'EINVAL', parameter });
-}
-
-// Calls a listener; what it throws is thrown outside, as an uncaught exception, and not into the addon.
-function call(listener, value) {
-  try {
-    listener(value);
-  } catch (error) {
-    Promise.reject(error);
-  }
-}
-
-async function run(name, handle, params, onEvent) {
-  const { signal, onProgress, rest } = split(name, params);
-  if (signal?.aborted) throw abortError(signal);
-  const listener = onEvent ?? onProgress
-    ? (event) => {
-        if (onProgress && event.type === 'progress') call(onProgress, event);
-        if (onEvent) call(onEvent, event);
-      }
-    : undefined;
-  const job = native.start(name, handle, rest, listener);
-  if (!signal) return job.promise;
-  const onAbort = () => native.cancel(job.id);
-  signal.addEventListener('abort', onAbort);
-  try {
-    return await job.promise;
-  } catch (error) {
-    throw signal.aborted ? abortError(signal) : error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
+const run = runner(native);
 
 // An answer in the making: an async iterator over its events, an emitter of them by type, and its
 // result as a promise. Leaving the loop early cancels it.
@@ -149,6 +101,7 @@ const logits = (handle, input) => run('logits', handle, texts('input', input));
 const saveState = (handle, params) => run('saveState', handle, texts('path', params));
 const loadState = (handle, params) => run('loadState', handle, texts('path', params));
 const setAdapters = (handle, scales) => run('setAdapters', handle, Array.isArray(scales) ? { adapterScales: scales } : scales);
+const trim = (handle, params) => run('trim', handle, params);
 const release = async (handle) => native.release(handle);
 const info = (handle) => native.info(handle);
 const stats = (handle) => native.stats(handle);
@@ -156,5 +109,5 @@ const { parameters, version } = native;
 
 module.exports = {
   initialize, plan, generate, generateStream, chat, chatStream, tokenize, detokenize, embed, rerank,
-  logits, saveState, loadState, setAdapters, release, info, stats, parameters, version,
+  logits, saveState, loadState, setAdapters, trim, release, info, stats, parameters, version,
 };

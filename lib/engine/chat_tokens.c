@@ -25,6 +25,7 @@ typedef struct guarded {
     bool marked;
 } guarded;
 
+/* Of a context that spells every character as it is: \uFDD0 in JSON is one too. */
 static bool choose_mark(const char *context, size_t n, char *mark)
 {
     for (int i = 0; i < N_MARKS; i++) {
@@ -55,16 +56,70 @@ static hearth_status guard_text(guarded *g, json_t *holder, const char *key, hea
     return status;
 }
 
+static hearth_status join_parts(json_t *content, buf *all, hearth_error *err)
+{
+    json_t *part;
+    size_t i;
+    json_array_foreach(content, i, part)
+    {
+        const json_t *text = json_object_get(part, "text");
+        size_t n = json_string_length(text);
+        if (json_is_string(text) && !buf_append(all, json_string_value(text), n))
+            return error_no_memory(err, "a message", n);
+    }
+    return HEARTH_OK;
+}
+
+/* Gives each part its own of the marked text, which is that of all. */
+static hearth_status split_parts(const guarded *g, json_t *content, const buf *marked,
+                                 hearth_error *err)
+{
+    json_t *part;
+    size_t i, at = 0;
+    json_array_foreach(content, i, part)
+    {
+        const json_t *text = json_object_get(part, "text");
+        size_t first = at;
+        for (size_t n = json_string_length(text); n > 0;) {
+            bool is_mark =
+                marked->n - at >= MARK_BYTES && memcmp(marked->data + at, g->mark, MARK_BYTES) == 0;
+            at += is_mark ? MARK_BYTES : 1;
+            n -= !is_mark;
+        }
+        if (json_is_string(text) &&
+            json_object_set_new(part, "text", json_stringn(marked->data + first, at - first)) != 0)
+            return error_no_memory(err, "a message", at - first);
+    }
+    return HEARTH_OK;
+}
+
+/* Templates write the parts of a message behind each other: what they spell together counts. */
+static hearth_status guard_parts(guarded *g, json_t *content, hearth_error *err)
+{
+    hearth_status status = HEARTH_OK;
+    buf all, marked;
+    buf_init(&all, 0);
+    buf_init(&marked, 0);
+    TRY_OUT(join_parts(content, &all, err));
+    if (all.n > 0)
+        TRY_OUT(tokenizer_mark_controls(g->model->t, all.data, all.n, g->mark, &marked, err));
+    if (marked.n > all.n) {
+        g->marked = true;
+        TRY_OUT(split_parts(g, content, &marked, err));
+    }
+out:
+    buf_deinit(&all);
+    buf_deinit(&marked);
+    return status;
+}
+
 static hearth_status guard_message(guarded *g, json_t *message, hearth_error *err)
 {
     const char *role = json_string_value(json_object_get(message, "role"));
-    json_t *content = json_object_get(message, "content"), *part;
-    size_t i;
     if (role == NULL || (strcmp(role, "user") != 0 && strcmp(role, "tool") != 0))
         return HEARTH_OK;
-    TRY(guard_text(g, message, "content", err));
-    json_array_foreach(content, i, part) TRY(guard_text(g, part, "text", err));
-    return HEARTH_OK;
+    TRY(guard_text(g, message, "content", err)); /* a text is another one now */
+    return guard_parts(g, json_object_get(message, "content"), err);
 }
 
 /* Unless the context has them. */
@@ -91,13 +146,18 @@ static hearth_status guard_context(guarded *g, const char *context, size_t n, bu
         return error_no_memory(err, "a conversation", n);
     if (!json_is_object(root)) /* rendering says what is wrong with it */
         goto out;
-    if (!choose_mark(context, n, g->mark))
+    if (!json_write(out, root, JSON_COMPACT)) {
+        status = error_no_memory(err, "a conversation", n);
+        goto out;
+    }
+    if (!choose_mark(out->data, out->n, g->mark))
         FAIL_OUT(err, EINVAL, "messages",
                  "the conversation holds all of U+FDD0 to U+FDEF, which stand for no character");
     json_array_foreach(json_object_get(root, "messages"), i, message)
         TRY_OUT(guard_message(g, message, err));
     TRY_OUT(set_token(g->model, root, "bos_token", tokenizer_specials(g->model->t)->bos, err));
     TRY_OUT(set_token(g->model, root, "eos_token", tokenizer_specials(g->model->t)->eos, err));
+    buf_clear(out);
     if (!json_write(out, root, JSON_COMPACT))
         status = error_no_memory(err, "a conversation", n);
 out:
@@ -150,6 +210,8 @@ hearth_status hearth_chat_tokenize(const hearth_chat_template *t, const hearth_m
     hearth_status status = HEARTH_OK;
     *tokens = NULL;
     *n_tokens = 0;
+    if (text)
+        *text = NULL;
     if (model->t == NULL)
         FAIL(err, EINVAL, "scope", "the model was opened without its tokenizer");
     buf_init(&context, 0);

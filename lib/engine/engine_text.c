@@ -19,15 +19,11 @@
  */
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "engine/engine_state.h"
-#include "os/file.h"
-#include "os/file_map.h"
+#include "engine/kv_file.h"
 
-enum { VERSION = 1, HEADER_BYTES = 40, HASH_BYTES = 8 };
 enum { MOST_PUT_BYTES = 16 << 20 }; /* between two passes */
-static const char magic[8] = {'H', 'E', 'A', 'R', 'T', 'H', 'T', 'X'};
 
 typedef struct text_header {
     char magic[8];
@@ -38,7 +34,12 @@ typedef struct text_header {
     uint64_t page_bytes;
 } text_header;
 
-_Static_assert(sizeof(text_header) == HEADER_BYTES, "the header has no padding");
+static const kv_file_kind kind = {.magic = {'H', 'E', 'A', 'R', 'T', 'H', 'T', 'X'},
+                                  .version = 1,
+                                  .header_bytes = sizeof(text_header),
+                                  .what = "a file of a text"};
+
+_Static_assert(sizeof(text_header) == 40, "the header has no padding");
 
 struct hearth_text {
     atomic_int references;
@@ -250,50 +251,37 @@ static hearth_status check_engine(const hearth_engine *e, const char *path, hear
     return HEARTH_OK;
 }
 
-typedef struct hashed_writer {
-    file_writer *file;
-    uint64_t hash;
-} hashed_writer;
-
-static hearth_status write_hashed(hashed_writer *w, const void *bytes, size_t n, hearth_error *err)
-{
-    w->hash = hash_bytes(w->hash, bytes, n);
-    return file_writer_write(w->file, bytes, n, err);
-}
-
-static hearth_status write_text(const hearth_engine *e, const text_job *job, hashed_writer *w,
+static hearth_status write_text(const hearth_engine *e, const text_job *job, kv_file_writer *w,
                                 hearth_error *err)
 {
-    text_header header = {.version = VERSION,
+    text_header header = {.version = kind.version,
                           .n_tokens = (uint32_t)job->n_done,
                           .fingerprint = e->tree.roots[0].key,
                           .root_key = job->text->root_key,
                           .page_bytes = e->pool.page_bytes};
-    memcpy(header.magic, magic, sizeof magic);
-    TRY(write_hashed(w, &header, sizeof header, err));
-    TRY(write_hashed(w, job->text->tokens, job->n_done * sizeof *job->text->tokens, err));
+    memcpy(header.magic, kind.magic, sizeof kind.magic);
+    TRY(kv_file_write(w, &header, sizeof header, err));
+    TRY(kv_file_write(w, job->text->tokens, job->n_done * sizeof *job->text->tokens, err));
     for (size_t i = 0; i < job->n_pages; i++)
-        TRY(write_hashed(w, page_pool_data(&e->pool, job->pages[i]), e->pool.page_bytes, err));
-    uint64_t hash = w->hash;
-    return file_writer_write(w->file, &hash, sizeof hash, err);
+        TRY(kv_file_write(w, page_pool_data(&e->pool, job->pages[i]), e->pool.page_bytes, err));
+    return HEARTH_OK;
 }
 
 hearth_status hearth_engine_save(hearth_engine *e, const hearth_text *text, const char *path,
                                  hearth_text_counts *out, hearth_error *err)
 {
     hearth_status status = HEARTH_OK;
-    hashed_writer w = {NULL, HASH_START};
+    kv_file_writer w = {0};
     text_job job;
     TRY(check_engine(e, path, err));
     TRY(job_init(&job, text, err));
     engine_do(e, &job.base, take);
-    TRY_OUT(file_writer_open(&w.file, path, err));
+    TRY_OUT(kv_file_create(&w, path, err));
     TRY_OUT(write_text(e, &job, &w, err));
     out->n_tokens = job.n_done;
-    out->n_bytes = file_writer_offset(w.file);
-    TRY_OUT(file_writer_commit(w.file, err));
+    TRY_OUT(kv_file_end(&w, &out->n_bytes, err));
 out:
-    file_writer_close(w.file);
+    kv_file_abandon(&w);
     job_deinit(e, &job);
     return status;
 }
@@ -303,12 +291,6 @@ out:
 static hearth_status check_header(const hearth_engine *e, const text_header *h, const char *path,
                                   hearth_error *err)
 {
-    if (memcmp(h->magic, magic, sizeof magic) != 0)
-        FAIL(err, EFORMAT, path, "'%s' is not a file of a text", path);
-    if (h->version != VERSION)
-        FAIL(err, EFORMAT, path,
-             "'%s' is a file of a text of version %u; this build reads version %d", path,
-             h->version, VERSION);
     if (h->fingerprint != e->tree.roots[0].key || h->page_bytes != e->pool.page_bytes)
         FAIL(err, EMISMATCH, path,
              "'%s' belongs to another model, context or cache type; load it where it was saved",
@@ -323,27 +305,10 @@ static hearth_status check_header(const hearth_engine *e, const text_header *h, 
 static hearth_status check_file(const hearth_engine *e, const file_map *map, const char *path,
                                 text_header *h, hearth_error *err)
 {
-    const uint8_t *data = file_map_data(map);
-    size_t n = file_map_size(map);
-    uint64_t hash;
-    if (n < HEADER_BYTES + HASH_BYTES)
-        FAIL(err, EFORMAT, path, "'%s' is not a file of a text: it has only %zu bytes", path, n);
-    memcpy(h, data, sizeof *h);
+    TRY(kv_file_header(&kind, map, path, h, err));
     TRY(check_header(e, h, path, err));
-    uint64_t expected = HEADER_BYTES + HASH_BYTES + h->n_tokens * sizeof(int32_t) +
-                        (uint64_t)kv_n_pages(h->n_tokens) * h->page_bytes;
-    memcpy(&hash, data + n - HASH_BYTES, sizeof hash);
-    if (n != expected || hash != hash_bytes(HASH_START, data, n - HASH_BYTES) ||
-        file_map_is_lost(map))
-        FAIL(err, EFORMAT, path, "the file '%s' is damaged; it cannot be used", path);
-    for (size_t i = 0; i < h->n_tokens; i++) {
-        int32_t token;
-        memcpy(&token, data + HEADER_BYTES + i * sizeof token, sizeof token);
-        if (token < 0 || (uint32_t)token >= e->model->h.n_vocab)
-            FAIL(err, EFORMAT, path, "the file '%s' holds token %d, outside the vocabulary", path,
-                 token);
-    }
-    return HEARTH_OK;
+    uint64_t n = h->n_tokens * sizeof(int32_t) + (uint64_t)kv_n_pages(h->n_tokens) * h->page_bytes;
+    return kv_file_check(&kind, map, path, n, h->n_tokens, e->model->h.n_vocab, err);
 }
 
 static hearth_status put_file(hearth_engine *e, const hearth_text *text, const file_map *map,
@@ -352,7 +317,7 @@ static hearth_status put_file(hearth_engine *e, const hearth_text *text, const f
     text_job job;
     TRY(job_init(&job, text, err));
     job.map = map;
-    job.offset = HEADER_BYTES + text->n_tokens * sizeof *text->tokens;
+    job.offset = kind.header_bytes + text->n_tokens * sizeof *text->tokens;
     engine_do(e, &job.base, put);
     out->n_tokens = job.n_done;
     out->n_bytes = file_map_size(map);
@@ -372,7 +337,7 @@ hearth_status hearth_engine_load(hearth_engine *e, const char *path, hearth_text
     TRY(check_engine(e, path, err));
     TRY(file_map_open(&map, path, err));
     TRY_OUT(check_file(e, map, path, &h, err));
-    TRY_OUT(text_new(out, (const int32_t *)(file_map_data(map) + HEADER_BYTES), h.n_tokens,
+    TRY_OUT(text_new(out, (const int32_t *)(file_map_data(map) + kind.header_bytes), h.n_tokens,
                      h.root_key, err));
     TRY_OUT(put_file(e, *out, map, path, counts, err));
 out:

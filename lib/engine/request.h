@@ -55,7 +55,7 @@ struct hearth_request {
     uint64_t id;
     uint64_t submitted_ns;
     uint64_t passes_before; /* of the engine, when it came */
-    uint64_t deadline_ns; /* 0: none */
+    uint64_t deadline_ns;   /* 0: none */
     uint64_t client_key;
     hearth_request_options options; /* its pointers are not used but stop */
     char **stop;

@@ -261,7 +261,11 @@ static hearth_status apply_override(gguf *g, const char *text, const hearth_log 
         *old = value;
         return HEARTH_OK;
     }
-    log_write(log, HEARTH_LOG_WARNING,
+    /* What any file may recommend of sampling is read wherever it comes from. */
+    static const char known[] = "general.sampling.";
+    bool is_known =
+        value.key.n >= sizeof known - 1 && memcmp(value.key.data, known, sizeof known - 1) == 0;
+    log_write(log, is_known ? HEARTH_LOG_DEBUG : HEARTH_LOG_WARNING,
               "override '%s': the file has no such key; it is added, and counts only if something "
               "reads it",
               text);

@@ -8,10 +8,11 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "grammar/cursor.h"
 #include "grammar/regular.h"
 
 typedef struct parser {
-    const char *text, *end, *at;
+    cursor in;
     regex *r;
     int depth;
     hearth_error *err;
@@ -27,28 +28,15 @@ static hearth_status refuse(const parser *p, hearth_status code, const char *at,
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return error_set(p->err, code, "pattern", "pattern '%.100s', byte %zu: %s", p->text,
-                     (size_t)(at - p->text) + 1, message);
+    return error_set(p->err, code, "pattern", "pattern '%.100s', byte %zu: %s", p->in.text,
+                     (size_t)(at - p->in.text) + 1, message);
 }
 #define REFUSE(p, place, ...) return refuse((p), HEARTH_EINVAL, (place), __VA_ARGS__)
 #define UNSUPPORTED(p, place, ...) return refuse((p), HEARTH_EUNSUPPORTED, (place), __VA_ARGS__)
 
 static hearth_status no_memory(const parser *p)
 {
-    return error_no_memory(p->err, "a pattern", (unsigned long long)(p->end - p->text));
-}
-
-static int peek(const parser *p)
-{
-    return p->at < p->end ? (uint8_t)*p->at : -1;
-}
-
-static bool take(parser *p, char c)
-{
-    if (peek(p) != (uint8_t)c)
-        return false;
-    p->at++;
-    return true;
+    return error_no_memory(p->err, "a pattern", (unsigned long long)(p->in.end - p->in.text));
 }
 
 static hearth_status add_item(parser *p, regex_item new, uint32_t *index)
@@ -101,44 +89,31 @@ static hearth_status add_set(parser *p, const code_range *set, size_t n, bool ne
     return negated ? negate(p, first) : HEARTH_OK;
 }
 
-static int hex_digit(int c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 static hearth_status read_hex(parser *p, const char *start, int n, uint32_t *c)
 {
-    *c = 0;
-    for (int i = 0; i < n; i++, p->at++) {
-        int digit = hex_digit(peek(p));
-        if (digit < 0)
-            REFUSE(p, start, "this escape needs %d hexadecimal digits", n);
-        *c = *c << 4 | (uint32_t)digit;
-    }
+    if (!cursor_take_hex(&p->in, n, c))
+        REFUSE(p, start, "this escape needs %d hexadecimal digits", n);
     return HEARTH_OK;
 }
 
 /* Behind \u: HHHH, a pair of surrogates, or {H..}. */
 static hearth_status read_unicode(parser *p, const char *start, uint32_t *c)
 {
-    if (take(p, '{')) {
+    if (cursor_take(&p->in, '{')) {
         *c = 0;
         do {
-            int digit = hex_digit(peek(p));
+            int digit = cursor_peek_hex(&p->in);
             if (digit < 0 || *c > 0x10ffff)
                 REFUSE(p, start, "this escape is written \\u{1F600}");
             *c = *c << 4 | (uint32_t)digit;
-            p->at++;
-        } while (!take(p, '}'));
+            p->in.at++;
+        } while (!cursor_take(&p->in, '}'));
     } else {
         uint32_t low;
         TRY(read_hex(p, start, 4, c));
-        if (*c >= 0xd800 && *c <= 0xdbff && p->end - p->at >= 6 && p->at[0] == '\\' &&
-            p->at[1] == 'u') {
-            p->at += 2;
+        if (*c >= 0xd800 && *c <= 0xdbff && p->in.end - p->in.at >= 6 && p->in.at[0] == '\\' &&
+            p->in.at[1] == 'u') {
+            p->in.at += 2;
             TRY(read_hex(p, start, 4, &low));
             if (low < 0xdc00 || low > 0xdfff)
                 REFUSE(p, start, "a surrogate without its other half");
@@ -169,12 +144,12 @@ static hearth_status refuse_escape(parser *p, const char *start, int c)
 static hearth_status read_escape(parser *p, bool in_class, bool *is_set, uint32_t *c)
 {
     static const char letters[] = "tnrvf", values[] = "\t\n\r\v\f";
-    const char *start = p->at++;
-    int e = peek(p);
+    const char *start = p->in.at++;
+    int e = cursor_peek(&p->in);
     *is_set = true;
     if (e < 0)
         REFUSE(p, start, "a backslash at the end");
-    p->at++;
+    p->in.at++;
     switch (e) {
     case 'd':
     case 'D':
@@ -196,30 +171,31 @@ static hearth_status read_escape(parser *p, bool in_class, bool *is_set, uint32_
         return read_hex(p, start, 2, c);
     } else if (e == 'u') {
         return read_unicode(p, start, c);
-    } else if (e == '0' && !(peek(p) >= '0' && peek(p) <= '9')) {
+    } else if (e == '0' && !(cursor_peek(&p->in) >= '0' && cursor_peek(&p->in) <= '9')) {
         *c = 0;
-    } else if (e == 'c' && ((peek(p) | 32) >= 'a' && (peek(p) | 32) <= 'z')) {
-        *c = (uint32_t)*p->at++ & 31;
+    } else if (e == 'c' &&
+               ((cursor_peek(&p->in) | 32) >= 'a' && (cursor_peek(&p->in) | 32) <= 'z')) {
+        *c = (uint32_t)*p->in.at++ & 31;
     } else if (e == 'b' && in_class) {
         *c = '\b';
     } else if ((e >= '0' && e <= '9') || ((e | 32) >= 'a' && (e | 32) <= 'z')) {
         return refuse_escape(p, start, e);
     } else {
-        p->at--;
-        size_t n = utf8_valid_prefix(p->at, (size_t)(p->end - p->at));
+        p->in.at--;
+        size_t n = utf8_valid_prefix(p->in.at, (size_t)(p->in.end - p->in.at));
         if (n == 0)
             REFUSE(p, start, "the bytes here are not UTF-8");
-        p->at += utf8_decode(p->at, n, c);
+        p->in.at += utf8_decode(p->in.at, n, c);
     }
     return HEARTH_OK;
 }
 
 static hearth_status read_plain(parser *p, uint32_t *c)
 {
-    size_t n = utf8_valid_prefix(p->at, (size_t)(p->end - p->at));
+    size_t n = utf8_valid_prefix(p->in.at, (size_t)(p->in.end - p->in.at));
     if (n == 0)
-        REFUSE(p, p->at, "the bytes here are not UTF-8");
-    p->at += utf8_decode(p->at, n, c);
+        REFUSE(p, p->in.at, "the bytes here are not UTF-8");
+    p->in.at += utf8_decode(p->in.at, n, c);
     return HEARTH_OK;
 }
 
@@ -241,24 +217,24 @@ static hearth_status close_class(parser *p, size_t first, uint32_t *index)
 static hearth_status read_class_char(parser *p, bool *is_set, uint32_t *c)
 {
     *is_set = false;
-    return peek(p) == '\\' ? read_escape(p, true, is_set, c) : read_plain(p, c);
+    return cursor_peek(&p->in) == '\\' ? read_escape(p, true, is_set, c) : read_plain(p, c);
 }
 
 static hearth_status read_class(parser *p, uint32_t *index)
 {
-    const char *start = p->at++;
+    const char *start = p->in.at++;
     size_t first = p->r->ranges.n / sizeof(code_range);
-    bool negated = take(p, '^');
-    while (!take(p, ']')) {
+    bool negated = cursor_take(&p->in, '^');
+    while (!cursor_take(&p->in, ']')) {
         bool is_set, other_is_set;
         uint32_t low, high;
-        const char *place = p->at;
-        if (peek(p) < 0)
+        const char *place = p->in.at;
+        if (cursor_peek(&p->in) < 0)
             REFUSE(p, start, "this class has no closing ]");
         TRY(read_class_char(p, &is_set, &low));
         high = low;
-        if (peek(p) == '-' && p->at + 1 < p->end && p->at[1] != ']') {
-            p->at++;
+        if (cursor_peek(&p->in) == '-' && p->in.at + 1 < p->in.end && p->in.at[1] != ']') {
+            p->in.at++;
             TRY(read_class_char(p, &other_is_set, &high));
             if (is_set || other_is_set)
                 REFUSE(p, place, "a range needs a character at both ends");
@@ -277,64 +253,66 @@ static hearth_status read_choice(parser *p, uint32_t *index);
 
 static hearth_status read_group(parser *p, uint32_t *index)
 {
-    const char *start = p->at++;
+    const char *start = p->in.at++;
     if (++p->depth > REGEX_DEPTH_MAX)
         REFUSE(p, start, "more than %d groups within each other", REGEX_DEPTH_MAX);
-    if (take(p, '?')) {
-        if (peek(p) == '=' || peek(p) == '!' ||
-            (peek(p) == '<' && p->at + 1 < p->end && (p->at[1] == '=' || p->at[1] == '!')))
+    if (cursor_take(&p->in, '?')) {
+        if (cursor_peek(&p->in) == '=' || cursor_peek(&p->in) == '!' ||
+            (cursor_peek(&p->in) == '<' && p->in.at + 1 < p->in.end &&
+             (p->in.at[1] == '=' || p->in.at[1] == '!')))
             UNSUPPORTED(p, start, "look-around cannot be enforced; write what is allowed instead");
-        if (take(p, '<')) {
-            while (peek(p) >= 0 && peek(p) != '>')
-                p->at++;
-            if (!take(p, '>'))
+        if (cursor_take(&p->in, '<')) {
+            while (cursor_peek(&p->in) >= 0 && cursor_peek(&p->in) != '>')
+                p->in.at++;
+            if (!cursor_take(&p->in, '>'))
                 REFUSE(p, start, "the name of this group has no closing >");
-        } else if (!take(p, ':')) {
+        } else if (!cursor_take(&p->in, ':')) {
             UNSUPPORTED(p, start, "(? may be followed by : or <name> only");
         }
     }
     TRY(read_choice(p, index));
     p->depth--;
-    return take(p, ')') ? HEARTH_OK
-                        : refuse(p, HEARTH_EINVAL, start, "this group has no closing )");
+    return cursor_take(&p->in, ')')
+               ? HEARTH_OK
+               : refuse(p, HEARTH_EINVAL, start, "this group has no closing )");
 }
 
 static bool read_count(parser *p, uint32_t *value)
 {
-    const char *start = p->at;
-    for (*value = 0; peek(p) >= '0' && peek(p) <= '9'; p->at++)
+    const char *start = p->in.at;
+    for (*value = 0; cursor_peek(&p->in) >= '0' && cursor_peek(&p->in) <= '9'; p->in.at++)
         if (*value < 100000000)
-            *value = *value * 10 + (uint32_t)(*p->at - '0');
-    return p->at > start;
+            *value = *value * 10 + (uint32_t)(*p->in.at - '0');
+    return p->in.at > start;
 }
 
 /* {m}, {m,} or {m,n}; anything else is a plain brace, and nothing is read. */
 static bool read_counts(parser *p, uint32_t *min, uint32_t *max)
 {
-    const char *start = p->at++;
+    const char *start = p->in.at++;
     bool good = read_count(p, min);
     *max = *min;
-    if (good && take(p, ',') && !read_count(p, max))
+    if (good && cursor_take(&p->in, ',') && !read_count(p, max))
         *max = REGEX_NONE;
-    if (good && take(p, '}'))
+    if (good && cursor_take(&p->in, '}'))
         return true;
-    p->at = start;
+    p->in.at = start;
     return false;
 }
 
 static hearth_status read_quantifier(parser *p, uint32_t *index)
 {
     regex_item new = {.kind = REGEX_REPEAT, .a = *index, .max = REGEX_NONE, .before = REGEX_NONE};
-    const char *start = p->at;
-    int c = peek(p);
+    const char *start = p->in.at;
+    int c = cursor_peek(&p->in);
     if (c == '{' && !read_counts(p, &new.b, &new.max))
         return HEARTH_OK;
     if (c != '*' && c != '+' && c != '?' && c != '{')
         return HEARTH_OK;
-    p->at += c != '{';
+    p->in.at += c != '{';
     new.b = c == '+' ? 1 : new.b;
     new.max = c == '?' ? 1 : new.max;
-    take(p, '?'); /* lazy: the same texts */
+    cursor_take(&p->in, '?'); /* lazy: the same texts */
     if (item_at(p, *index)->kind == REGEX_START || item_at(p, *index)->kind == REGEX_END)
         REFUSE(p, start, "^ and $ cannot be repeated");
     if (new.max < new.b)
@@ -342,9 +320,9 @@ static hearth_status read_quantifier(parser *p, uint32_t *index)
     if (new.b > REGEX_REPEAT_MAX || (new.max != REGEX_NONE &&new.max > REGEX_REPEAT_MAX))
         REFUSE(p, start, "a count may be %d at most", REGEX_REPEAT_MAX);
     TRY(add_item(p, new, index));
-    c = peek(p);
+    c = cursor_peek(&p->in);
     if (c == '*' || c == '+' || c == '?')
-        REFUSE(p, p->at, "'%c' has nothing before it to repeat", c);
+        REFUSE(p, p->in.at, "'%c' has nothing before it to repeat", c);
     return HEARTH_OK;
 }
 
@@ -353,23 +331,23 @@ static hearth_status read_item(parser *p, uint32_t *index)
     size_t first = p->r->ranges.n / sizeof(code_range);
     bool is_set = false;
     uint32_t c;
-    switch (peek(p)) {
+    switch (cursor_peek(&p->in)) {
     case '(':
         return read_group(p, index);
     case '[':
         return read_class(p, index);
     case '^':
     case '$':
-        return add_item(
-            p,
-            (regex_item){.kind = *p->at++ == '^' ? REGEX_START : REGEX_END, .before = REGEX_NONE},
-            index);
+        return add_item(p,
+                        (regex_item){.kind = *p->in.at++ == '^' ? REGEX_START : REGEX_END,
+                                     .before = REGEX_NONE},
+                        index);
     case '*':
     case '+':
     case '?':
-        REFUSE(p, p->at, "'%c' has nothing before it to repeat", peek(p));
+        REFUSE(p, p->in.at, "'%c' has nothing before it to repeat", cursor_peek(&p->in));
     case '.':
-        p->at++;
+        p->in.at++;
         TRY(add_set(p, line_ends, 3, true));
         return close_class(p, first, index);
     case '\\':
@@ -386,7 +364,7 @@ static hearth_status read_item(parser *p, uint32_t *index)
 static hearth_status read_sequence(parser *p, uint32_t *index)
 {
     regex_item sequence = {.kind = REGEX_SEQUENCE, .a = REGEX_NONE, .before = REGEX_NONE};
-    while (peek(p) >= 0 && peek(p) != '|' && peek(p) != ')') {
+    while (cursor_peek(&p->in) >= 0 && cursor_peek(&p->in) != '|' && cursor_peek(&p->in) != ')') {
         uint32_t next;
         TRY(read_item(p, &next));
         TRY(read_quantifier(p, &next));
@@ -404,13 +382,13 @@ static hearth_status read_choice(parser *p, uint32_t *index)
         TRY(read_sequence(p, &next));
         item_at(p, next)->before = choice.a;
         choice.a = next;
-    } while (take(p, '|'));
+    } while (cursor_take(&p->in, '|'));
     return add_item(p, choice, index);
 }
 
 hearth_status regex_parse(regex *r, const char *pattern, size_t n, hearth_error *err)
 {
-    parser p = {.text = pattern, .end = pattern + n, .at = pattern, .r = r, .err = err};
+    parser p = {.in = {pattern, pattern + n, pattern}, .r = r, .err = err};
     buf_init(&r->items, 0);
     buf_init(&r->ranges, 0);
     if (n > 1 << 20)
@@ -418,8 +396,8 @@ hearth_status regex_parse(regex *r, const char *pattern, size_t n, hearth_error 
     if (!buf_append(&r->ranges, "", 0)) /* from here on there is memory to point into */
         return no_memory(&p);
     TRY(read_choice(&p, &r->root));
-    if (p.at < p.end)
-        REFUSE(&p, p.at, "a ) without its (");
+    if (p.in.at < p.in.end)
+        REFUSE(&p, p.in.at, "a ) without its (");
     return HEARTH_OK;
 }
 

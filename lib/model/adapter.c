@@ -67,25 +67,43 @@ static linear matrix_of(const gguf_tensor *t)
                     .row_bytes = (size_t)(t->n_bytes / t->ne[1])};
 }
 
+/* "blk.N.NAME.weight" of a matrix that the forward pass multiplies with its adapters. */
+static bool can_be_adapted(const char *name, size_t n)
+{
+    static const char *const matrices[] = {"attn_q",         "attn_k",       "attn_v",
+                                           "attn_qkv",       "attn_output",  "ffn_gate",
+                                           "ffn_up",         "ffn_down",     "ffn_gate_inp_shexp",
+                                           "ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"};
+    static const char block[] = "blk.", weight[] = ".weight";
+    size_t at = sizeof block - 1, n_end = sizeof weight - 1;
+    if (n < at + n_end || memcmp(name, block, at) != 0 ||
+        memcmp(name + n - n_end, weight, n_end) != 0)
+        return false;
+    while (at < n && name[at] >= '0' && name[at] <= '9')
+        at++;
+    if (at + 1 + n_end > n || name[at] != '.')
+        return false;
+    name += at + 1;
+    n -= at + 1 + n_end;
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
+        if (strlen(matrices[i]) == n && memcmp(matrices[i], name, n) == 0)
+            return true;
+    return false;
+}
+
 static hearth_status check_name(const gguf_tensor *t, const char *path, hearth_error *err)
 {
-    static const char *const refused[] = {"token_embd.", "output.", "_exps."};
     if (!ends_with(t->name, suffix_a) && !ends_with(t->name, suffix_b))
         FAIL(err, EUNSUPPORTED, path,
              "the adapter '%s' holds the tensor '%.*s'; only pairs .lora_a and .lora_b are run",
              path, (int)(t->name.n < 80 ? t->name.n : 80), t->name.data);
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        const char *part = refused[i];
-        size_t n = strlen(part);
-        bool inside = false;
-        for (size_t at = 0; at + n <= t->name.n && !inside; at++)
-            inside = (part[0] == '_' || at == 0) && memcmp(t->name.data + at, part, n) == 0;
-        if (inside)
-            FAIL(err, EUNSUPPORTED, path,
-                 "the adapter '%s' changes '%.*s'; embeddings, the output and experts cannot be "
-                 "adapted. Merge it into the model instead",
-                 path, (int)(t->name.n - SUFFIX), t->name.data);
-    }
+    size_t n = t->name.n - SUFFIX;
+    if (!can_be_adapted(t->name.data, n))
+        FAIL(err, EUNSUPPORTED, path,
+             "the adapter '%s' changes '%.*s'; only the matrices of attention and of feed-forward "
+             "layers can be adapted, no embeddings, norms, routers or experts. Merge it into the "
+             "model instead",
+             path, (int)(n < 80 ? n : 80), t->name.data);
     return HEARTH_OK;
 }
 

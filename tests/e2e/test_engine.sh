@@ -20,6 +20,7 @@ refuse 2 "spec-type: 'ngram' leaves" engine -m ember --spec-type ngram -md ember
 refuse 2 'draft-min: 8 is out of range' engine -m ember -md ember --draft-min 8
 refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
 refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
+refuse 2 'grp-attn-n: keys are not moved' engine -m ember -gan 4 -gaw 512
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
 refuse 2 'need each other' engine -m ember --ssl-cert-file x
 refuse 2 'not one of f32' engine -m ember -ctk q4_0
@@ -232,17 +233,19 @@ stop_engine -INT
 wait
 expect_in 'the server is ending' "$(tail -c 400 "$work/endless")"
 
-# ---- nor for a long text that is being tokenized ----
+# ---- nor for a long text that is being tokenized, nor for one that waits for its turn ----
 start_engine -m ember --port 0 --drain 0 || finish
-node -e 'let x = 1, s = ""; for (let i = 0; i < 4e6; i++) s += String.fromCharCode(97 + ((x = x * 69069 + 1 >>> 0) >>> 16) % 26)
+node -e 'let x = 1, s = ""; for (let i = 0; i < 5e6; i++) s += String.fromCharCode(97 + ((x = x * 69069 + 1 >>> 0) >>> 16) % 26)
     console.log(JSON.stringify({ content: s }))' >"$work/word.json"
-: >"$work/trace"
-curl -sv -o "$work/tokens" -H 'Content-Type: application/json' --data-binary "@$work/word.json" "$url/tokenize" 2>"$work/trace" &
-until grep -q 'uploaded and fine' "$work/trace"; do :; done
+for i in 1 2; do
+    : >"$work/trace$i"
+    curl -sv -o "$work/tokens$i" -H 'Content-Type: application/json' --data-binary "@$work/word.json" "$url/tokenize" 2>"$work/trace$i" &
+    until grep -q 'uploaded and fine' "$work/trace$i"; do :; done
+done
 stop_engine
 expect_code 0
 wait
-expect_in 'the server is ending' "$(head -c 400 "$work/tokens")"
+for i in 1 2; do expect_in 'the server is ending' "$(head -c 400 "$work/tokens$i")"; done
 
 # ---- adapters: by flag, by request, by path ----
 node "$SOURCE/tests/e2e/make_adapter.mjs" "$work/a.gguf"
@@ -327,6 +330,14 @@ expect_equal "$(node -e 'const p = require("fs").readFileSync(0, "utf8").split("
     .map(s => JSON.parse(s.slice(6)).prompt_progress).filter(Boolean)
     console.log(p[0].processed === p[0].cache && p.at(-1).processed === p[0].total && p.length > 1 &&
         p.every((e, i) => i === 0 || e.processed > p[i - 1].processed))' <"$work/body")" true
+
+# ---- a start tells how far it is, for whoever supervises it ----
+"$BUILD/make_model" "$work/tiny.gguf" llama >/dev/null || fail "make_model"
+start_engine -m "$work/tiny.gguf" --port 0 || finish
+expect_equal "$(sed 's/[0-9]\{4,5\}$/PORT/' "$work/engine.err" | grep -v '^warning')" "listening on http://127.0.0.1:PORT
+loading model: 90 %
+model loaded: tiny.gguf
+server is listening on http://127.0.0.1:PORT"
 
 # ---- guesses: told, and never a change ----
 repeated='{"prompt":"one two three four one two three four one two three four one two","temperature":0,"n_predict":40,"ignore_eos":true}'

@@ -16,12 +16,14 @@ expect_equal "$(objdump -p "$PACKAGE/hearth.node" | awk '/NEEDED/ { print $2 }' 
 expect_equal "$(nm -D --defined-only "$PACKAGE/hearth.node" | awk '{ print $3 }' | grep -vE '^(napi_register_module_v1|node_api_module_get_api_version_v1)$')" ""
 expect_equal "$(nm -D --undefined-only "$PACKAGE/hearth.node" | awk '{ print $2 }' | grep -E '^(uv_|_Z|node::|v8)')" ""
 
-checks=$((checks + 1))
-node --expose-gc --test "$SOURCE/bindings/node/test/test.mjs" >"$work/log" 2>&1 || {
-    fail "test.mjs"
-    grep -vE '^ *(duration_ms|type):' "$work/log" | head -n 80
-}
-[ "${VERBOSE:-0}" = 1 ] && cat "$work/log"
+for file in test models.test; do
+    checks=$((checks + 1))
+    node --expose-gc --test "$SOURCE/bindings/node/test/$file.mjs" >"$work/log" 2>&1 || {
+        fail "$file.mjs"
+        grep -vE '^ *(duration_ms|type):' "$work/log" | head -n 80
+    }
+    [ "${VERBOSE:-0}" = 1 ] && cat "$work/log"
+done
 
 # ---- examples, as in a program that has the package installed ----
 mkdir -p "$work/app/node_modules"
@@ -35,6 +37,12 @@ for example in application contexts; do
     code=$?
     expect_code 0
 done
+if command -v bun >/dev/null; then
+    what="contexts.mjs in Bun"
+    timeout 120 bun contexts.mjs "$ember" >"$work/out.txt" 2>"$work/err"
+    code=$?
+    expect_code 0
+fi
 what="chat.mjs"
 printf 'Hello\nWhat is Hearth?\n' | timeout 120 node chat.mjs "$ember" >"$work/out.txt" 2>"$work/err"
 code=$?

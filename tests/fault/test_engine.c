@@ -113,6 +113,39 @@ static hearth_status state_stage(hearth_error *err)
     return with_session(err, save_load_fork);
 }
 
+/* A request to an engine whose draft model is the model itself. */
+static hearth_status engine_stage(hearth_error *err)
+{
+    static const int32_t prompt[] = {1, 70, 71, 72, 73};
+    hearth_engine *engine;
+    hearth_engine_options eo;
+    hearth_request *request;
+    hearth_request_options ro;
+    hearth_request_event event = {.type = HEARTH_REQUEST_NONE};
+    hearth_engine_options_init(&eo);
+    eo.n_ctx = 96;
+    eo.n_parallel = 2;
+    eo.n_threads = 1;
+    eo.draft_model = shared_model;
+    eo.draft_p_min = 0;
+    hearth_status status = hearth_engine_open(&engine, shared_model, &eo, err);
+    if (status != HEARTH_OK)
+        return status;
+    hearth_request_options_init(&ro);
+    ro.tokens = prompt;
+    ro.n_tokens = 5;
+    ro.max_tokens = 10;
+    ro.ignore_eos = true;
+    status = hearth_engine_submit(engine, &ro, &request, err);
+    if (status == HEARTH_OK) {
+        while (status == HEARTH_OK && event.type != HEARTH_REQUEST_DONE)
+            status = hearth_request_next(request, -1, &event, err);
+        hearth_request_free(request);
+    }
+    hearth_engine_close(engine);
+    return status;
+}
+
 static hearth_status quantize_stage(hearth_error *err)
 {
     hearth_quantize_options options;
@@ -154,11 +187,8 @@ int main(void)
     static const struct {
         const char *name;
         stage_fn *stage;
-    } stages[] = {{"open", open_model},
-                  {"feed", feed_stage},
-                  {"generate", generate_stage},
-                  {"state", state_stage},
-                  {"quantize", quantize_stage}};
+    } stages[] = {{"open", open_model},   {"feed", feed_stage},     {"generate", generate_stage},
+                  {"state", state_stage}, {"engine", engine_stage}, {"quantize", quantize_stage}};
     test_folder folder;
     tiny_model_options o;
     int failures = 0;

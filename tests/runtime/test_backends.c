@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "http/server.h"
 #include "library/sha256.h"
 #include "os/file.h"
 #include "runtime/backend_install.h"
@@ -121,6 +122,59 @@ static void what_does_not_run_is_not_kept(void **state)
     snprintf(archive, sizeof archive, "https://example.org/llama-b1-bin-linux-x64.zip");
     assert_int_equal(install(NULL, &b, &err), HEARTH_EINVAL);
     expect_clean();
+}
+
+/* A server with the archive as its only file. */
+static void serve_archive(void *app, const http_request *request, http_reply *reply)
+{
+    char *bytes;
+    size_t n;
+    (void)app;
+    (void)request;
+    reply->content_type = "application/gzip";
+    if (file_read_all(archive, 64 << 20, &bytes, &n, NULL) != HEARTH_OK)
+        return;
+    buf_append(&reply->body, bytes, n);
+    mem_free(bytes);
+}
+
+static void refuse(void *app, const char *path, int status, const char *message, http_reply *reply)
+{
+    (void)app;
+    (void)path;
+    (void)status;
+    buf_append_text(&reply->body, message);
+}
+
+static void an_address_is_fetched_and_its_sum_compared(void **state)
+{
+    static const char name[] = "/llama-b300-bin-linux-x64.tar.gz";
+    const http_route routes[] = {{HTTP_GET, name, serve_archive, HTTP_NOT_READY, NULL}};
+    http_server *server;
+    http_options o;
+    backend b;
+    hearth_error err = {0};
+    char sum[SHA256_HEX], url[256];
+    (void)state;
+    make_archive(name + 1, "fetched");
+    assert_int_equal(sha256_file(archive, NULL, 0, 0, sum, NULL), HEARTH_OK);
+    http_options_init(&o);
+    o.host = "127.0.0.1";
+    o.routes = routes;
+    o.n_routes = 1;
+    o.refuse = refuse;
+    assert_int_equal(http_server_start(&server, &o, &err), HEARTH_OK);
+    snprintf(url, sizeof url, "%s%s", http_server_url(server), name);
+    backend_install_options i = {.data_folder = data, .archive = url, .sha256 = sum};
+    if (backend_install(&i, &b, &err) != HEARTH_OK)
+        fail_msg("%s", err.message);
+    assert_true(has("backends/b300/linux-x64/build/bin/fetched"));
+    expect_clean();
+    sum[0] = sum[0] == '0' ? '1' : '0';
+    assert_int_equal(backend_install(&i, &b, &err), HEARTH_EMISMATCH);
+    expect_clean();
+    http_server_stop(server, 0, NULL);
+    http_server_free(server);
 }
 
 static void the_newest_that_can_run_is_best(void **state)
@@ -247,6 +301,7 @@ int main(void)
         T(names_are_read),
         T(a_backend_is_installed_and_replaced),
         T(what_does_not_run_is_not_kept),
+        T(an_address_is_fetched_and_its_sum_compared),
         T(the_newest_that_can_run_is_best),
         T(cuda_asks_for_a_driver),
         T(who_sees_is_run_by_what_can_see),

@@ -322,6 +322,17 @@ static void test_wrong_files_are_refused(void **unused)
         {{"adapter", "lora", "llama", 1.0f, 0, "blk.0.attn_norm.weight"},
          HEARTH_EUNSUPPORTED,
          "attn_norm"},
+        /* What no pass would apply. */
+        {{"adapter", "lora", "llama", 1.0f, 0, "blk.0.attn_norm.weight.lora_a"},
+         HEARTH_EUNSUPPORTED,
+         "attn_norm"},
+        {{"adapter", "lora", "llama", 1.0f, 0, "blk.0.ffn_gate_inp.weight.lora_a"},
+         HEARTH_EUNSUPPORTED,
+         "ffn_gate_inp"},
+        {{"adapter", "lora", "llama", 1.0f, 0, "position_embd.weight.lora_a"},
+         HEARTH_EUNSUPPORTED,
+         "position_embd"},
+        {{"adapter", "lora", "llama", 1.0f, 0, "blk..weight.lora_a"}, HEARTH_EUNSUPPORTED, "blk."},
     };
     gguf *g = write_base("llama");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

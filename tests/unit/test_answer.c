@@ -84,8 +84,8 @@ static told ask(const char *source, const char *conversation, hearth_chat_option
 {
     hearth_request_options request;
     hearth_sampler_options sampler;
-    hearth_chat *chat;
-    hearth_answer *answer;
+    hearth_chat *chat = NULL;
+    hearth_answer *answer = NULL;
     told t = {0};
     hearth_request_options_init(&request);
     hearth_sampler_options_init(&sampler);
@@ -166,8 +166,8 @@ static void test_an_end_token_is_no_content(void **state)
     hearth_chat_options o;
     hearth_request_options request;
     hearth_sampler_options sampler;
-    hearth_chat *chat;
-    hearth_answer *answer;
+    hearth_chat *chat = NULL;
+    hearth_answer *answer = NULL;
     hearth_answer_event e;
     hearth_special_tokens special;
     assert_int_equal(hearth_model_special_tokens(model, &special, &err), HEARTH_OK);
@@ -243,8 +243,8 @@ static void test_cancel_from_elsewhere(void **state)
     hearth_chat_options o;
     hearth_request_options request;
     hearth_answer_event e;
-    hearth_answer *answer;
-    hearth_chat *chat;
+    hearth_answer *answer = NULL;
+    hearth_chat *chat = NULL;
     hearth_status status;
     hearth_chat_options_init(&o);
     hearth_request_options_init(&request);
@@ -273,13 +273,13 @@ static void test_wrong_conversations_are_named(void **state)
         const char *text, *said;
     } rows[] = {
         {"[]", "no JSON object"},
-        {"{", "no JSON object"},
+        {"{", "conversation"},
         {"{\"tools\": []}", "no array of messages"},
         {"{\"messages\": [], \"tools\": 3}", "tools"},
     };
     hearth_chat_options o;
-    hearth_answer *answer;
-    hearth_chat *chat;
+    hearth_answer *answer = NULL;
+    hearth_chat *chat = NULL;
     hearth_chat_options_init(&o);
     assert_int_equal(hearth_chat_new(&chat, model, NULL, 0, &err), HEARTH_OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

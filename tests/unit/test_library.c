@@ -530,7 +530,8 @@ static void test_rename(void **state)
     assert_true(m->last_used_ms > 0);
     library_model_unref(m);
     expect_no(l, "Own", HEARTH_ENOTFOUND, "no model");
-    assert_int_equal(library_rename(l, "Foreign", "mine", &err), HEARTH_OK);
+    assert_int_equal(library_rename(l, "Foreign", "mine", &err), HEARTH_EINVAL);
+    assert_int_equal(library_rename(l, "p/m/Foreign", "mine", &err), HEARTH_OK);
     m = find(l, "mine");
     assert_non_null(strstr(m->path, ".lmstudio/models/p/m/Foreign.gguf"));
     assert_int_equal(m->origin, LIBRARY_OWN);
@@ -677,25 +678,40 @@ static void test_cache(void **state)
 
 static void test_resolve(void **state)
 {
-    char *path, *mmproj;
+    char *path;
+    const library_model *m;
+    library_override overrides[LIBRARY_OVERRIDES_MAX];
     hearth_error err = {0};
     (void)state;
     files_write_model(files_path(own, "m/Model-Q8_0.gguf"), 64);
     files_write_projector(files_path(own, "m/mmproj.gguf"), 64);
-    assert_int_equal(library_resolve(NULL, "ember", &path, &mmproj, &err), HEARTH_OK);
+    files_write_text(files_path(own, "m/model.yml"),
+                     "model_path: Model-Q8_0.gguf\ntemperature: 0.6\ntopK: 20\n");
+    files_write_text(files_path(own, "gone/model.yml"), "model_path: gone.gguf\n");
+    assert_int_equal(library_resolve(NULL, "ember", &path, &m, &err), HEARTH_OK);
     assert_null(path);
-    assert_int_equal(library_resolve(NULL, "/no/such", &path, &mmproj, &err), HEARTH_OK);
+    assert_null(m);
+    assert_int_equal(library_overrides(m, overrides), 0);
+    assert_int_equal(library_resolve(NULL, "/no/such", &path, &m, &err), HEARTH_OK);
     assert_string_equal(path, "/no/such");
+    assert_null(m);
     mem_free(path);
     assert_int_equal(library_resolve(NULL, "no.gguf", &path, NULL, &err), HEARTH_OK);
     assert_string_equal(path, "no.gguf");
     mem_free(path);
-    assert_int_equal(library_resolve(NULL, "model-q8", &path, &mmproj, &err), HEARTH_OK);
+    assert_int_equal(library_resolve(NULL, "M", &path, &m, &err), HEARTH_OK);
     assert_non_null(strstr(path, "m/Model-Q8_0.gguf"));
-    assert_non_null(strstr(mmproj, "m/mmproj.gguf"));
+    assert_non_null(strstr(m->mmproj_path, "m/mmproj.gguf"));
+    assert_int_equal(library_overrides(m, overrides), 2);
+    assert_string_equal(overrides[0], "general.sampling.temp=float:0.6");
+    assert_string_equal(overrides[1], "general.sampling.top_k=int:20");
+    library_model_unref(m);
     mem_free(path);
-    mem_free(mmproj);
     assert_int_equal(library_resolve(NULL, "nothing", &path, NULL, &err), HEARTH_ENOTFOUND);
+    assert_int_equal(library_resolve(NULL, "gone", &path, &m, &err), HEARTH_ENOTFOUND);
+    assert_non_null(strstr(err.message, "gone.gguf"));
+    assert_null(path);
+    assert_null(m);
 }
 
 #define HOMED(test) cmocka_unit_test_setup_teardown(test, make_home, remove_home)

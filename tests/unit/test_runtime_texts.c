@@ -26,26 +26,29 @@
 static void nvidia_smi_is_read(void **state)
 {
     static const char text[] =
-        "0, NVIDIA GeForce RTX 4090, GPU-0b1c, 550.54.14, 8.9, 24564, 23002, 3, 41\n"
-        "1, NVIDIA A100-SXM4-80GB, GPU-77, 550.54.14, 8.0, 81920, 100, [N/A], [N/A]\r\n"
+        "0, NVIDIA GeForce RTX 4090, GPU-0b1c, 550.54.14, 24564, 23002, 3, 41\n"
+        "1, NVIDIA A100-SXM4-80GB, GPU-77, 550.54.14, 81920, 100, [N/A], [N/A]\r\n"
         "No devices were found\n"
-        "2, Broken, GPU-1, 1, 1, [Insufficient Permissions], 1, 1, 1\n"
-        "3, Freer than it is, GPU-2, 1, 1, 10, 11, 0, 0\n"
+        "2, Broken, GPU-1, 1, [Insufficient Permissions], 1, 1, 1\n"
+        "3, Freer than it is, GPU-2, 1, 10, 11, 0, 0\n"
         "4, short\n"
-        "99999999999999999999, Much, GPU-3, 1, 1, 10, 1, 0, 0";
+        "5, NVIDIA H200, GPU-c7a4d475-b3cb-6725-d01b-b6e9dc718881, 580.159.04, 143771, 143156, 0, "
+        "36\n"
+        "99999999999999999999, Much, GPU-3, 1, 10, 1, 0, 0";
     gpu gpus[GPU_MOST];
     (void)state;
-    assert_int_equal(gpu_parse_smi(text, sizeof text - 1, gpus, GPU_MOST), 2);
+    assert_int_equal(gpu_parse_smi(text, sizeof text - 1, gpus, GPU_MOST), 3);
     assert_string_equal(gpus[0].name, "NVIDIA GeForce RTX 4090");
     assert_string_equal(gpus[0].uuid, "GPU-0b1c");
     assert_string_equal(gpus[0].driver, "550.54.14");
-    assert_string_equal(gpus[0].compute, "8.9");
     assert_int_equal(gpus[0].total_bytes, 24564 * MIB);
     assert_int_equal(gpus[0].free_bytes, 23002 * MIB);
     assert_int_equal(gpus[0].load_percent, 3);
     assert_int_equal(gpus[0].temperature, 41);
     assert_int_equal(gpus[1].index, 1);
     assert_int_equal(gpus[1].load_percent, -1);
+    assert_string_equal(gpus[2].driver, "580.159.04");
+    assert_int_equal(gpus[2].free_bytes, 143156 * MIB);
     assert_int_equal(gpu_parse_smi(text, sizeof text - 1, gpus, 1), 1);
     for (size_t n = 0; n < sizeof text; n++)
         gpu_parse_smi(text, n, gpus, GPU_MOST);
@@ -151,6 +154,25 @@ static void keys_are_in_the_environment_alone(void **state)
     word_list_deinit(&argv);
     word_list_deinit(&environment);
     model_spec_deinit(&spec);
+}
+
+static void flags_of_the_supervisor_are_not_given_by_hand(void **state)
+{
+    static const struct {
+        const char *flag;
+        bool ok;
+    } cases[] = {{"--host", false},       {"--api-key=x", false}, {"-c", false},
+                 {"--ctx-size=9", false}, {"--hostile", true},    {"--lora", true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        model_spec spec;
+        hearth_error err = {0};
+        model_spec_init(&spec);
+        assert_true(model_spec_set(&spec.id, "m") && model_spec_add_extra(&spec, "--lora") &&
+                    model_spec_add_extra(&spec, cases[i].flag));
+        assert_int_equal(engine_check_extra(&spec, &err), cases[i].ok ? HEARTH_OK : HEARTH_EINVAL);
+        model_spec_deinit(&spec);
+    }
 }
 
 static void metrics_are_read_and_written(void **state)
@@ -262,6 +284,7 @@ int main(void)
         cmocka_unit_test(addresses_are_found_in_lines),
         cmocka_unit_test(remote_addresses_are_made_even),
         cmocka_unit_test(keys_are_in_the_environment_alone),
+        cmocka_unit_test(flags_of_the_supervisor_are_not_given_by_hand),
         cmocka_unit_test(metrics_are_read_and_written),
         cmocka_unit_test(versions_are_numbers),
         cmocka_unit_test(elf_headers_tell_what_is_needed),

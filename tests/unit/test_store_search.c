@@ -14,9 +14,10 @@
 
 static void expect_query(const char *text, bool any_word, bool as_typed, const char *wanted)
 {
+    static words_list list;
     buf out;
     buf_init(&out, 0);
-    assert_ok(words_query(text, strlen(text), any_word, as_typed, &out, &err));
+    assert_ok(words_query(text, strlen(text), any_word, as_typed, &out, &list, &err));
     assert_string_equal(out.n ? out.data : "", wanted);
     buf_deinit(&out);
 }

@@ -256,8 +256,8 @@ static void test_markdown(void **state)
                                   "## You\n\n*2023-11-14 22:13 UTC*\n\nWhere is it?\n\n",
                                   "- Attachment: notes.txt\n",
                                   "## Assistant (qwen3:8b)\n",
-                                  "<details><summary>Reasoning</summary>\n\n```\nOn the Rhine\nI "
-                                  "think\n```\n\n</details>\n\n",
+                                  ("<details><summary>Reasoning</summary>\n\n```\nOn the Rhine\nI "
+                                   "think\n```\n\n</details>\n\n"),
                                   "\nOn the Rhine.\n"};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         if (strstr(out.data, wanted[i]) == NULL)

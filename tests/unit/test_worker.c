@@ -16,6 +16,7 @@
 #include "worker/constraint.h"
 #include "worker/flags.h"
 #include "worker/metrics.h"
+#include "worker/state.h"
 
 static char noted[4096];
 
@@ -98,6 +99,7 @@ static void test_flags(void **state)
     assert_string_equal(flags.tags, "a,b");
     assert_non_null(strstr(noted, "--rpc has no effect"));
     assert_null(strstr(noted, "-nr"));
+    option_list_deinit(&flags.biases);
 }
 
 static void test_environment(void **state)
@@ -222,6 +224,30 @@ static void test_until(void **state)
     }
 }
 
+/* While the model is being read, every refusal tells how far. */
+static void test_loading(void **state)
+{
+    static worker w;
+    http_reply out = {0};
+    (void)state;
+    atomic_store(&w.loaded, LOADED_ALL / 4);
+    worker_refuse(&w, "/health", 503, "Loading model", &out);
+    assert_string_equal(out.body.data,
+                        "{\"error\":{\"code\":503,\"message\":\"Loading model\",\"type\":"
+                        "\"unavailable_error\",\"progress\":0.25}}");
+    buf_clear(&out.body);
+    worker_refuse(&w, "/v1/chat/completions", 503, "Loading model", &out);
+    assert_non_null(strstr(out.body.data, "\"progress\":0.25"));
+    buf_clear(&out.body);
+    worker_refuse(&w, "/nothing", 404, "File Not Found", &out);
+    assert_null(strstr(out.body.data, "progress"));
+    buf_clear(&out.body);
+    atomic_store(&w.loaded, LOADED_ALL);
+    worker_refuse(&w, "/health", 503, "the server is ending", &out);
+    assert_null(strstr(out.body.data, "progress"));
+    buf_deinit(&out.body);
+}
+
 static void test_prefixed(void **state)
 {
     static const struct {
@@ -249,7 +275,7 @@ int main(void)
         cmocka_unit_test(test_table),       cmocka_unit_test(test_flags),
         cmocka_unit_test(test_environment), cmocka_unit_test(test_split),
         cmocka_unit_test(test_metrics),     cmocka_unit_test(test_until),
-        cmocka_unit_test(test_prefixed),
+        cmocka_unit_test(test_prefixed),    cmocka_unit_test(test_loading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * binding.c - the module: start(name, handle, parameters, onEvent), cancel(id), release(handle),
- * info(handle), stats(handle), parameters. index.js makes the functions of these.
+ * binding.c - a module: start(name, handle, parameters, onEvent), cancel(id), release(handle), and
+ * what module_add puts beside them. The scripts make functions of these.
  *
  * A handle is an external value. Externals of other addons look the same, so a handle counts only
  * if its pointer is among this environment's contexts.
@@ -10,22 +10,6 @@
 #include <string.h>
 
 #include "binding.h"
-
-const operation operations[] = {
-    {"initialize", OF_initialize, false, work_initialize, give_context},
-    {"plan", OF_plan, false, work_plan, give_plan},
-    {"generate", OF_generate, true, work_generate, give_answer},
-    {"chat", OF_chat, true, work_chat, give_answer},
-    {"tokenize", OF_tokenize, true, work_tokenize, give_tokens},
-    {"detokenize", OF_detokenize, true, work_detokenize, give_text},
-    {"embed", OF_embed, true, work_embed, give_embeddings},
-    {"rerank", OF_rerank, true, work_rerank, give_ranking},
-    {"logits", OF_logits, true, work_logits, give_logits},
-    {"saveState", OF_saveState, true, work_save, give_counts},
-    {"loadState", OF_loadState, true, work_load, give_counts},
-    {"setAdapters", OF_setAdapters, true, work_adapters, give_nothing},
-};
-const size_t n_operations = sizeof operations / sizeof *operations;
 
 /* ---- handles ---- */
 
@@ -89,7 +73,7 @@ static context *find_context(binding *b, napi_value handle)
     return NULL;
 }
 
-static context *open_context(binding *b, napi_value handle)
+context *binding_context(binding *b, napi_value handle)
 {
     context *c = find_context(b, handle);
     if (c == NULL)
@@ -101,7 +85,7 @@ static context *open_context(binding *b, napi_value handle)
 
 /* ---- functions ---- */
 
-static binding *arguments(napi_env env, napi_callback_info info, size_t n, napi_value *values)
+binding *binding_arguments(napi_env env, napi_callback_info info, size_t n, napi_value *values)
 {
     void *b = NULL;
     size_t given = n;
@@ -118,7 +102,7 @@ static napi_value start(napi_env env, napi_callback_info info)
     char name[32] = "";
     uint32_t id;
     context *c = NULL;
-    binding *b = arguments(env, info, 4, a);
+    binding *b = binding_arguments(env, info, 4, a);
     if (b == NULL || napi_get_value_string_utf8(env, a[0], name, sizeof name, NULL) != napi_ok)
         return NULL;
     const operation *op = NULL;
@@ -128,7 +112,7 @@ static napi_value start(napi_env env, napi_callback_info info)
     }
     if (op == NULL)
         return throw_invalid(env, "name", "there is no such function");
-    if (op->needs_context && (c = open_context(b, a[1])) == NULL)
+    if (op->needs_context && (c = binding_context(b, a[1])) == NULL)
         return NULL;
     if (!job_start(b, op, c, &(job_arguments){a[1], a[2], a[3]}, &promise, &id))
         return NULL;
@@ -142,7 +126,7 @@ static napi_value cancel(napi_env env, napi_callback_info info)
 {
     napi_value id;
     double number = 0;
-    binding *b = arguments(env, info, 1, &id);
+    binding *b = binding_arguments(env, info, 1, &id);
     if (b == NULL || napi_get_value_double(env, id, &number) != napi_ok)
         return NULL;
     for (job *j = b->jobs; j; j = j->next) {
@@ -156,7 +140,7 @@ static napi_value release(napi_env env, napi_callback_info info)
 {
     napi_value handle, promise = NULL, undefined;
     napi_deferred deferred;
-    binding *b = arguments(env, info, 1, &handle);
+    binding *b = binding_arguments(env, info, 1, &handle);
     if (b == NULL)
         return NULL;
     context *c = find_context(b, handle);
@@ -170,22 +154,6 @@ static napi_value release(napi_env env, napi_callback_info info)
         napi_resolve_deferred(env, deferred, undefined);
     }
     return promise;
-}
-
-static napi_value info_of(napi_env env, napi_callback_info info)
-{
-    napi_value handle;
-    binding *b = arguments(env, info, 1, &handle);
-    context *c = b ? open_context(b, handle) : NULL;
-    return c ? context_info(env, c) : NULL;
-}
-
-static napi_value stats_of(napi_env env, napi_callback_info info)
-{
-    napi_value handle;
-    binding *b = arguments(env, info, 1, &handle);
-    context *c = b ? open_context(b, handle) : NULL;
-    return c ? context_stats(env, c) : NULL;
 }
 
 /* ---- life ---- */
@@ -204,7 +172,7 @@ static void stop(void *data)
     binding_unref(b);
 }
 
-static void add_function(napi_env env, napi_value exports, const char *name, napi_callback callback)
+void module_add_function(napi_env env, napi_value exports, const char *name, napi_callback callback)
 {
     napi_value function = NULL;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function);
@@ -236,12 +204,9 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports)
         free(b);
         return throw_invalid(env, "hearth", "the environment gives no threadsafe function");
     }
-    add_function(env, exports, "start", start);
-    add_function(env, exports, "cancel", cancel);
-    add_function(env, exports, "release", release);
-    add_function(env, exports, "info", info_of);
-    add_function(env, exports, "stats", stats_of);
-    set_value(env, exports, "parameters", params_describe(env));
-    set_text(env, exports, "version", hearth_version());
+    module_add_function(env, exports, "start", start);
+    module_add_function(env, exports, "cancel", cancel);
+    module_add_function(env, exports, "release", release);
+    module_add(env, exports);
     return exports;
 }

@@ -8,6 +8,10 @@
  * environment's thread, the work runs on a thread of its own, which posts events and at last the
  * job itself; then the promise is settled and the thread joined
  *
+ *
+ * Two modules are made of these files: hearth.node (operations.c) and models.node (models/), which
+ * has contexts of its own.
+ *
  * Threads  What is not marked otherwise belongs to the environment's thread. A job's thread has the
  *          job's parameters and results until it posts the job.
  * Life     A job refs its context. A context is freed by its last reference, after it was closed by
@@ -49,6 +53,7 @@ struct context {
     char *warning; /* or NULL */
 
     hearth_model *model; /* these three are NULL after closing */
+    hearth_model *draft; /* or NULL */
     hearth_engine *engine;
     hearth_chat *chat;
     hearth_error chat_problem; /* why chat is NULL */
@@ -60,6 +65,7 @@ struct context {
     float *scales;    /* under lock: of the adapters */
     size_t n_scales;
     hearth_text *last; /* under lock: of the newest answer that ended */
+    void *models;      /* in place of the three above: the library of models/ */
 };
 
 hearth_status context_open(context **out, const params *p, const hearth_progress *progress,
@@ -72,6 +78,15 @@ void context_keep(context *c, const hearth_request *request);
 hearth_status setup_model_options(const params *p, hearth_model_options *o, hearth_error *err);
 hearth_status setup_engine_options(const params *p, const hearth_model *model,
                                    hearth_engine_options *o, hearth_error *err);
+
+/* The context of a handle that was not released. NULL: an exception is pending. */
+context *binding_context(binding *b, napi_value handle);
+/* The first n arguments of a call, NULL where there is none. NULL: the call cannot be read. */
+binding *binding_arguments(napi_env env, napi_callback_info info, size_t n, napi_value *values);
+/* What a module has beside start, cancel and release: the module's own. */
+void module_add(napi_env env, napi_value exports);
+void module_add_function(napi_env env, napi_value exports, const char *name,
+                         napi_callback callback);
 
 /* ---- jobs ---- */
 
@@ -118,6 +133,8 @@ struct job {
 
     /* Results; which depends on the function. */
     context *opened;
+    void *data;
+    void (*free_data)(void *data);
     char *answer_text; /* free */
     char *text;        /* hearth_free */
     size_t n_text;
@@ -129,6 +146,7 @@ struct job {
     size_t n_values, n_items;
     size_t label; /* whose score ranks: rerank */
     hearth_text_counts counts;
+    hearth_trim_counts trimmed;
     hearth_engine_plan_result plan;
     hearth_finish_reason reason;
     bool timed_out, has_calls;
@@ -209,6 +227,7 @@ hearth_status work_rerank(job *j, hearth_error *err);
 hearth_status work_logits(job *j, hearth_error *err);
 hearth_status work_save(job *j, hearth_error *err);
 hearth_status work_load(job *j, hearth_error *err);
+hearth_status work_trim(job *j, hearth_error *err);
 hearth_status work_adapters(job *j, hearth_error *err);
 hearth_status work_release(job *j, hearth_error *err);
 napi_value give_context(napi_env env, job *j);
@@ -220,6 +239,7 @@ napi_value give_embeddings(napi_env env, job *j);
 napi_value give_ranking(napi_env env, job *j);
 napi_value give_logits(napi_env env, job *j);
 napi_value give_counts(napi_env env, job *j);
+napi_value give_trimmed(napi_env env, job *j);
 napi_value give_nothing(napi_env env, job *j);
 napi_value plan_value(napi_env env, const hearth_engine_plan_result *plan);
 /* Synchronous, for they only read: see binding.c. */

@@ -63,6 +63,8 @@ static void job_free(job *j)
     free(j->answer_text);
     hearth_free(j->text);
     hearth_free(j->message);
+    if (j->free_data)
+        j->free_data(j->data);
     hearth_free(j->tokens);
     free(j->values);
     free(j->widths);

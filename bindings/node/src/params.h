@@ -23,7 +23,18 @@
     X(saveState, 9)                                                                                \
     X(loadState, 10)                                                                               \
     X(setAdapters, 11)                                                                             \
-    X(release, 12)
+    X(trim, 23)                                                                                    \
+    X(release, 12)                                                                                 \
+    X(openModels, 13)                                                                              \
+    X(list, 14)                                                                                    \
+    X(find, 15)                                                                                    \
+    X(import, 16)                                                                                  \
+    X(download, 17)                                                                                \
+    X(remove, 18)                                                                                  \
+    X(rename, 19)                                                                                  \
+    X(verify, 20)                                                                                  \
+    X(set, 21)                                                                                     \
+    X(markUsed, 22)
 
 enum {
 #define X(name, bit) OF_##name = 1 << bit,

@@ -224,7 +224,8 @@ test('several contexts and many requests at once', async () => {
   const results = await Promise.all(handles.flatMap((h) => Array.from({ length: 8 }, () => hearth.generate(h, params))));
   assert.ok(results.every((r) => r.text === text));
   assert.ok(results.some((r) => r.usage.cachedTokens > 0 || r.usage.promptTokens < 5));
-  assert.equal(hearth.stats(handles[2]).done, 8);
+  while (hearth.stats(handles[2]).done < 8) await new Promise(setImmediate); // counted when a pass ends
+  assert.equal(hearth.stats(handles[2]).requests, 8);
   await Promise.all(handles.map(hearth.release));
 });
 
@@ -273,6 +274,21 @@ test('LoRA adapters: loaded, per request, swapped', async () => {
   await rejects(hearth.setAdapters(handle, [1, 2]), 'adapterScales', /1 adapters/);
   await rejects(hearth.generate(bare, { ...params, adapterScales: [1] }), 'adapterScales');
   await Promise.all([hearth.release(handle), hearth.release(bare)]);
+});
+
+test('memory given back, and guesses of a smaller model, change no answer', async () => {
+  const handle = await open();
+  const params = { input: 'Hearth is where the fire burns. '.repeat(8), maxTokens: 12, ...greedy };
+  const { text } = await hearth.generate(handle, params);
+  const trimmed = await hearth.trim(handle, { weights: true });
+  assert.ok(trimmed.cacheBytes > 0);
+  const again = await hearth.generate(handle, params);
+  assert.equal(again.text, text);
+  assert.equal(again.usage.cachedTokens, 0);
+  const guessing = await open({ draftModel: model, draftMax: 4 });
+  assert.equal((await hearth.generate(guessing, params)).text, text);
+  await assert.rejects(open({ draftModel: `${WORK}/nothing.gguf` }), /nothing/);
+  await Promise.all([hearth.release(handle), hearth.release(guessing)]);
 });
 
 test('plan and info', async () => {
@@ -324,7 +340,7 @@ test('worker threads, also one that is stopped in the middle', async () => {
 });
 
 test('the types name every parameter and every function', () => {
-  const types = readFileSync(`${PACKAGE}/index.d.ts`, 'utf8');
+  const types = readFileSync(`${PACKAGE}/index.d.ts`, 'utf8') + readFileSync(`${PACKAGE}/models.d.ts`, 'utf8');
   for (const { name } of hearth.parameters) assert.match(types, new RegExp(`\\b${name}\\??:`), name);
   for (const name of Object.keys(hearth)) assert.match(types, new RegExp(`export (function|const) ${name}\\b`), name);
   const temperature = hearth.parameters.find((p) => p.name === 'temperature');
