@@ -402,7 +402,7 @@ function findRoute(method, path) {
     if (method === 'PUT') return [({ body }) => state.store.view(Object.assign(message, body)), {}];
     return [() => {
       state.store.remove(message, method === 'DELETE');
-      chat.leaf_id = state.store.leaf(chat, method === 'DELETE' ? message.parent_id : message.id);
+      if (method === 'DELETE') chat.leaf_id = state.store.leaf(chat, message.parent_id);
       return chat;
     }, {}];
   }

@@ -103,8 +103,7 @@ export class Conversation {
   async edit(message: Message, content: string): Promise<boolean> {
     if (!this.chat || this.answering) return false;
     if (message.role === 'user') return this.ask('edit', { message_id: message.id, content });
-    const path = pathOf(this.chat.id);
-    return this.change(post<{ message: Message }>(`${path}/edit`, { message_id: message.id, content }).then((fresh) => put(path, { leaf_id: fresh.message.id })));
+    return this.change(post(`${pathOf(this.chat.id)}/edit`, { message_id: message.id, content }));
   }
 
   show(message: Id): Promise<boolean> {
@@ -115,7 +114,11 @@ export class Conversation {
   async deleteMessage(message: Message): Promise<void> {
     const path = `/hearth/messages/${message.id}`;
     if (!(await this.change(remove(path)))) return;
-    toast(t.chat.messageDeleted, { action: { label: t.common.undo, run: () => void this.change(post(`${path}/restore`)) } });
+    const restore = async (): Promise<void> => {
+      await post(`${path}/restore`);
+      await put(pathOf(message.chat_id), { leaf_id: message.id });
+    };
+    toast(t.chat.messageDeleted, { action: { label: t.common.undo, run: () => void this.change(restore()) } });
   }
 
   async rate(message: Message, feedback: Message['feedback']): Promise<void> {
