@@ -460,6 +460,7 @@ export const en = {
     fixed: { flag: 'Set by a flag of the command line.', environment: 'Set by the environment.' },
     reset: 'Default',
     onePerLine: 'one per line',
+    licenses: 'Licences of what this page is made of',
     file: 'Kept in {file}',
   },
   mcp: {
