@@ -451,6 +451,25 @@ export const cases = [
     },
   },
   {
+    name: 'chats are taken along and brought back',
+    ours: true,
+    async act(t) {
+      const { page } = t;
+      await begin(t);
+      await page.getByRole('button', { name: 'New chat' }).first().click();
+      await send(page, 'Something to keep');
+      await answered(page, 1);
+      await page.getByRole('button', { name: 'More about this chat' }).click();
+      const [one] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'Save as Markdown' }).click()]);
+      assert.match(one.suggestedFilename(), /\.md$/);
+      await page.evaluate(() => (location.hash = '#/settings/chat'));
+      const [all] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save all chats' }).click()]);
+      const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Choose a file' }).click()]);
+      await chooser.setFiles(await all.path());
+      await page.getByText(/chats? w(as|ere) added/).waitFor();
+    },
+  },
+  {
     name: 'attachments',
     async act({ page, open }) {
       await open();
