@@ -59,7 +59,7 @@ export class Conversation {
     return this.busy || this.live !== null;
   }
 
-  async load(id: Id): Promise<void> {
+  async load(id: Id, join = true): Promise<void> {
     this.loading = this.messages.length === 0;
     this.failure = null;
     try {
@@ -67,7 +67,7 @@ export class Conversation {
       this.chat = chat;
       if (this.live === null || !messages.some((m) => m.id === this.live?.id)) this.messages = messages;
       noteChat(chat);
-      if (chat.answering && !this.answering) void this.join();
+      if (join && chat.answering && !this.answering) void this.join();
     } catch (error) {
       this.failure = messageOf(error);
     } finally {
@@ -210,7 +210,9 @@ export class Conversation {
     this.live = null;
     this.busy = false;
     // A stream that broke off says nothing of how it ended.
-    if (!ended && !abort.signal.aborted && this.chat) await this.load(this.chat.id);
+    if (!ended && !abort.signal.aborted && this.chat) await this.load(this.chat.id, begun);
+    // Only now the server counts the answer as written, its title too.
+    void refreshChats().catch(() => undefined);
     return begun;
   }
 
@@ -340,6 +342,5 @@ export class Conversation {
     this.busy = false;
     this.finished = message;
     if (this.chat) tellOthers(this.chat.id);
-    void refreshChats().catch(() => undefined);
   }
 }
