@@ -147,12 +147,15 @@ uint64_t engine_pause_after(const engine *e)
     return (uint64_t)e->rt->options.retry_ms << (doublings < 16 ? doublings : 16);
 }
 
-/* The last line that says something. */
+/* The last line, if it says something: that it listens has nothing to do with its end. */
 static void last_line(const engine *e, char *out, size_t n)
 {
+    char url[sizeof e->url];
     char *tail = line_log_tail(&e->log, 1);
     snprintf(out, n, "%s", tail ? tail : "");
     out[strcspn(out, "\n")] = '\0';
+    if (engine_line_url(out, url, sizeof url))
+        *out = '\0';
     mem_free(tail);
 }
 
