@@ -50,7 +50,8 @@ typedef struct runtime_options {
     uint32_t stop_ms;      /* from SIGTERM to SIGKILL */
     uint32_t hang_ms;      /* a ready engine without a sign of life is killed; 0: never */
     uint32_t drain_ms;     /* that running requests have when a model is unloaded */
-    uint32_t stay_ms;      /* what was just loaded is not unloaded again to make room */
+    uint32_t stay_ms; /* what was just loaded is not unloaded again to make room: four times as long
+                         as its load took, at most this */
     uint32_t
         patience_ms;    /* a load that waits so long for memory closes busy engines to newcomers */
     uint32_t retry_ms;  /* before the first new start after a crash; doubles. */
