@@ -352,6 +352,14 @@ static hearth_status look_at(const transfer_options *o, look *out, hearth_error 
     return status;
 }
 
+hearth_status transfer_look(const transfer_options *options, uint64_t *size, hearth_error *err)
+{
+    look l;
+    TRY(look_at(options, &l, err));
+    *size = l.size;
+    return HEARTH_OK;
+}
+
 /* ---- pieces ---- */
 
 typedef struct job {

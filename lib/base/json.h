@@ -6,8 +6,9 @@
  *          per process (json_set_alloc_funcs), which a library must leave to the program that it is
  *          part of. A program may set its own before it uses jansson or Hearth for the first time;
  *          tests/fault/test_json.c does so, and lets each of them fail outside of reading. Inside,
- *          jansson (2.14) goes on with what it has when its buffer of a few bytes cannot grow;
- * where that matters, its memory must come from functions that do not fail.
+ *          jansson (2.14) goes on when its buffer cannot grow, and reads another text if the memory
+ *          comes back: where that may happen, its functions should go on failing once they failed,
+ *          as those of hearth's own programs do (app/protocol/json_memory.h).
  */
 #ifndef HEARTH_BASE_JSON_H
 #define HEARTH_BASE_JSON_H

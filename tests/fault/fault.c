@@ -36,7 +36,13 @@ long fault_n_alive(void)
     return alive;
 }
 
+static bool spares_reader;
 static _Thread_local bool reads_json;
+
+void fault_spare_json_reader(void)
+{
+    spares_reader = true;
+}
 
 static bool fails(void)
 {
@@ -175,14 +181,12 @@ int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(voi
     return fails() ? EAGAIN : __real_pthread_create(t, a, fn, arg);
 }
 
-/* jansson's reader ignores that a buffer did not grow, and goes on with a text that lacks
- * characters or ends in an assertion: nothing that is read can be relied upon then. */
 json_t *__real_json_loadb(const char *text, size_t n, size_t flags, json_error_t *error);
 json_t *__wrap_json_loadb(const char *text, size_t n, size_t flags, json_error_t *error);
 
 json_t *__wrap_json_loadb(const char *text, size_t n, size_t flags, json_error_t *error)
 {
-    reads_json = true;
+    reads_json = spares_reader;
     json_t *value = __real_json_loadb(text, n, flags, error);
     reads_json = false;
     return value;

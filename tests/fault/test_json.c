@@ -210,6 +210,7 @@ int main(void)
                   {"format", format_stage}};
     int failures = 0;
     json_set_alloc_funcs(malloc, free); /* this program's, which the linker sends to fault.c */
+    fault_spare_json_reader();
     if (!make_shared()) {
         printf("FAILED: the templates\n");
         return 1;
