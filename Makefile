@@ -5,21 +5,21 @@ BUILD  := $(if $(filter release,$(PRESET)),build,build/$(PRESET))
 FLAGS  := -DHEARTH_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF)
 JOBS   ?= $(shell nproc)
 
-.PHONY: all run ui ember test check bench install package clean setup-% configure
+.PHONY: all page ui run ember test check bench install package clean setup-% configure
 
-all: setup-build ui configure
+all: setup-build page configure
 	cmake --build $(BUILD) -j $(JOBS) --target hearth hearth_shared hearth_package hearth_pages
+
+# The page goes into the program, so it comes first. Without Node.js or its registry there is none.
+page:
+	ui/build --if-possible
+
+ui:
+	ui/build
 
 # Serves the page and the built-in model, and prints the address to open. ARGS=run: in the terminal.
 run: all
 	$(BUILD)/hearth $(or $(ARGS),serve)
-
-# The page. Without npm the program is built without one.
-UI := ui/dist/index.html
-ui: $(UI)
-$(UI): $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
-	@if command -v npm >/dev/null; then cd ui && npm ci --no-fund --no-audit && npm run build; \
-	else echo "ui: there is no npm; the program gets no page"; fi
 
 # Trains the built-in model again: at most two hours on two cores. Interrupted, it goes on where it was.
 EMBER := $(BUILD)/models/ember
@@ -31,7 +31,7 @@ ember: all
 	$(BUILD)/hearth quantize --pure $(EMBER)/ember-f32.gguf models/ember/ember.gguf Q8_0
 	$(BUILD)/ember evaluate models/ember/ember.gguf | tail -n 9
 
-test: setup-test
+test: setup-test page
 	cmake --preset $(PRESET) $(FLAGS) -DHEARTH_TESTS=ON
 	cmake --build $(BUILD) -j $(JOBS)
 	ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(if $(ONLY),-R '$(ONLY)')

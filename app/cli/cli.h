@@ -59,7 +59,7 @@ typedef struct cli_command {
 extern const cli_command cmd_backends, cmd_bench, cmd_chats, cmd_completions, cmd_config,
     cmd_doctor, cmd_engine, cmd_eval, cmd_import, cmd_list, cmd_man, cmd_open, cmd_perplexity,
     cmd_plan, cmd_ps, cmd_pull, cmd_quantize, cmd_rm, cmd_run, cmd_serve, cmd_show, cmd_stop,
-    cmd_template, cmd_tokenize;
+    cmd_template, cmd_tokenize, cmd_verify;
 
 /* The commands that help lists, in its order. */
 const cli_command *const *cli_commands(size_t *n);

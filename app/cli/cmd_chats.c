@@ -176,7 +176,8 @@ static hearth_status hits_json(const search_hits *hits, hearth_error *err)
             list = NULL;
         }
     }
-    return output_json(json_pack("{so sb}", "hits", list, "more", hits->more), err);
+    return output_json(
+        json_pack("{so sb sb}", "hits", list, "more", hits->more, "broad", hits->broad), err);
 }
 
 static void print_hit(const search_hit *hit)
@@ -234,6 +235,11 @@ static hearth_status search_chats(store *s, const chats_options *o, const option
         print_hit(&hits.items[i]);
     if (hits.n == 0 && !o->general.json)
         cli_note("nothing was found");
+    if (hits.broad)
+        cli_note("very many messages have these words; only the newest %d were compared",
+                 SEARCH_MAX_RANKED);
+    if (hits.cut)
+        cli_note("only the first %d bytes of the question were looked at", SEARCH_MAX_QUERY_BYTES);
 out:
     search_hits_free(&hits);
     buf_deinit(&text);

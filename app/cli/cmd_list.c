@@ -45,11 +45,6 @@ static bool is_wanted(const char *name, const char *text)
     return text == NULL || strcasestr(name, text) != NULL;
 }
 
-static hearth_status print_json(json_t *list, hearth_error *err)
-{
-    return output_json(json_pack("{s:o}", "models", list), err);
-}
-
 /* ---- the catalogue ---- */
 
 static hearth_status list_catalog(const list_options *o, const char *text, hearth_error *err)
@@ -68,7 +63,7 @@ static hearth_status list_catalog(const list_options *o, const char *text, heart
         models_write_capabilities(m->capabilities);
         printf("\n    %s\n", m->note);
     }
-    return list ? print_json(list, err) : HEARTH_OK;
+    return list ? output_json(json_pack("{s:o}", "models", list), err) : HEARTH_OK;
 }
 
 /* ---- the library ---- */
@@ -105,12 +100,33 @@ static void print_model(const library_model *m, int width, bool paths)
     }
 }
 
+/* What takes space and is no model yet. */
+static hearth_status list_partials(library *l, const char *text, json_t *list, hearth_error *err)
+{
+    library_partials partials;
+    TRY(library_list_partials(l, &partials, err));
+    for (size_t i = 0; i < partials.n; i++) {
+        const library_partial *p = &partials.items[i];
+        if (!is_wanted(p->name, text))
+            continue;
+        if (list)
+            json_array_append_new(
+                list, json_pack("{s:s, s:I}", "name", p->name, "bytes", (json_int_t)p->bytes));
+        else
+            printf("unfinished: %s, %s; pull it again to go on, or hearth rm %s\n", p->name,
+                   human_bytes(p->bytes).text, p->name);
+    }
+    library_partials_deinit(&partials);
+    return HEARTH_OK;
+}
+
 static hearth_status list_models(const list_options *o, const char *text, hearth_error *err)
 {
     library *l = NULL;
     library_models models = {0};
     hearth_status status = HEARTH_OK;
     json_t *list = o->general.json ? json_array() : NULL;
+    json_t *unfinished = list ? json_array() : NULL;
     TRY_OUT(models_open(&l, &o->general, err));
     TRY_OUT(library_list(l, &models, err));
     int width = name_width(&models, text);
@@ -126,10 +142,13 @@ static hearth_status list_models(const list_options *o, const char *text, hearth
         else
             print_model(m, width, o->paths);
     }
+    TRY_OUT(list_partials(l, text, unfinished, err));
     if (list)
-        status = print_json(json_incref(list), err);
+        status =
+            output_json(json_pack("{s:O, s:O}", "models", list, "unfinished", unfinished), err);
 out:
     json_decref(list);
+    json_decref(unfinished);
     library_models_deinit(&models);
     library_close(l);
     return status;

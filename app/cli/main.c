@@ -19,10 +19,10 @@
 #include "cli/output.h"
 
 static const cli_command *const commands[] = {
-    &cmd_serve,  &cmd_run,      &cmd_chats,  &cmd_list,     &cmd_pull,        &cmd_import,
-    &cmd_rm,     &cmd_ps,       &cmd_stop,   &cmd_open,     &cmd_backends,    &cmd_doctor,
-    &cmd_config, &cmd_show,     &cmd_plan,   &cmd_tokenize, &cmd_eval,        &cmd_perplexity,
-    &cmd_bench,  &cmd_quantize, &cmd_engine, &cmd_template, &cmd_completions,
+    &cmd_serve,      &cmd_run,    &cmd_chats,    &cmd_list,   &cmd_pull,     &cmd_import,
+    &cmd_rm,         &cmd_verify, &cmd_ps,       &cmd_stop,   &cmd_open,     &cmd_backends,
+    &cmd_doctor,     &cmd_config, &cmd_show,     &cmd_plan,   &cmd_tokenize, &cmd_eval,
+    &cmd_perplexity, &cmd_bench,  &cmd_quantize, &cmd_engine, &cmd_template, &cmd_completions,
 };
 
 const cli_command *const *cli_commands(size_t *n)

@@ -72,6 +72,14 @@ bool answers_is_running(answers *all, int64_t chat)
     return found;
 }
 
+bool answers_are_running(answers *all)
+{
+    monitor_lock(&all->monitor);
+    bool any = all->n > 0;
+    monitor_unlock(&all->monitor);
+    return any;
+}
+
 bool answers_stop(answers *all, int64_t chat)
 {
     monitor_lock(&all->monitor);

@@ -51,6 +51,7 @@ hearth_status answers_watch(gateway_call *c, int64_t chat, hearth_error *err);
 /* Tells the chat's answer to end; false if there is none. */
 bool answers_stop(answers *all, int64_t chat);
 bool answers_is_running(answers *all, int64_t chat);
+bool answers_are_running(answers *all); /* in any chat */
 
 /* EINVAL if parameters hold what is not theirs: messages, stream, model, or are no object. */
 hearth_status chat_answer_check_parameters(const json_t *parameters, hearth_error *err);

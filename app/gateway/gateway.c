@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "gateway/answers.h"
 #include "gateway/downloads.h"
+#include "gateway/embedder.h"
 #include "gateway/handlers.h"
 #include "gateway/notify.h"
 #include "gateway/places.h"
@@ -178,11 +179,13 @@ static hearth_status open_parts(gateway *g, const texts *t, hearth_error *err)
     TRY(open_library(g, o, err));
     TRY(open_runtime(g, o, t->data_folder, err));
     TRY(answers_new(&g->answers, err));
-    return downloads_new(&g->downloads, g, err);
+    TRY(downloads_new(&g->downloads, g, err));
+    return embedder_start(&g->embedder, g, err);
 }
 
 static void close_parts(gateway *g)
 {
+    embedder_stop(g->embedder);
     answers_free(g->answers);
     downloads_free(g->downloads);
     runtime_free(g->runtime);

@@ -22,6 +22,7 @@
 #include "store/store.h"
 
 typedef struct downloads downloads; /* downloads.h */
+typedef struct embedder embedder;   /* embedder.h */
 typedef struct answers answers;     /* answers.h */
 
 typedef struct gateway {
@@ -36,6 +37,7 @@ typedef struct gateway {
     const char *data_folder;
     downloads *downloads;
     answers *answers;
+    embedder *embedder; /* NULL: none */
     atomic_bool ready;
     pthread_mutex_t lock;
     char last_model[LIBRARY_NAME_MAX + 1]; /* "" if none was used yet */

@@ -98,7 +98,7 @@ hearth_status upstream_ask(upstream *u, gateway *g, const upstream_request *ask,
     }
     if (status != HEARTH_OK)
         upstream_close(u);
-    else
+    else if (!ask->is_quiet)
         gateway_model_used(g, ask->model);
     return status;
 }

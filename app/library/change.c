@@ -127,6 +127,7 @@ static hearth_status find_whole(library *l, const char *name, const library_mode
     error_set(err, HEARTH_EINVAL, "model", "'%.100s' is not a whole name; did you mean %s?", name,
               (*out)->name);
     library_model_unref(*out);
+    *out = NULL;
     return HEARTH_EINVAL;
 }
 
@@ -324,12 +325,20 @@ static hearth_status remove_model(library *l, const library_model *m, uint64_t *
 
 hearth_status library_remove(library *l, const char *name, uint64_t *freed, hearth_error *err)
 {
-    const library_model *m;
+    const library_model *m = NULL;
     uint64_t n = 0;
-    hearth_error why;
-    TRY(find_whole(l, name, &m, err));
+    bool found = false;
+    hearth_error why = {0};
+    hearth_status status = find_whole(l, name, &m, &why);
     pthread_mutex_lock(&l->work);
-    hearth_status status = remove_model(l, m, &n, err);
+    if (status == HEARTH_OK)
+        status = remove_model(l, m, &n, &why);
+    else if (library_name_is_valid(name)) {
+        hearth_status partial = library_remove_partial(l, name, &n, &found, &why);
+        status = found ? partial : status;
+    }
+    if (status != HEARTH_OK && err)
+        *err = why;
     if (library_scan_locked(l, &why) != HEARTH_OK)
         log_write(&l->log, HEARTH_LOG_WARNING, "%s", why.message);
     pthread_mutex_unlock(&l->work);

@@ -190,6 +190,13 @@ static hearth_status name_it(download *d, hearth_error *err)
     return HEARTH_OK;
 }
 
+static bool is_same(const download *d, const library_model *m)
+{
+    const hub_file *f = &d->files.items[0];
+    return (*f->sha256 && strcmp(f->sha256, m->sha256) == 0) ||
+           strcmp(name_of_path(f->path), name_of_path(m->path)) == 0;
+}
+
 /* The name may be that of an earlier pull of the same files, and of nothing else. */
 static hearth_status check_name(download *d, const char *folder, hearth_error *err)
 {
@@ -199,7 +206,7 @@ static hearth_status check_name(download *d, const char *folder, hearth_error *e
     for (size_t i = 0; status == HEARTH_OK && i < all.n; i++) {
         const library_model *m = all.items[i];
         bool same_name = strcmp(m->name, d->name) == 0;
-        bool same_place = m->folder && strcmp(m->folder, folder) == 0;
+        bool same_place = m->folder && strcmp(m->folder, folder) == 0 && is_same(d, m);
         if (same_name && !same_place && m->origin <= LIBRARY_FOLDER)
             status =
                 error_set(err, HEARTH_EMISMATCH, "name",
@@ -271,6 +278,14 @@ static void look_for(download *d, size_t i)
     p->there = true;
 }
 
+/* What an address leads to: nobody has told its size yet. */
+static hearth_status look_at_size(download *d, hub_file *f, hearth_error *err)
+{
+    transfer_options o = d->transfer;
+    o.url = f->url;
+    return transfer_look(&o, &f->size, err);
+}
+
 static hearth_status place_files(download *d, const char *folder, hearth_error *err)
 {
     d->placed = mem_calloc(d->files.n, sizeof *d->placed);
@@ -284,6 +299,8 @@ static hearth_status place_files(download *d, const char *folder, hearth_error *
         if (i == 0 && *d->sha256)
             memcpy(d->files.items[0].sha256, d->sha256, sizeof d->sha256);
         look_for(d, i);
+        if (!d->placed[i].there && *d->ref.url)
+            TRY(look_at_size(d, &d->files.items[i], err));
     }
     return transfer_may_go_on(&d->watch)
                ? HEARTH_OK

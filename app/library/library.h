@@ -186,6 +186,19 @@ hearth_status library_rename(library *l, const char *name, const char *new_name,
  * deleted: EUNSUPPORTED for a model of another store, whose message tells the file. */
 hearth_status library_remove(library *l, const char *name, uint64_t *freed, hearth_error *err);
 
+/* What interrupted downloads left in Hearth's folder: `name` is what library_remove takes to give
+ * the space back, and what the same pull goes on with. */
+typedef struct library_partial {
+    char name[LIBRARY_NAME_MAX + 1];
+    uint64_t bytes; /* on the disk */
+} library_partial;
+typedef struct library_partials {
+    library_partial *items;
+    size_t n;
+} library_partials;
+hearth_status library_list_partials(library *l, library_partials *out, hearth_error *err);
+void library_partials_deinit(library_partials *partials);
+
 /* Reads the files and compares SHA-256 with what model.yml says. EMISMATCH names the file and both;
  * without a sum in model.yml it is computed and kept there. progress may be NULL. sha256 (may be
  * NULL) gets that of the (first) model file. */

@@ -48,4 +48,8 @@ int64_t library_now_ms(void);
 hearth_status library_yml_of(library *l, const library_model *m, model_yml **yml, char **path,
                              hearth_error *err);
 
+/* partial.c. Work is locked. *found: whether there was something of an unfinished download. */
+hearth_status library_remove_partial(library *l, const char *name, uint64_t *freed, bool *found,
+                                     hearth_error *err);
+
 #endif

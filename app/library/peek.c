@@ -92,12 +92,6 @@ static hearth_status write_file(const char *path, const buf *head, uint64_t size
 
 /* ---- fetching ---- */
 
-static uint64_t needs_nothing(const void *bytes, size_t n)
-{
-    (void)bytes, (void)n;
-    return 0;
-}
-
 static hearth_status fetch_file(peek *p, size_t i, const transfer_options *common, buf *body,
                                 hearth_error *err)
 {
@@ -111,7 +105,7 @@ static hearth_status fetch_file(peek *p, size_t i, const transfer_options *commo
         TRY(transfer_head(&o, i == 0 ? FIRST_BYTES : PART_BYTES, left, hearth_model_header_bytes,
                           body, &size, err));
     else if (size == 0)
-        TRY(transfer_head(&o, 1, left, needs_nothing, body, &size, err));
+        TRY(transfer_look(&o, &size, err));
     p->fetched += body->n;
     p->size += size;
     if ((size_t)snprintf(p->paths[i], PATH_MAX, "%s/%s", p->folder, name_of_path(f->path)) >=

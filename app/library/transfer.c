@@ -359,6 +359,14 @@ static hearth_status look_at(const transfer_options *o, look *out, hearth_error 
     return status;
 }
 
+hearth_status transfer_look(const transfer_options *options, uint64_t *size, hearth_error *err)
+{
+    look l;
+    TRY(look_at(options, &l, err));
+    *size = l.size;
+    return HEARTH_OK;
+}
+
 /* ---- the beginning ---- */
 
 typedef struct head {
@@ -462,17 +470,19 @@ hearth_status transfer_head(const transfer_options *o, uint64_t first, uint64_t 
     hearth_status status = HEARTH_OK;
     TRY(http_call_new(&h.call, err));
     buf_clear(body);
-    for (uint64_t want = first < max ? first : max, need = 1; status == HEARTH_OK;) {
+    for (uint64_t want = first < max ? first : max;;) {
         status = read_head(&h, want, err);
-        need = status == HEARTH_OK ? needs(body->data, body->n) : need;
+        const uint64_t need = status == HEARTH_OK ? needs(body->data, body->n) : 0;
+        if (need > h.size && status == HEARTH_OK)
+            status = error_set(err, HEARTH_EFORMAT, "download",
+                               "the file ends inside its header, after %" PRIu64
+                               " bytes; it may be cut off",
+                               h.size);
+        else if (need > max)
+            status = error_set(err, HEARTH_EFORMAT, "download",
+                               "the file's header is longer than %" PRIu64 " bytes", max);
         if (status != HEARTH_OK || need <= body->n)
             break;
-        if (need > h.size || need > max)
-            status = error_set(err, HEARTH_EFORMAT, "download",
-                               need > h.size ? "the file ends inside its header, after %" PRIu64
-                                               " bytes; it may be cut off"
-                                             : "the file's header is longer than %" PRIu64 " bytes",
-                               need > h.size ? h.size : max);
         want = need > 2 * want ? need : 2 * want;
         want = want < max ? want : max;
     }

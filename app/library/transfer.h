@@ -53,6 +53,10 @@ typedef struct transfer_options {
     transfer_watch *watch;
 } transfer_options;
 
+/* Asks how large the file is; *size 0: its server does not tell. o->part and identity do not count.
+ */
+hearth_status transfer_look(const transfer_options *options, uint64_t *size, hearth_error *err);
+
 struct chunks;
 /* *out has every piece on the disk. Errors: ECANCELED (stopped), EIO (the network, the disk),
  * ENOTFOUND (404, 410), EINVAL (401, 403, a refused redirect), EMISMATCH (another size than told),

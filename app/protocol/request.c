@@ -8,6 +8,7 @@
  */
 #include "protocol/request.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -94,13 +95,19 @@ void request_options_init(request_options *o)
 
 /* ---- the body ---- */
 
-/* Depth and number of values, before any memory is taken for them. */
+/* Depth, number of values and the length of numbers, before any memory is taken for them. */
 static hearth_status measure(const char *body, size_t n, hearth_error *err)
 {
-    size_t depth = 0, n_values = 1;
+    size_t depth = 0, n_values = 1, n_word = 0;
     bool in_text = false;
     for (size_t i = 0; i < n; i++) {
         char c = body[i];
+        n_word = !in_text && (isalnum((unsigned char)c) || c == '.' || c == '+' || c == '-')
+                     ? n_word + 1
+                     : 0;
+        if (n_word > JSON_MEMORY_WORD_MAX)
+            FAIL(err, EINVAL, "body", "the body has a number of more than %d characters",
+                 JSON_MEMORY_WORD_MAX);
         if (in_text) {
             i += c == '\\';
             in_text = c != '"';
@@ -131,7 +138,7 @@ static hearth_status load(json_t **out, const char *body, size_t n, hearth_error
         i++;
     TRY(measure(body, n, err));
     json_memory_begin();
-    *out = i == n ? json_object() : json_loadb(body, n, JSON_REJECT_DUPLICATES, &error);
+    *out = i == n ? json_object() : json_memory_load(body, n, JSON_REJECT_DUPLICATES, &error);
     if (*out && !json_memory_failed())
         return HEARTH_OK;
     if (i == n || json_memory_failed() || json_error_code(&error) == json_error_out_of_memory)

@@ -239,12 +239,20 @@ hearth_status store_check(store *s, buf *report, hearth_error *err)
 {
     db *d = &s->writer;
     hearth_status status = HEARTH_OK;
+    int64_t streaming;
     db_lock(d);
     TRY_OUT(add_problems(d, "PRAGMA integrity_check", "", report, err));
     TRY_OUT(
         add_problems(d, "PRAGMA foreign_key_check", "an entry without its owner in ", report, err));
     TRY_OUT(check_words(d, "INSERT INTO chat_words(chat_words, rank) VALUES('integrity-check', 1)",
                         "titles", report, err));
+    /* What is being written is not in the index yet; then only the index itself can be checked. */
+    TRY_OUT(db_number(d, &streaming, 0, err, "SELECT count(*) FROM message WHERE state = 1", ""));
+    TRY_OUT(check_words(
+        d,
+        streaming ? "INSERT INTO message_words(message_words, rank) VALUES('integrity-check', 0)"
+                  : "INSERT INTO message_words(message_words, rank) VALUES('integrity-check', 1)",
+        "messages", report, err));
 out:
     db_unlock(d);
     return status;

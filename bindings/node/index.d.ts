@@ -37,6 +37,7 @@ export interface SetupParams {
   cacheBytes?: number;
   prefixCache?: boolean;
   drafts?: boolean;
+  draftMax?: number;
   overrides?: string | string[];
   ignoreMemoryLimit?: boolean;
   /** Without effect: this build runs on the processor, and says so in `info().warnings`. */
@@ -49,6 +50,8 @@ export interface SetupParams {
 
 export interface Config extends SetupParams, CallOptions {
   diskCache?: string;
+  /** A smaller model of the same vocabulary that guesses tokens. Never changes a result. */
+  draftModel?: string;
   isa?: 'scalar' | 'avx2' | 'avx512' | 'amx' | 'neon';
   /** LoRA adapters: GGUF files made for this model. */
   adapters?: string | string[];
@@ -100,6 +103,7 @@ export interface WriteParams extends SamplingParams, CallOptions {
   cachePrompt?: boolean;
   contextShift?: boolean;
   keep?: number;
+  discard?: number;
   maxTimeMs?: number;
   topLogprobs?: number;
   adapterScales?: number[];
@@ -278,6 +282,8 @@ export function saveState(handle: ContextHandle, params: string | SaveParams): P
 export function loadState(handle: ContextHandle, params: string | LoadParams): Promise<{ tokens: number; bytes: number }>;
 /** How strongly the adapters are applied in requests that say nothing of it. */
 export function setAdapters(handle: ContextHandle, scales: number[] | AdapterParams): Promise<void>;
+/** Gives memory back because other programs need it: what is cached, with `weights` the weights as well. Answers are the same. */
+export function trim(handle: ContextHandle, params?: { weights?: boolean } & CallOptions): Promise<{ cacheBytes: number; weightBytes: number }>;
 /** Cancels what runs and frees everything. At any moment, also more than once. */
 export function release(handle: ContextHandle): Promise<void>;
 export function info(handle: ContextHandle): Info;

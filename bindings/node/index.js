@@ -101,6 +101,7 @@ const logits = (handle, input) => run('logits', handle, texts('input', input));
 const saveState = (handle, params) => run('saveState', handle, texts('path', params));
 const loadState = (handle, params) => run('loadState', handle, texts('path', params));
 const setAdapters = (handle, scales) => run('setAdapters', handle, Array.isArray(scales) ? { adapterScales: scales } : scales);
+const trim = (handle, params) => run('trim', handle, params);
 const release = async (handle) => native.release(handle);
 const info = (handle) => native.info(handle);
 const stats = (handle) => native.stats(handle);
@@ -108,5 +109,5 @@ const { parameters, version } = native;
 
 module.exports = {
   initialize, plan, generate, generateStream, chat, chatStream, tokenize, detokenize, embed, rerank,
-  logits, saveState, loadState, setAdapters, release, info, stats, parameters, version,
+  logits, saveState, loadState, setAdapters, trim, release, info, stats, parameters, version,
 };

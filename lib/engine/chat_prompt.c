@@ -7,9 +7,7 @@
 
 #include <string.h>
 
-#include <jansson.h>
-
-#include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "engine/model.h"
 
@@ -65,14 +63,9 @@ const hearth_chat_style *hearth_chat_get_style(const hearth_chat *chat)
 
 /* ---- prompts ---- */
 
-static int append_json(const char *text, size_t n, void *out)
-{
-    return buf_append(out, text, n) ? 0 : -1;
-}
-
 static hearth_status write_json(const json_t *value, const char *what, buf *out, hearth_error *err)
 {
-    if (json_dump_callback(value, append_json, out, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+    if (!json_write(out, value, JSON_COMPACT | JSON_ENCODE_ANY))
         return error_no_memory(err, what, out->n);
     return HEARTH_OK;
 }
@@ -102,18 +95,17 @@ static hearth_status take_tools(json_t *context, buf *tools, hearth_error *err)
 hearth_status chat_prompt_make(chat_prompt *p, const hearth_chat *chat, const char *conversation,
                                size_t n_conversation, bool no_thoughts, hearth_error *err)
 {
-    json_error_t problem;
+    json_t *context = NULL;
     char *prepared = NULL;
     hearth_status status = HEARTH_OK;
     buf text;
     *p = (chat_prompt){0};
     buf_init(&p->tools, 0);
     buf_init(&text, 0);
-    json_t *context = json_loadb(conversation, n_conversation, JSON_ALLOW_NUL, &problem);
+    TRY_OUT(json_read(&context, conversation, n_conversation, JSON_ALLOW_NUL, "conversation", err));
     if (!json_is_object(context))
         FAIL_OUT(err, EINVAL, "conversation",
-                 "the conversation is no JSON object (%s); give {\"messages\": [...]}",
-                 context ? "it is another value" : problem.text);
+                 "the conversation is no JSON object; give {\"messages\": [...]}");
     if (!json_is_array(json_object_get(context, "messages")))
         FAIL_OUT(err, EINVAL, "messages", "messages: the conversation has no array of messages");
     TRY_OUT(set_default(context, "add_generation_prompt", json_true(), err));

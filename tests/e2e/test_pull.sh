@@ -84,6 +84,7 @@ run pull org/many-GGUF
 expect_pulled Many-Q4_K_M Many-Q4_K_M.gguf "$many/Many-Q4_K_M.gguf"
 run pull org/many-GGUF:q8_0 --name eight
 expect_pulled eight Many-Q8_0.gguf "$many/Many-Q8_0.gguf"
+refuse 1 "another model 'eight'" pull org/many-GGUF:Q4_K_M --name eight
 run pull "$base/org/many-GGUF/resolve/main/Other-F16.gguf"
 expect_pulled Other-F16 Other-F16.gguf "$many/Other-F16.gguf"
 refuse 2 "several files.*F16" pull hf.co/org/many-GGUF:F16
@@ -207,9 +208,16 @@ kill -INT $pull
 wait $pull
 [ $? -eq 130 ] || fail "an interrupted pull did not end with 130"
 [ -f "$state" ] || fail "an interrupted pull left nothing to go on from"
+run list
+expect_in "unfinished: Tiny-Q8_0, .*hearth rm Tiny-Q8_0" "$out"
 mode ok
 run pull hf.co/org/tiny-GGUF
 expect_pulled Tiny-Q8_0 Tiny-Q8_0.gguf "$tiny"
+
+run verify tiny-q8
+expect_in "$(sha256sum <"$tiny" | cut -c1-64)  Tiny-Q8_0: as it should be" "$out"
+printf x | dd of="$models/Tiny-Q8_0/Tiny-Q8_0.gguf" bs=1 seek=100000 conv=notrunc 2>/dev/null
+refuse 1 "is not what it should be" verify Tiny-Q8_0
 
 # ---- a full disk ----
 forget

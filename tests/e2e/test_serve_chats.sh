@@ -91,11 +91,11 @@ expect_equal "$(of_event error 'b.failed.state + (b.failed.content.length > 0) +
 
 # ---- the server is killed while it writes ----
 curl -sN "$url/hearth/chats/$long/messages" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
-    -d "{$ask_long}" >"$work/killed" &
+    -d "{$ask_long}" >"$work/lost" &
 killed=$!
 written() {
     ask GET "/hearth/chats/$long"
-    [ "$(json 'b.messages.at(-1).content.length > 200')" = true ]
+    [ "$(json 'b.messages.at(-1).state === "streaming" && b.messages.at(-1).content.length > 200')" = true ]
 }
 wait_for 10 written || fail "nothing is stored while an answer is written"
 ask GET /hearth/engines
@@ -157,5 +157,16 @@ post /v1/chat/completions '{"session_id":"demo","messages":[{"role":"user","cont
 expect_status 401
 ask GET '/hearth/chats?title=What+is+Hearth'
 expect_equal "$(json 'b.chats.find(c => c.origin === "session:demo").n_messages')" 6
+# ---- what was meant ----
+mkdir -p "$work/models"
+"$BUILD/make_model" "$work/models/encoder.gguf" bert || fail "make_model"
+stop_serve
+refuse 2 'not a model for embeddings' serve --port 0 --own-models-only --embedding-model ember
+start_serve --model-folder "$work/models" --embedding-model encoder || finish
+meant() {
+    ask GET '/hearth/search?q=nothingofthekind'
+    [ "$(json 'b.hits.some(h => h.by_meaning)')" = true ]
+}
+wait_for 20 meant || fail "no message is found by its meaning"
 stop_serve
 finish

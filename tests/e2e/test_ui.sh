@@ -14,4 +14,18 @@ export HEARTH_UI_SHOTS="$BUILD/ui_shots"
 
 checks=$((checks + 1))
 node "$tests/run.mjs" || fail "the page with the stand-in server"
+
+checks=$((checks + 1))
+mkfifo "$work/lines"
+"$HEARTH" serve --port 0 >"$work/lines" 2>"$work/serve.err" &
+server=$!
+exec 3<"$work/lines"
+trap 'kill $server 2>/dev/null; rm -rf "$work"' EXIT
+address=
+while read -r -t 60 -u 3 line; do
+    case "$line" in open\ http*) address=${line#open } && break ;; esac
+done
+HEARTH_URL=$address node "$tests/run.mjs" || fail "the page with hearth serve: $(tail -c 500 "$work/serve.err")"
+kill -TERM $server
+wait $server || fail "hearth serve ended with $?"
 finish

@@ -273,7 +273,7 @@ static void test_wrong_conversations_are_named(void **state)
         const char *text, *said;
     } rows[] = {
         {"[]", "no JSON object"},
-        {"{", "no JSON object"},
+        {"{", "conversation"},
         {"{\"tools\": []}", "no array of messages"},
         {"{\"messages\": [], \"tools\": 3}", "tools"},
     };

@@ -9,9 +9,9 @@ static void test_json(void **state)
 {
     (void)state;
     static const request_case cases[] = {
-        {API_COMPLETION, "{", "!the body is not valid JSON: line 1, column 1"},
+        {API_COMPLETION, "{", "!the body is not valid JSON: line 1, column 2: it ends too early"},
         {API_COMPLETION, "[1]", "!the body must be a JSON object, not an array"},
-        {API_COMPLETION, "7", "!the body is not valid JSON"},
+        {API_COMPLETION, "7", "!the body must be a JSON object"},
         {API_COMPLETION, "{'prompt':'a','prompt':'b'}", "!the body is not valid JSON"},
         {API_COMPLETION, "{'prompt':'a\\u0000b'}", "!the body is not valid JSON"},
         {API_COMPLETION, "{'prompt':'\xff'}", "!the body is not valid JSON"},
@@ -42,6 +42,9 @@ static void test_depth(void **state)
     assert_int_equal(request_parse(&r, API_COMPLETION, deep, strlen(deep), &limits, &err),
                      HEARTH_OK);
     request_free(r);
+    memset(deep, '1', N);
+    assert_int_equal(request_parse(&r, API_COMPLETION, deep, N, &limits, &err), HEARTH_EINVAL);
+    assert_non_null(strstr(err.message, "a number of more than 1024 characters"));
 }
 
 static void test_types(void **state)

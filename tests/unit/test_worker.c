@@ -99,6 +99,7 @@ static void test_flags(void **state)
     assert_string_equal(flags.tags, "a,b");
     assert_non_null(strstr(noted, "--rpc has no effect"));
     assert_null(strstr(noted, "-nr"));
+    option_list_deinit(&flags.biases);
 }
 
 static void test_environment(void **state)

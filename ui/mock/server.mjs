@@ -36,7 +36,7 @@ function reset(scenario) {
   for (const listener of state?.listeners ?? []) listener.end();
   state = {
     models: data.models(scenario !== 'empty'), store: new Store(data.chats(scenario)), answers: new Map(), listeners: new Set(), downloads: [],
-    preferences: scenario === 'empty' ? {} : { welcomed: true, model: 'qwen3-8b' }, settings: structuredClone(data.serverSettings), mcp: data.mcp(), beacons: [], scenario,
+    preferences: scenario === 'empty' ? {} : { welcomed: true, model: 'qwen3-8b' }, settings: structuredClone(data.serverSettings), mcp: data.mcp(), beacons: [], sessions: 0, scenario,
   };
 }
 reset(argument('scenario', 'lively'));
@@ -228,9 +228,11 @@ function samples(since) {
 
 const routes = {
   'GET /health': () => ({ status: 'ok' }),
+  'GET /hearth/openapi.json': () => ({ paths: { '/hearth/chats/{id}/continue': {}, '/hearth/mcp': {}, '/hearth/catalog': {} } }),
   'GET /hearth/version': () => ({ name: 'hearth', version: '0.1.0' }),
   'POST /hearth/session': ({ body }) => {
     if (body.token !== TOKEN && body.token !== KEY) throw new Refusal(401, 'unauthorized', 'this is not the token');
+    state.sessions++;
     return { key: KEY, scope: 'manage' };
   },
   'GET /hearth/session': () => ({ scope: 'manage' }),
@@ -325,7 +327,7 @@ const routes = {
     release();
     return {};
   },
-  'GET /mock/state': () => ({ beacons: state.beacons, preferences: state.preferences, held: released.length, answering: [...state.answers.keys()], deleted: [...state.store.chats.values()].filter((c) => c.deleted_ms).length }),
+  'GET /mock/state': () => ({ beacons: state.beacons, sessions: state.sessions, preferences: state.preferences, held: released.length, answering: [...state.answers.keys()], deleted: [...state.store.chats.values()].filter((c) => c.deleted_ms).length }),
 };
 
 function setDownload({ id }, wanted) {

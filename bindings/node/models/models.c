@@ -322,10 +322,11 @@ static hearth_status work_mark_used(job *j, hearth_error *err)
 
 /* ---- downloads ---- */
 
+/* The end of a success is progress too: a short download has no other. */
 static void tell_download(void *user, const download_event *e)
 {
-    const event progress = {.type = e->kind == DOWNLOAD_PROGRESS ? "progress"
-                                                                 : download_event_name(e->kind),
+    bool progresses = e->kind == DOWNLOAD_PROGRESS || e->kind == DOWNLOAD_SUCCESS;
+    const event progress = {.type = progresses ? "progress" : download_event_name(e->kind),
                             .token = -1,
                             .index = -1,
                             .name = e->model,

@@ -53,6 +53,7 @@ struct context {
     char *warning; /* or NULL */
 
     hearth_model *model; /* these three are NULL after closing */
+    hearth_model *draft; /* or NULL */
     hearth_engine *engine;
     hearth_chat *chat;
     hearth_error chat_problem; /* why chat is NULL */
@@ -145,6 +146,7 @@ struct job {
     size_t n_values, n_items;
     size_t label; /* whose score ranks: rerank */
     hearth_text_counts counts;
+    hearth_trim_counts trimmed;
     hearth_engine_plan_result plan;
     hearth_finish_reason reason;
     bool timed_out, has_calls;
@@ -225,6 +227,7 @@ hearth_status work_rerank(job *j, hearth_error *err);
 hearth_status work_logits(job *j, hearth_error *err);
 hearth_status work_save(job *j, hearth_error *err);
 hearth_status work_load(job *j, hearth_error *err);
+hearth_status work_trim(job *j, hearth_error *err);
 hearth_status work_adapters(job *j, hearth_error *err);
 hearth_status work_release(job *j, hearth_error *err);
 napi_value give_context(napi_env env, job *j);
@@ -236,6 +239,7 @@ napi_value give_embeddings(napi_env env, job *j);
 napi_value give_ranking(napi_env env, job *j);
 napi_value give_logits(napi_env env, job *j);
 napi_value give_counts(napi_env env, job *j);
+napi_value give_trimmed(napi_env env, job *j);
 napi_value give_nothing(napi_env env, job *j);
 napi_value plan_value(napi_env env, const hearth_engine_plan_result *plan);
 /* Synchronous, for they only read: see binding.c. */

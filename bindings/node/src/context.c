@@ -58,8 +58,21 @@ hearth_status setup_engine_options(const params *p, const hearth_model *model,
     o->no_prefix_cache = value_of(p, PARAM_prefixCache)->number == 0;
     o->disk_dir = value_of(p, PARAM_diskCache)->text;
     o->no_drafts = value_of(p, PARAM_drafts)->number == 0;
+    o->draft_max = (uint32_t)value_of(p, PARAM_draftMax)->number;
     o->ignore_memory_limit = value_of(p, PARAM_ignoreMemoryLimit)->number != 0;
     return HEARTH_OK;
+}
+
+static hearth_status open_draft(context *c, const params *p, hearth_error *err)
+{
+    hearth_model_options m;
+    const char *path = value_of(p, PARAM_draftModel)->text;
+    if (path == NULL)
+        return HEARTH_OK;
+    hearth_model_options_init(&m);
+    m.isa = value_of(p, PARAM_isa)->text;
+    m.ignore_memory_limit = value_of(p, PARAM_ignoreMemoryLimit)->number != 0;
+    return hearth_model_open(&c->draft, path, &m, err);
 }
 
 static hearth_status take_scales(context *c, const param_value *given, hearth_error *err)
@@ -92,7 +105,11 @@ static hearth_status open_parts(context *c, const params *p, const hearth_progre
     if (status == HEARTH_OK)
         status = setup_engine_options(p, c->model, &e, err);
     if (status == HEARTH_OK)
+        status = open_draft(c, p, err);
+    if (status == HEARTH_OK) {
+        e.draft_model = c->draft;
         status = hearth_engine_open(&c->engine, c->model, &e, err);
+    }
     if (status != HEARTH_OK)
         return status;
     /* A model without a usable template still writes and embeds. */
@@ -143,17 +160,18 @@ void context_close(context *c)
     hearth_text *last = c->last;
     hearth_engine *engine = c->engine;
     hearth_chat *chat = c->chat;
-    hearth_model *model = c->model;
+    hearth_model *model = c->model, *draft = c->draft;
     bool was_closed = c->closed;
     c->last = NULL;
     c->engine = NULL;
     c->chat = NULL;
-    c->model = NULL;
+    c->model = c->draft = NULL;
     /* A second release waits for the first: it holds the lock while it closes. */
     if (!was_closed) {
         hearth_text_free(last);
         hearth_engine_close(engine);
         hearth_chat_free(chat);
+        hearth_model_close(draft);
         hearth_model_close(model);
         c->closed = true;
     }
@@ -222,6 +240,13 @@ hearth_status work_adapters(job *j, hearth_error *err)
         c->scales[i] = (float)v->numbers[i];
     pthread_mutex_unlock(&c->lock);
     return status;
+}
+
+hearth_status work_trim(job *j, hearth_error *err)
+{
+    bool weights = j->p.values[PARAM_weights].number != 0;
+    return hearth_engine_trim(j->c->engine, weights ? HEARTH_TRIM_WEIGHTS : HEARTH_TRIM_CACHE,
+                              &j->trimmed, err);
 }
 
 hearth_status work_release(job *j, hearth_error *err)

@@ -30,6 +30,14 @@ napi_value give_plan(napi_env env, job *j)
     return plan_value(env, &j->plan);
 }
 
+napi_value give_trimmed(napi_env env, job *j)
+{
+    napi_value to = value_object(env);
+    set_number(env, to, "cacheBytes", (double)j->trimmed.cache_bytes);
+    set_number(env, to, "weightBytes", (double)j->trimmed.weight_bytes);
+    return to;
+}
+
 static napi_value capabilities(napi_env env, const context *c, const hearth_model_info *info)
 {
     napi_value list;

@@ -111,6 +111,7 @@ static hearth_status writing_init(writing *w, const job *j, hearth_error *err)
     o->no_cache_prompt = V(j, cachePrompt)->number == 0;
     o->context_shift = V(j, contextShift)->number != 0;
     o->n_keep = (uint32_t)V(j, keep)->number;
+    o->n_discard = (uint32_t)V(j, discard)->number;
     o->max_time_ms = V(j, maxTimeMs)->number;
     o->prompt_progress = j->has_event;
     o->logprobs = V(j, topLogprobs)->number >= 0;

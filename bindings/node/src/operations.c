@@ -16,6 +16,7 @@ const operation operations[] = {
     {"logits", OF_logits, true, work_logits, give_logits},
     {"saveState", OF_saveState, true, work_save, give_counts},
     {"loadState", OF_loadState, true, work_load, give_counts},
+    {"trim", OF_trim, true, work_trim, give_trimmed},
     {"setAdapters", OF_setAdapters, true, work_adapters, give_nothing},
 };
 const size_t n_operations = sizeof operations / sizeof *operations;

@@ -23,6 +23,7 @@
     X(saveState, 9)                                                                                \
     X(loadState, 10)                                                                               \
     X(setAdapters, 11)                                                                             \
+    X(trim, 23)                                                                                    \
     X(release, 12)                                                                                 \
     X(openModels, 13)                                                                              \
     X(list, 14)                                                                                    \

@@ -77,7 +77,7 @@ test('the active model: one at a time, counted, released', async () => {
   await manager.close();
 });
 
-test('download with progress, cancel and going on', async () => {
+test('download with progress, cancel and going on', async (t) => {
   const bytes = readFileSync(file);
   let slow = true;
   const controller = new AbortController();
@@ -93,6 +93,10 @@ test('download with progress, cancel and going on', async () => {
     controller.abort();
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   const url = `http://127.0.0.1:${server.address().port}/small.gguf`;
   const manager = await open('pulled');
   await assert.rejects(manager.download(url, { signal: controller.signal }), { name: 'AbortError' });
@@ -106,8 +110,6 @@ test('download with progress, cancel and going on', async () => {
   await manager.remove(model.name);
   await assert.rejects(manager.download('no such model at all'), { status: /EINVAL|ENOTFOUND/ });
   await manager.close();
-  server.closeAllConnections();
-  server.close();
   rmSync(`${WORK}/pulled`, { recursive: true });
 });
 

@@ -276,6 +276,21 @@ test('LoRA adapters: loaded, per request, swapped', async () => {
   await Promise.all([hearth.release(handle), hearth.release(bare)]);
 });
 
+test('memory given back, and guesses of a smaller model, change no answer', async () => {
+  const handle = await open();
+  const params = { input: 'Hearth is where the fire burns. '.repeat(8), maxTokens: 12, ...greedy };
+  const { text } = await hearth.generate(handle, params);
+  const trimmed = await hearth.trim(handle, { weights: true });
+  assert.ok(trimmed.cacheBytes > 0);
+  const again = await hearth.generate(handle, params);
+  assert.equal(again.text, text);
+  assert.equal(again.usage.cachedTokens, 0);
+  const guessing = await open({ draftModel: model, draftMax: 4 });
+  assert.equal((await hearth.generate(guessing, params)).text, text);
+  await assert.rejects(open({ draftModel: `${WORK}/nothing.gguf` }), /nothing/);
+  await Promise.all([hearth.release(handle), hearth.release(guessing)]);
+});
+
 test('plan and info', async () => {
   const plan = await hearth.plan({ model, contextSize: 256 });
   assert.equal(plan.contextSize, 256);

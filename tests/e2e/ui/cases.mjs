@@ -614,9 +614,9 @@ export const cases = [
       await begin(t);
       await page.evaluate(() => (location.hash = '#/settings/prompts'));
       await page.getByRole('button', { name: 'Add a prompt' }).click();
-      await page.getByLabel('Name').fill('Brief');
-      await page.getByLabel('Instructions').fill('Answer in one sentence.');
-      await page.getByRole('button', { name: 'Save' }).click();
+      await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Brief');
+      await page.getByRole('textbox', { name: 'Instructions' }).fill('Answer in one sentence.');
+      await page.getByRole('button', { name: 'Save', exact: true }).click();
       await page.getByRole('radio', { name: /Brief/ }).check();
       await page.evaluate(() => (location.hash = '#/settings/sampling'));
       await page.getByLabel('Temperature').fill('0.3');
@@ -628,7 +628,7 @@ export const cases = [
       await page.getByRole('button', { name: 'Cancel' }).click();
       // As it was, for whoever comes next.
       await page.evaluate(() => (location.hash = '#/settings/prompts'));
-      await page.getByRole('button', { name: 'Delete' }).click();
+      await page.getByRole('button', { name: 'Delete', exact: true }).click();
       await page.evaluate(() => (location.hash = '#/settings/sampling'));
       await page.getByLabel('Temperature').fill('');
       await page.getByLabel('Temperature').press('Tab');

@@ -103,7 +103,8 @@ export class Conversation {
   async edit(message: Message, content: string): Promise<boolean> {
     if (!this.chat || this.answering) return false;
     if (message.role === 'user') return this.ask('edit', { message_id: message.id, content });
-    return this.change(post(`${pathOf(this.chat.id)}/edit`, { message_id: message.id, content }));
+    const path = pathOf(this.chat.id);
+    return this.change(post<{ message: Message }>(`${path}/edit`, { message_id: message.id, content }).then((fresh) => put(path, { leaf_id: fresh.message.id })));
   }
 
   show(message: Id): Promise<boolean> {

@@ -3,6 +3,7 @@
 import { get, post, put, remove, stream, isAbort, messageOf, Failure } from '../lib/api';
 import { t, fill } from '../lib/text';
 import type { CatalogModel, Download, Machine, Model, ModelSettings, Plan, Sample } from '../lib/types';
+import { features } from './features.svelte';
 import { toast } from './toasts.svelte';
 
 export const models: {
@@ -45,11 +46,7 @@ export async function refreshMachine(): Promise<void> {
   models.machine = await get<Machine>('/hearth/machine');
 }
 export async function refreshCatalog(): Promise<void> {
-  try {
-    models.catalog = (await get<{ models: CatalogModel[] }>('/hearth/catalog')).models;
-  } catch (error) {
-    if (!(error instanceof Failure && error.status === 404)) throw error;
-  }
+  if (features.catalog) models.catalog = (await get<{ models: CatalogModel[] }>('/hearth/catalog')).models;
 }
 
 async function attempt<T>(work: Promise<T>): Promise<T | null> {

@@ -464,7 +464,6 @@ export const en = {
   },
   mcp: {
     lead: 'Tools let a model look things up and do things, through servers of the Model Context Protocol. Every tool asks before it runs, until you say otherwise.',
-    missing: 'This build of Hearth has no tools yet.',
     none: 'There is no server of tools yet.',
     add: 'Add a server',
     change: 'Change the server',

@@ -1,0 +1,73 @@
+# The window under Xvfb, on the stand-in server; and what it does where there is no desktop.
+. "$SOURCE/tests/e2e/check.sh"
+desktop="$BUILD/hearth-desktop"
+[ -x "$desktop" ] || skip "hearth-desktop was not built: it needs libwebkit2gtk-4.1-dev"
+command -v node >/dev/null || skip "needs node"
+[ -e "$SOURCE/ui/dist/index.html" ] || skip "the page was not built"
+
+mkfifo "$work/lines"
+node "$SOURCE/ui/mock/server.mjs" --port 0 >"$work/lines" &
+mock=$!
+read -r -t 60 address <"$work/lines" || fail "the stand-in server does not start"
+echo "$address" >"$work/address"
+origin=${address%%/#*}
+trap 'kill $mock 2>/dev/null; rm -rf "$work"' EXIT
+# until_true COMMAND...: waits for it to succeed, at most a minute.
+until_true() {
+    local end=$((SECONDS + 60))
+    while ! "$@"; do [ $SECONDS -lt $end ] || return 1; done
+}
+
+# A `hearth` whose server runs already.
+printf '#!/bin/sh\n[ "$1" = open ] && exec cat %s\nexit 1\n' "$work/address" >"$work/hearth"
+# One whose server does not start.
+printf '#!/bin/sh\nexit 1\n' >"$work/broken"
+chmod +x "$work/hearth" "$work/broken"
+unset DISPLAY WAYLAND_DISPLAY
+
+what="hearth-desktop without a desktop"
+out=$(HEARTH="$work/hearth" "$desktop" 2>"$work/err")
+code=$?
+expect_code 0
+expect_equal "$out" "open $(cat "$work/address")"
+
+what="hearth-desktop without a server"
+HEARTH="$work/broken" "$desktop" >"$work/out" 2>"$work/err"
+code=$?
+expect_code 1
+expect_in 'did not start; see .*desktop.log' "$(cat "$work/err")"
+
+what="hearth-desktop without a program"
+HEARTH="$work/none" "$desktop" >"$work/out" 2>"$work/err"
+code=$?
+expect_code 1
+expect_in 'none' "$(cat "$work/err")"
+
+what="hearth-desktop --nonsense"
+"$desktop" --nonsense >"$work/out" 2>"$work/err"
+code=$?
+expect_code 2
+
+if command -v Xvfb >/dev/null; then
+    mkfifo "$work/display"
+    Xvfb -displayfd 3 -screen 0 1400x900x24 3>"$work/display" 2>/dev/null &
+    xvfb=$!
+    trap 'kill $mock $xvfb 2>/dev/null; rm -rf "$work"' EXIT
+    read -r number <"$work/display"
+    what="hearth-desktop in a window"
+    HEARTH="$work/hearth" DISPLAY=":$number" NO_AT_BRIDGE=1 GDK_BACKEND=x11 "$desktop" >"$work/out" 2>"$work/err" &
+    window=$!
+    visited() { curl -s "$origin/mock/state" | grep -q '"sessions":[1-9]'; }
+    checks=$((checks + 1))
+    if until_true visited; then
+        kill "$window"
+        wait "$window"
+        code=$?
+        expect_code 0
+        expect_in '^width=[0-9]+' "$(cat "$XDG_STATE_HOME/hearth/window")"
+    else
+        kill -9 "$window"
+        fail "$what: the page was not asked for; it said: $(head -c 500 "$work/err")"
+    fi
+fi
+finish
