@@ -106,6 +106,8 @@ static hearth_status fetch_file(peek *p, size_t i, const transfer_options *commo
                           body, &size, err));
     else if (size == 0)
         TRY(transfer_look(&o, &size, err));
+    if (size == 0)
+        FAIL(err, EFORMAT, "download", "the server does not tell how long '%.200s' is", f->path);
     p->fetched += body->n;
     p->size += size;
     if ((size_t)snprintf(p->paths[i], PATH_MAX, "%s/%s", p->folder, name_of_path(f->path)) >=
