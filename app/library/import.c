@@ -85,7 +85,10 @@ static hearth_status look_at_model(import *i, hearth_error *err)
         memcpy(i->path, first, sizeof first);
     hearth_model_options_init(&options);
     options.scope = HEARTH_SCOPE_METADATA;
-    TRY(hearth_model_open(&m, i->path, &options, err));
+    hearth_error why;
+    hearth_status status = hearth_model_open(&m, i->path, &options, &why);
+    if (status != HEARTH_OK)
+        return error_set(err, status, i->path, "'%.200s': %.300s", i->path, why.message);
     hearth_model_close(m);
     facts_read(&i->facts, i->path);
     if (i->facts.projector)

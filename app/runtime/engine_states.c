@@ -189,8 +189,10 @@ static void ended_by_itself(engine *e)
     process_status_text(e->exit_status, how, sizeof how);
     last_line(e, line, sizeof line);
     error_set(&err, HEARTH_EIO, e->id, "the engine of '%.100s' ended %s with %s%s%s", e->id,
-              was_ready ? "while it was in use" : "before it was ready", how, *line ? ": " : "",
-              line);
+              !was_ready           ? "before it was ready"
+              : e->n_in_flight > 0 ? "while it was in use"
+                                   : "while it was loaded",
+              how, *line ? ": " : "", line);
     fail(e, was_ready || by_signal ? RUNTIME_CRASHED : RUNTIME_START_FAILED, &err);
     crash(e, was_ready || by_signal);
 }

@@ -176,6 +176,9 @@ char *runtime_log(runtime *rt, const char *id);
 /* What a load of the model would take and why, without loading: as "plan" in runtime_list, and
  * for a plan that is red with "problem". Runs on the caller's thread. */
 hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err);
+/* The same of a model that `resolve` does not know. */
+hearth_status runtime_plan_spec(runtime *rt, const model_spec *spec, json_t **out,
+                                hearth_error *err);
 /* {cpu {name, cores, threads, isa []}, memory {total, available, budget, reserved}, gpus [{index,
  * name, uuid, driver, total, used, free, load}], backends [{name, version, type, usable,
  * for_gpu, reason}]}; the best backend first. Asks nvidia-smi, on the caller's thread. */
@@ -184,8 +187,8 @@ json_t *runtime_machine(runtime *rt);
 /* ---- telemetry ---- */
 
 /* Samples are taken while somebody subscribes to EVENT_TELEMETRY or has asked here in the last 10
- * s. The last 15 minutes: {step_ms, samples [...]}, oldest first; since_ms: only those after that
- * moment. One sample:
+ * s; the first to ask gets one at once, whose loads of processors are null. The last 15 minutes:
+ * {step_ms, samples [...]}, oldest first; since_ms: only those after that moment. One sample:
  *   {at_ms (since 1970), cpu (0 to 1), memory {total, available}, gpus [{index, load, used, total,
  *    temperature}], engines [{model, pid, cpu (cores), rss, tokens_per_second,
  *    prompt_tokens_per_second, running, waiting, cache (0 to 1, null: unknown)}]} */

@@ -206,19 +206,27 @@ static void take_sample(telemetry *t)
     keep(t, sample);
 }
 
-static void on_timer(uv_timer_t *timer)
+static bool is_watched(const telemetry *t)
 {
-    telemetry *t = timer->data;
-    const bool wanted =
-        uv_now(&t->rt->loop) < t->wanted_ms || events_wanted(t->rt->options.bus, EVENT_TELEMETRY);
-    if (!wanted || t->rt->ending) {
-        t->cpu = (proc_cpu){0, 0};
-        return;
-    }
+    return uv_now(&t->rt->loop) < t->wanted_ms ||
+           events_wanted(t->rt->options.bus, EVENT_TELEMETRY);
+}
+
+static void look(telemetry *t)
+{
     take_sample(t);
     for (engine *e = t->rt->engines; e; e = e->next)
         ask_engine(e);
     begin_asking_gpus(t);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    telemetry *t = timer->data;
+    if (is_watched(t) && !t->rt->ending)
+        look(t);
+    else
+        t->cpu = (proc_cpu){0, 0};
 }
 
 /* ---- asked for ---- */
@@ -227,6 +235,8 @@ json_t *telemetry_since(runtime *rt, int64_t since_ms)
 {
     telemetry *t = rt->telemetry;
     json_t *list = json_array();
+    if (!is_watched(t) && !rt->ending) /* the first to ask is told of now, too */
+        look(t);
     t->wanted_ms = uv_now(&rt->loop) + WATCHED_MS;
     for (size_t i = 0; i < t->n && list; i++) {
         json_t *sample = t->samples[(t->first + i) % t->most];

@@ -623,6 +623,12 @@ static void telemetry_is_taken_while_somebody_looks(void **state)
     r->options.sample_ms = 20;
     rig_start(r);
     runtime_lease *lease = rig_lease(r, "a");
+    json_t *first = runtime_telemetry(r->rt, 0); /* nobody has looked before */
+    json_t *samples = json_object_get(first, "samples");
+    assert_int_equal(json_array_size(samples), 1);
+    json_t *engines = json_object_get(json_array_get(samples, 0), "engines");
+    assert_string_equal(text_of(json_array_get(engines, 0), "model"), "a");
+    json_decref(first);
     assert_int_equal(events_subscribe(&watcher, r->bus, EVENT_BIT(EVENT_TELEMETRY), 64, NULL),
                      HEARTH_OK);
     bool known = false;
