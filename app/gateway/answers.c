@@ -72,6 +72,11 @@ bool answers_is_running(answers *all, int64_t chat)
     return found;
 }
 
+bool answers_is_stopped(const answer *a)
+{
+    return atomic_load(&a->stop);
+}
+
 bool answers_are_running(answers *all)
 {
     monitor_lock(&all->monitor);
@@ -149,6 +154,10 @@ void answers_abandon(answer *a)
 {
     if (a == NULL)
         return;
+    monitor_lock(&a->monitor);
+    a->ended = true;
+    monitor_wake(&a->monitor);
+    monitor_unlock(&a->monitor);
     take_out(a);
     unref(a);
 }
@@ -157,10 +166,6 @@ static void run(void *user)
 {
     answer *a = user;
     chat_answer_write(a);
-    monitor_lock(&a->monitor);
-    a->ended = true;
-    monitor_wake(&a->monitor);
-    monitor_unlock(&a->monitor);
     answers_abandon(a);
 }
 

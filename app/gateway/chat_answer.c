@@ -2,8 +2,9 @@
  *
  * chat_answer.c - the thread of an answer: asks the model, tells what comes, stores it.
  *
- * The text is stored every FLUSH_MS: what a crash of the server can lose. round_trip() is one request to
- * the model and its answer; what calls tools and asks again goes around it, in chat_answer_write().
+ * The text is stored every FLUSH_MS: what a crash of the server can lose. round_trip() is one
+ * request to the model and its answer; what calls tools and asks again goes around it, in
+ * chat_answer_write().
  */
 #include <stdio.h>
 #include <stdlib.h>

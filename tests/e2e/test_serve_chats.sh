@@ -157,6 +157,19 @@ post /v1/chat/completions '{"session_id":"demo","messages":[{"role":"user","cont
 expect_status 401
 ask GET '/hearth/chats?title=What+is+Hearth'
 expect_equal "$(json 'b.chats.find(c => c.origin === "session:demo").n_messages')" 6
+session=$(json 'b.chats.find(c => c.origin === "session:demo").id')
+curl -sN "$url/v1/chat/completions" -H "Authorization: Bearer $key" \
+    -d '{"session_id":"demo","messages":[{"role":"user","content":"More."}],"stream":true,"ignore_eos":true,"max_tokens":1500}' >"$work/turn" &
+turn=$!
+wait_for 10 grep -q '"content":"' "$work/turn"
+ask POST "/hearth/chats/$session/messages" '{"content":"x"}'
+expect_status 409
+ask POST "/hearth/chats/$session/stop" '{}'
+wait "$turn"
+expect_in 'stopped' "$(tail -2 "$work/turn")"
+ask GET "/hearth/chats/$session"
+expect_equal "$(json 'b.messages.at(-1).state + (b.messages.at(-1).content.length > 0)')" stoppedtrue
+
 # ---- what was meant ----
 mkdir -p "$work/models"
 "$BUILD/make_model" "$work/models/encoder.gguf" bert || fail "make_model"
