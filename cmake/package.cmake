@@ -1,5 +1,5 @@
 # What `cmake --install` puts where, in three components for three packages:
-#   program      the hearth program
+#   program      the hearth program, and what program.cmake adds
 #   library      libhearth.so.0
 #   development  headers, libhearth.so, libhearth.a, hearth.pc, hearthConfig.cmake, manual pages
 
