@@ -174,7 +174,7 @@ static hearth_status check_fields(const mcp_server_config *s, json_t *server, he
 {
     static const char *const known[] = {
         "command", "args",    "env",         "cwd",         "disabled",     "url", "type",
-        "active",  "timeout", "alwaysAllow", "autoApprove", "allowedTools", "headers", "disabledTools"};
+        "active",  "timeout", "alwaysAllow", "autoApprove", "allowedTools", "headers", "disabledTools", "name"};
     const char *field;
     const json_t *value;
     json_object_foreach(server, field, value)
