@@ -259,7 +259,7 @@ out:
     return status;
 }
 
-static hearth_status add_streaming(answer *a, hearth_error *err)
+hearth_status chat_answer_add(answer *a, hearth_error *err)
 {
     const store_message message = {.chat = a->chat,
                                    .parent = a->parent,
@@ -275,7 +275,7 @@ hearth_status answers_begin(gateway_call *c, answer *a, const answer_options *op
     a->parent = options->parent;
     a->parameters = json_incref(options->parameters);
     snprintf(a->model, sizeof a->model, "%s", options->model);
-    hearth_status status = add_streaming(a, err);
+    hearth_status status = chat_answer_add(a, err);
     if (status == HEARTH_OK)
         status = tell_start(a, options->user, err);
     atomic_fetch_add(&a->refs, 1); /* the watcher's, before the thread can end */
