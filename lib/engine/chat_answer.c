@@ -64,11 +64,15 @@ static hearth_status make_format(hearth_answer *a, const hearth_chat_options *o,
                                  const chat_prompt *p, hearth_error *err)
 {
     hearth_chat_format_options f;
+    /* Where a call is a must, there is no answer that the grammar could hold for. */
+    bool must_call =
+        p->tools.n > 0 && (o->choice == HEARTH_TOOL_REQUIRED || o->choice == HEARTH_TOOL_NAMED);
+    hearth_grammar *grammar = must_call ? NULL : o->grammar;
     hearth_chat_format_options_init(&f);
     if (p->tools.n > 0) {
         f.tools = p->tools.data;
         f.n_tools_bytes = p->tools.n;
-        f.choice = o->choice;
+        f.choice = grammar && o->choice == HEARTH_TOOL_AUTO ? HEARTH_TOOL_REQUIRED : o->choice;
         f.tool_name = o->tool_name;
     }
     f.parallel = o->parallel;
@@ -78,7 +82,7 @@ static hearth_status make_format(hearth_answer *a, const hearth_chat_options *o,
     f.id_seed = (uint64_t)entropy_u32() << 32 | entropy_u32();
     TRY(hearth_chat_format_new(&a->format, a->chat->style, &f, err));
     TRY(hearth_chat_parser_new(&a->parser, a->format, err));
-    return hearth_chat_format_matcher(a->format, a->chat->model, o->grammar, &a->matcher, err);
+    return hearth_chat_format_matcher(a->format, a->chat->model, grammar, &a->matcher, err);
 }
 
 /* The caller's stop strings, copied, and those of the format. */
