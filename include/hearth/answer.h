@@ -126,6 +126,12 @@ HEARTH_API hearth_status hearth_chat_format_matcher(const hearth_chat_format *fo
                                                     hearth_grammar *grammar, hearth_matcher **out,
                                                     hearth_error *err);
 
+/* Where control tokens are written out for a parser (hearth_chat_format_wants_special), so is the
+ * one that ends the answer, and is no part of it: takes its text off the end of the event's, if the
+ * event is of that token. */
+HEARTH_API hearth_status hearth_chat_cut_end_token(const hearth_model *model,
+                                                   hearth_request_event *event, hearth_error *err);
+
 #ifdef __cplusplus
 }
 #endif

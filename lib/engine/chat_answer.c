@@ -377,15 +377,16 @@ static void correct_end(const hearth_answer *a, hearth_request_event *e)
     }
 }
 
-/* With control tokens written out, so is the one that ends the answer, and is no part of it. What
- * stands before it was held back until now. */
-static hearth_status cut_end_token(hearth_answer *a, hearth_request_event *e, hearth_error *err)
+hearth_status hearth_chat_cut_end_token(const hearth_model *model, hearth_request_event *event,
+                                        hearth_error *err)
 {
     char *bytes = NULL;
     size_t n = 0;
-    TRY(hearth_token_piece(a->chat->model, e->token, &bytes, &n, err));
-    if (n <= e->n_text && memcmp(e->text + e->n_text - n, bytes, n) == 0)
-        e->n_text -= n;
+    if (!event->ends)
+        return HEARTH_OK;
+    TRY(hearth_token_piece(model, event->token, &bytes, &n, err));
+    if (n <= event->n_text && memcmp(event->text + event->n_text - n, bytes, n) == 0)
+        event->n_text -= n;
     hearth_free(bytes);
     return HEARTH_OK;
 }
@@ -401,9 +402,10 @@ static hearth_status take(hearth_answer *a, hearth_request_event *e, hearth_erro
         a->finishing = true;
         return hearth_chat_parser_finish(a->parser, err);
     }
-    if (e->type == HEARTH_REQUEST_TOKEN && e->ends)
-        TRY(cut_end_token(a, e, err));
-    return e->type == HEARTH_REQUEST_TOKEN ? feed(a, e->text, e->n_text, err) : HEARTH_OK;
+    if (e->type != HEARTH_REQUEST_TOKEN)
+        return HEARTH_OK;
+    TRY(hearth_chat_cut_end_token(a->chat->model, e, err));
+    return feed(a, e->text, e->n_text, err);
 }
 
 hearth_status hearth_answer_next(hearth_answer *answer, int timeout_ms, hearth_answer_event *event,
