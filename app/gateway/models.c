@@ -98,6 +98,18 @@ void gateway_model_used(gateway *g, const char *model)
         library_mark_used(g->library, model, NULL);
 }
 
+/* How its model.yml wants it to answer; flags of the user's come later, and count. */
+static bool add_overrides(const library_model *model, model_spec *out)
+{
+    library_override texts[LIBRARY_OVERRIDES_MAX];
+    const size_t n = library_overrides(model, texts);
+    bool ok = true;
+    for (size_t i = 0; i < n; i++)
+        ok =
+            ok && model_spec_add_extra(out, "--override-kv") && model_spec_add_extra(out, texts[i]);
+    return ok;
+}
+
 static hearth_status fill_spec(gateway *g, const library_model *model, model_spec *out,
                                hearth_error *err)
 {
@@ -108,6 +120,8 @@ static hearth_status fill_spec(gateway *g, const library_model *model, model_spe
     if (!ok)
         return error_no_memory(err, "a model's settings", 0);
     out->n_ctx = model->context_size;
+    out->n_batch = model->batch_size;
+    out->n_threads = model->threads <= INT32_MAX ? (int32_t)model->threads : 0;
     out->embedding = (model->capabilities & LIBRARY_CAN_EMBEDDING) != 0;
     out->reranking = (model->capabilities & LIBRARY_CAN_RERANK) != 0;
     TRY(model_settings_get(g->store, model->name, &settings, err));
@@ -126,6 +140,8 @@ hearth_status gateway_resolve(void *user, const char *name, model_spec *out, hea
     hearth_status status = HEARTH_OK;
     if (model->problem[0])
         status = error_set(err, HEARTH_EFORMAT, "model", "%s: %s", model->name, model->problem);
+    else if (!add_overrides(model, out))
+        status = error_no_memory(err, "a model's settings", 0);
     else
         status = fill_spec(g, model, out, err);
     library_model_unref(model);

@@ -135,6 +135,20 @@ what="a stream at the server's end"
 expect_equal "$(tail -c 16 "$work/stream" | tr -d '\n')" 'data: [DONE]'
 expect_equal "$code" 0
 
+# ---- how a model.yml wants its model to answer, and to run ----
+mkdir -p "$work/described/warm"
+printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\nbatchSize: 64\n' "$work/models/tiny.gguf" >"$work/described/warm/model.yml"
+start_serve --model-folder "$work/described" || finish
+ask POST /hearth/engines/start '{"model":"warm"}'
+expect_status 200
+expect_equal "$(json b.plan.n_batch)" 64
+get '/props?model=warm'
+expect_equal "$(json 'b.default_generation_settings.params.temperature')" 0.25
+expect_equal "$(json 'b.default_generation_settings.params.top_k')" 7
+ask GET '/hearth/model?model=warm'
+expect_equal "$(json 'b.settings.extra.length')" 0
+stop_serve
+
 # ---- idle models leave ----
 start_serve --idle-timeout 1 || finish
 post /v1/chat/completions "{$question,\"max_tokens\":3}"
