@@ -166,12 +166,17 @@ static hearth_status refuse(const http_call *call, const transfer_options *o, he
     if (status == 401 || status == 403)
         FAIL(err, EINVAL, "download", "'%.*s' answers %d: %s", n, url, status,
              o->bearer ? "the key in HF_TOKEN may not read it; are its terms accepted there?"
-                       : "it is private or gated; accept its terms there and set HF_TOKEN");
+                       : "it is private or gated; on a hub, accept its terms and set HF_TOKEN");
     if (status == 404 || status == 410)
         FAIL(err, ENOTFOUND, "download", "'%.*s' is not there (%d)", n, url, status);
     if (status == 429)
         FAIL(err, EBUSY, "download", "'%.*s' answers 429: too many requests%s", n, url,
              o->bearer ? "" : "; with HF_TOKEN more are allowed");
+    if (status == 206)
+        FAIL(err, EIO, "download", "'%.*s' sends other bytes than it was asked for", n, url);
+    if (status >= 300 && status < 400)
+        FAIL(err, EIO, "download", "'%.*s' leads (%d) to no address of http or https", n, url,
+             status);
     FAIL(err, EIO, "download", "'%.*s' answers %d", n, url, status);
 }
 

@@ -48,8 +48,10 @@ typedef struct runtime_options {
     uint32_t idle_ms;      /* an engine nobody leased for so long is unloaded; 0: never */
     uint32_t start_ms;     /* without progress a start has failed */
     uint32_t stop_ms;      /* from SIGTERM to SIGKILL */
+    uint32_t hang_ms;      /* a ready engine without a sign of life is killed; 0: never */
     uint32_t drain_ms;     /* that running requests have when a model is unloaded */
-    uint32_t stay_ms;      /* what was just loaded is not unloaded again to make room */
+    uint32_t stay_ms; /* what was just loaded is not unloaded again to make room: four times as long
+                         as its load took, at most this */
     uint32_t
         patience_ms;    /* a load that waits so long for memory closes busy engines to newcomers */
     uint32_t retry_ms;  /* before the first new start after a crash; doubles. */
@@ -58,8 +60,8 @@ typedef struct runtime_options {
     const char *nvidia_smi; /* the program; NULL: nvidia-smi from PATH; "": none */
 } runtime_options;
 
-/* resolve NULL; idle 5 min, start 600 s, stop 10 s, drain 30 s, stay 10 s, patience 30 s,
- * retry 500 ms, 3 retries, sample 2 s. */
+/* resolve NULL; idle 5 min, start 600 s, stop 10 s, hang 30 s, drain 30 s, stay 10 s, patience 30
+ * s, retry 500 ms, 3 retries, sample 2 s. */
 void runtime_options_init(runtime_options *options);
 
 /* Strings of options are copied; builtin's bytes must outlive the runtime. */

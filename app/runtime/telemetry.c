@@ -249,10 +249,10 @@ json_t *telemetry_since(runtime *rt, int64_t since_ms)
 bool telemetry_metrics(runtime *rt, buf *out)
 {
     budget_amount reserved;
-    bool ok =
-        metrics_head(out, "hearth_memory_budget_bytes", "gauge",
-                     "What all engines together may have.") &&
-        metrics_value(out, "hearth_memory_budget_bytes", NULL, (double)rt->limit.bytes[BUDGET_RAM]);
+    const double limit = (double)rt->limit.bytes[BUDGET_RAM]; /* known from the first plan on */
+    bool ok = limit == 0 || (metrics_head(out, "hearth_memory_budget_bytes", "gauge",
+                                          "What all engines together may have.") &&
+                             metrics_value(out, "hearth_memory_budget_bytes", NULL, limit));
     admission_reserved(rt, false, &reserved);
     ok = ok &&
          metrics_head(out, "hearth_memory_reserved_bytes", "gauge", "What is promised to them.") &&
