@@ -98,18 +98,6 @@ void gateway_model_used(gateway *g, const char *model)
         library_mark_used(g->library, model, NULL);
 }
 
-/* How its model.yml wants it to answer; flags of the user's come later, and count. */
-static bool add_overrides(const library_model *model, model_spec *out)
-{
-    library_override texts[LIBRARY_OVERRIDES_MAX];
-    const size_t n = library_overrides(model, texts);
-    bool ok = true;
-    for (size_t i = 0; i < n; i++)
-        ok =
-            ok && model_spec_add_extra(out, "--override-kv") && model_spec_add_extra(out, texts[i]);
-    return ok;
-}
-
 static hearth_status fill_spec(gateway *g, const library_model *model, model_spec *out,
                                hearth_error *err)
 {
@@ -159,8 +147,6 @@ hearth_status gateway_resolve(void *user, const char *name, model_spec *out, hea
     hearth_status status = HEARTH_OK;
     if (model->problem[0])
         status = error_set(err, HEARTH_EFORMAT, "model", "%s: %s", model->name, model->problem);
-    else if (!add_overrides(model, out))
-        status = error_no_memory(err, "a model's settings", 0);
     else
         status = fill_spec(g, model, out, err);
     if (status == HEARTH_OK)

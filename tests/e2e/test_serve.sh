@@ -135,20 +135,6 @@ what="a stream at the server's end"
 expect_equal "$(tail -c 16 "$work/stream" | tr -d '\n')" 'data: [DONE]'
 expect_equal "$code" 0
 
-# ---- how a model.yml wants its model to answer, and to run ----
-mkdir -p "$work/described/warm"
-printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\nbatchSize: 64\n' "$work/models/tiny.gguf" >"$work/described/warm/model.yml"
-start_serve --model-folder "$work/described" || finish
-ask POST /hearth/engines/start '{"model":"warm"}'
-expect_status 200
-expect_equal "$(json b.plan.n_batch)" 64
-get '/props?model=warm'
-expect_equal "$(json 'b.default_generation_settings.params.temperature')" 0.25
-expect_equal "$(json 'b.default_generation_settings.params.top_k')" 7
-ask GET '/hearth/model?model=warm'
-expect_equal "$(json 'b.settings.extra.length')" 0
-stop_serve
-
 # ---- idle models leave ----
 start_serve --idle-timeout 1 || finish
 post /v1/chat/completions "{$question,\"max_tokens\":3}"
@@ -162,7 +148,7 @@ stop_serve
 
 # ---- model.yml says how a model answers; what the user sets for a key comes first ----
 mkdir -p "$XDG_DATA_HOME/hearth/models/warm"
-printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\n' "$work/models/tiny.gguf" >"$XDG_DATA_HOME/hearth/models/warm/model.yml"
+printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\nbatchSize: 64\n' "$work/models/tiny.gguf" >"$XDG_DATA_HOME/hearth/models/warm/model.yml"
 start_serve || finish
 defaults() {
     post /v1/completions '{"model":"warm","prompt":"a","max_tokens":1}'
@@ -171,6 +157,8 @@ defaults() {
     json '(p => [p.temperature, p.top_k].join())(b.default_generation_settings.params)'
 }
 expect_equal "$(defaults)" 0.25,7
+ask GET "/hearth/plan?model=warm"
+expect_equal "$(json b.plan.n_batch)" 64
 ask GET "/hearth/model?model=warm"
 expect_equal "$(json 'b.settings.extra.length')" 0
 ask PUT "/hearth/model?model=warm" '{"settings":{"extra":["--override-kv","general.sampling.temp=float:0.5"]}}'
