@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
+#include "library/peek.h"
 
 static runtime_wait while_wanted(const gateway_call *c)
 {
@@ -100,12 +101,41 @@ hearth_status serve_engine_log(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:o}", "log", text ? text : json_string("")), err);
 }
 
+/* Of a model that is not here: its headers are fetched for it. */
+static hearth_status plan_elsewhere(gateway_call *c, const char *reference, json_t **out,
+                                    hearth_error *err)
+{
+    const char *mmproj = http_request_query(c->q, "mmproj");
+    const peek_options options = {.reference = reference,
+                                  .no_mmproj = mmproj && strcmp(mmproj, "false") == 0,
+                                  .is_wanted = call_is_wanted,
+                                  .user = (void *)(uintptr_t)c->q,
+                                  .log = c->g->host->log};
+    peek *p;
+    model_spec spec;
+    TRY(peek_open(&p, &options, err));
+    model_spec_init(&spec);
+    bool ok = model_spec_set(&spec.id, reference) && model_spec_set(&spec.path, peek_path(p)) &&
+              model_spec_set(&spec.mmproj, peek_mmproj_path(p));
+    hearth_status status = ok ? runtime_plan_spec(c->g->runtime, &spec, out, err)
+                              : error_no_memory(err, "a model's settings", 0);
+    model_spec_deinit(&spec);
+    peek_close(p);
+    return status;
+}
+
 hearth_status serve_plan(gateway_call *c, hearth_error *err)
 {
-    char name[LIBRARY_NAME_MAX + 1];
+    char known[LIBRARY_NAME_MAX + 1];
+    const char *name = http_request_query(c->q, "model");
     json_t *plan = NULL;
-    TRY(call_model(c, NULL, name, err));
-    TRY(runtime_plan(c->g->runtime, name, &plan, err));
+    if (name && peek_is_reference(name, c->g->library)) {
+        TRY(plan_elsewhere(c, name, &plan, err));
+    } else {
+        TRY(call_model(c, NULL, known, err));
+        name = known;
+        TRY(runtime_plan(c->g->runtime, name, &plan, err));
+    }
     const char *fit = json_string_value(json_object_get(plan, "fit"));
     return call_json(c,
                      json_pack("{s:s, s:b, s:o}", "model", name, "fits",

@@ -108,6 +108,8 @@ static hearth_status fill_spec(gateway *g, const library_model *model, model_spe
     if (!ok)
         return error_no_memory(err, "a model's settings", 0);
     out->n_ctx = model->context_size;
+    out->n_batch = model->batch_size;
+    out->n_threads = model->threads <= INT32_MAX ? (int32_t)model->threads : 0;
     out->embedding = (model->capabilities & LIBRARY_CAN_EMBEDDING) != 0;
     out->reranking = (model->capabilities & LIBRARY_CAN_RERANK) != 0;
     TRY(model_settings_get(g->store, model->name, &settings, err));

@@ -111,4 +111,32 @@ mode ok
 refuse 5 "" plan org/tiny-GGUF
 refuse 5 "" plan qwen3-0.6
 expect_equal "$(cat "$hub/log")" ""
+
+# ---- the same of the server ----
+command -v curl >/dev/null || finish
+. "$SOURCE/tests/e2e/engine.sh"
+. "$SOURCE/tests/e2e/serve.sh"
+trap 'stop_serve KILL >/dev/null 2>&1; kill $server 2>/dev/null; rm -rf "$work"' EXIT
+mkdir -p "$work/models"
+cp "$tiny" "$work/models/here.gguf"
+start_serve --model-folder "$work/models" || finish
+ask GET '/hearth/plan?model=here'
+expect_status 200
+here=$(json 'const m = b.plan.memory; [m.weights, m.cache, m.compute, b.fits].join()')
+expect_in '^[0-9]+,[0-9]+,[0-9]+,true$' "$here"
+mode ok
+for name in hf.co/org/tiny-GGUF "$base/files/plain.gguf"; do
+    ask GET "/hearth/plan?model=$name"
+    expect_status 200
+    expect_equal "$(json 'const m = b.plan.memory; [m.weights, m.cache, m.compute, b.fits].join()')" "$here"
+    expect_equal "$(json b.model)" "$name"
+done
+ask GET '/hearth/plan?model=qwen3-0.6b'
+expect_status 200
+ask GET '/hearth/plan?model=org/tiny-GGUF'
+expect_status 404
+ask GET "/hearth/plan?model=$base/files/page.gguf"
+expect_status 422
+[ -z "$(ls "$TMPDIR")" ] || fail "left: $(ls "$TMPDIR")"
+stop_serve
 finish

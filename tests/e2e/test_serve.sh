@@ -148,7 +148,7 @@ stop_serve
 
 # ---- model.yml says how a model answers; what the user sets for a key comes first ----
 mkdir -p "$XDG_DATA_HOME/hearth/models/warm"
-printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\n' "$work/models/tiny.gguf" >"$XDG_DATA_HOME/hearth/models/warm/model.yml"
+printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\nbatchSize: 64\n' "$work/models/tiny.gguf" >"$XDG_DATA_HOME/hearth/models/warm/model.yml"
 start_serve || finish
 defaults() {
     post /v1/completions '{"model":"warm","prompt":"a","max_tokens":1}'
@@ -157,6 +157,8 @@ defaults() {
     json '(p => [p.temperature, p.top_k].join())(b.default_generation_settings.params)'
 }
 expect_equal "$(defaults)" 0.25,7
+ask GET "/hearth/plan?model=warm"
+expect_equal "$(json b.plan.n_batch)" 64
 ask GET "/hearth/model?model=warm"
 expect_equal "$(json 'b.settings.extra.length')" 0
 ask PUT "/hearth/model?model=warm" '{"settings":{"extra":["--override-kv","general.sampling.temp=float:0.5"]}}'
