@@ -81,7 +81,7 @@ const cli_command cmd_serve = {
         "running answers end.",
     .examples = "  hearth serve\n"
                 "  hearth serve --port 0 --model-folder /data/models\n"
-                "  hearth serve --host 0.0.0.0 --api-key secret\n",
+                "  hearth serve --host 0.0.0.0 --api-key-file keys.txt\n",
     .groups = groups,
     .n_groups = OPTION_COUNT(groups),
     .options_size = sizeof(serve_options),

@@ -218,6 +218,8 @@ static http_options server_options(gateway *g, const texts *t, const http_route 
                             .n_hosts = o->hosts.n,
                             .origins = o->origins.items,
                             .n_origins = o->origins.n};
+    options.host_hint = "--allowed-host";
+    options.origin_hint = "--cors-origin";
     options.max_body_bytes = (size_t)o->max_body_mib << 20;
     options.max_bodies_bytes = options.max_body_bytes * 4;
     options.max_connections = o->connections;

@@ -57,6 +57,7 @@ static int http_of(const hearth_error *error, const runtime_failure *failure,
     case RUNTIME_UNREACHABLE:
         return 502;
     case RUNTIME_DEADLINE:
+    case RUNTIME_CANCELED: /* its load was ended by somebody else; the client is still there */
         return 503;
     default:
         return hearth_status_http(error->code);

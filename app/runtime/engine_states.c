@@ -296,13 +296,18 @@ static void on_drained_late(uv_timer_t *timer)
 
 void engine_begin_drain(engine *e, const char *why, uint32_t deadline_ms)
 {
+    const bool was_starting = e->state == STATE_STARTING;
     e->leaving = why;
     e->state = STATE_DRAINING;
     uv_timer_stop(&e->timer);
     engine_process_forget(e);
     if (e->n_in_flight == 0) {
         e->state = STATE_STOPPING;
-        engine_process_stop(e);
+        if (was_starting) /* it has nothing to bring to an end, and may hear nothing while it loads
+                           */
+            engine_process_kill(e);
+        else
+            engine_process_stop(e);
     } else if (deadline_ms > 0) {
         uv_timer_start(&e->timer, on_drained_late, deadline_ms, 0);
     }

@@ -396,6 +396,23 @@ static void who_ignores_the_request_to_end_is_killed(void **state)
     json_decref(gone);
 }
 
+static void a_load_is_ended_at_once(void **state)
+{
+    rig *r = *state;
+    const runtime_wait wait = {.timeout_ms = PATIENCE_MS};
+    r->options.stop_ms = 10 * PATIENCE_MS;
+    rig_start(r);
+    assert_int_equal(
+        runtime_load(r->rt, "a:deaf:/nowhere/gate", RUNTIME_KEEP_DEFAULT, true, NULL, NULL, NULL),
+        HEARTH_OK);
+    for (bool starts = false; !starts;) {
+        json_t *told = rig_expect(r, EVENT_MODEL_PROGRESS);
+        starts = strcmp(text_of(told, "state"), "starting") == 0;
+        json_decref(told);
+    }
+    assert_int_equal(runtime_unload(r->rt, "a", false, &wait, NULL), HEARTH_OK);
+}
+
 static void unloading_waits_for_requests_unless_forced(void **state)
 {
     rig *r = *state;
@@ -678,6 +695,7 @@ int main(int argc, char **argv)
         T(an_engine_that_hangs_while_it_drains_is_killed),
         T(a_flood_of_messages_hinders_nobody),
         T(who_ignores_the_request_to_end_is_killed),
+        T(a_load_is_ended_at_once),
         T(unloading_waits_for_requests_unless_forced),
         T(a_remote_engine_is_leased_with_its_own_key),
         T(unloading_a_load_cancels_those_who_wait),
