@@ -116,6 +116,25 @@ static hearth_status fill_spec(gateway *g, const library_model *model, model_spe
     return status;
 }
 
+/* How model.yml wants the model to answer. What the user gave for a key himself comes first. */
+static hearth_status add_overrides(const library_model *model, model_spec *spec, hearth_error *err)
+{
+    library_override texts[LIBRARY_OVERRIDES_MAX];
+    size_t n = library_overrides(model, texts), n_given = spec->n_extra;
+    for (size_t i = 0; i < n; i++) {
+        char key[sizeof texts[i]];
+        snprintf(key, sizeof key, "%.*s=", (int)strcspn(texts[i], "="), texts[i]);
+        size_t k = 0;
+        while (k < n_given && strstr(spec->extra[k], key) == NULL)
+            k++;
+        if (k < n_given)
+            continue;
+        if (!model_spec_add_extra(spec, "--override-kv") || !model_spec_add_extra(spec, texts[i]))
+            return error_no_memory(err, "a model's settings", sizeof texts[i]);
+    }
+    return HEARTH_OK;
+}
+
 hearth_status gateway_resolve(void *user, const char *name, model_spec *out, hearth_error *err)
 {
     gateway *g = user;
@@ -128,6 +147,8 @@ hearth_status gateway_resolve(void *user, const char *name, model_spec *out, hea
         status = error_set(err, HEARTH_EFORMAT, "model", "%s: %s", model->name, model->problem);
     else
         status = fill_spec(g, model, out, err);
+    if (status == HEARTH_OK)
+        status = add_overrides(model, out, err);
     library_model_unref(model);
     return status;
 }

@@ -271,13 +271,11 @@ static void check_sender(http_exchange *x)
     char text[80];
     x->cors = origin && guard_allows_origin(g, origin, host);
     if (!guard_allows_host(g, host))
-        refuse(x, 403,
-               "the host '%s' is not one of this server's; allow it with --allowed-hosts, or "
-               "protect the server with --api-key",
-               shown(host, text));
+        refuse(x, 403, "the host '%s' is not one of this server's; allow it with %s",
+               shown(host, text), x->server->options.host_hint);
     if (origin && !x->cors && (x->request.method != HTTP_GET))
-        refuse(x, 403, "the origin '%s' may not use this server; allow it with --cors-origins",
-               shown(origin, text));
+        refuse(x, 403, "the origin '%s' may not use this server; allow it with %s",
+               shown(origin, text), x->server->options.origin_hint);
 }
 
 static void check_route(http_exchange *x)

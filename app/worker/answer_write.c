@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <hearth/answer.h>
+
 #include "base/mem.h"
 #include "os/clock.h"
 #include "worker/answer_state.h"
@@ -229,7 +231,9 @@ static hearth_status write_token(answer *a, uint32_t i, const hearth_request_eve
         event.n_tokens = 1;
     }
     if (x->parser) {
-        TRY(hearth_chat_parser_feed(x->parser, e->text ? e->text : "", e->n_text, err));
+        hearth_request_event cut = *e;
+        TRY(hearth_chat_cut_end_token(a->w->model, &cut, err));
+        TRY(hearth_chat_parser_feed(x->parser, cut.text ? cut.text : "", cut.n_text, err));
         TRY(answer_write_parsed(a, x, &event, out, err));
     } else {
         TRY(reply_write(a->y, &event, out, err));

@@ -167,7 +167,7 @@ static json_t *make_context(const chat_setup *s, const request *r, bool prompts)
     return NULL;
 }
 
-static hearth_status render(chat_prompt *p, const chat_setup *s, const hearth_model *model,
+static hearth_status render(worker_prompt *p, const chat_setup *s, const hearth_model *model,
                             const json_t *context, hearth_error *err)
 {
     char *prepared = NULL;
@@ -199,7 +199,7 @@ static const char *final_content(const request *r)
 
 /* Where the last message's text ends in the prompt; 0 if it is not there. Blanks around it are the
  * template's to keep or drop. */
-static size_t end_of(const chat_prompt *p, const char *content)
+static size_t end_of(const worker_prompt *p, const char *content)
 {
     const char *blanks = " \t\r\n";
     size_t skip = strspn(content, blanks), n = strlen(content);
@@ -215,7 +215,7 @@ static size_t end_of(const chat_prompt *p, const char *content)
 
 /* Takes off what the template writes behind the last message. A token that reaches across the cut
  * is taken off whole, and its part of the message is tokenized again. */
-static hearth_status cut_at(chat_prompt *p, const hearth_model *model, size_t end,
+static hearth_status cut_at(worker_prompt *p, const hearth_model *model, size_t end,
                             hearth_error *err)
 {
     size_t n_cut = p->n_text - end, n_taken = 0;
@@ -234,7 +234,7 @@ static hearth_status cut_at(chat_prompt *p, const hearth_model *model, size_t en
     return token_list_add_text(&p->tokens, model, p->text + end - n_again, n_again, 0, err);
 }
 
-static hearth_status go_on_with_last(chat_prompt *p, const hearth_model *model, const request *r,
+static hearth_status go_on_with_last(worker_prompt *p, const hearth_model *model, const request *r,
                                      hearth_error *err)
 {
     const char *content = final_content(r);
@@ -246,11 +246,11 @@ static hearth_status go_on_with_last(chat_prompt *p, const hearth_model *model, 
     return cut_at(p, model, end, err);
 }
 
-hearth_status chat_prompt_init(chat_prompt *p, const chat_setup *s, const hearth_model *model,
-                               const request *r, hearth_error *err)
+hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const hearth_model *model,
+                                 const request *r, hearth_error *err)
 {
     bool goes_on = r->chat.continue_final_message;
-    *p = (chat_prompt){0};
+    *p = (worker_prompt){0};
     if (s->problem.code != HEARTH_OK) {
         *err = s->problem;
         return err->code;
@@ -263,7 +263,7 @@ hearth_status chat_prompt_init(chat_prompt *p, const chat_setup *s, const hearth
     return status == HEARTH_OK && goes_on ? go_on_with_last(p, model, r, err) : status;
 }
 
-void chat_prompt_deinit(chat_prompt *p)
+void worker_prompt_deinit(worker_prompt *p)
 {
     hearth_free(p->text);
     token_list_deinit(&p->tokens);
@@ -271,7 +271,7 @@ void chat_prompt_deinit(chat_prompt *p)
 
 /* ---- the answer's format ---- */
 
-hearth_status chat_format_of(const chat_setup *s, const request *r, const chat_prompt *p,
+hearth_status chat_format_of(const chat_setup *s, const request *r, const worker_prompt *p,
                              hearth_chat_format **out, hearth_error *err)
 {
     static const hearth_tool_choice choices[] = {
@@ -311,21 +311,21 @@ hearth_status chat_format_of(const chat_setup *s, const request *r, const chat_p
 
 hearth_status worker_template(worker_call *c, hearth_error *err)
 {
-    chat_prompt prompt;
-    hearth_status status = chat_prompt_init(&prompt, &c->w->chat, c->w->model, c->r, err);
+    worker_prompt prompt;
+    hearth_status status = worker_prompt_init(&prompt, &c->w->chat, c->w->model, c->r, err);
     if (status == HEARTH_OK)
         status = response_template(prompt.text, prompt.n_text, &c->reply->body, err);
-    chat_prompt_deinit(&prompt);
+    worker_prompt_deinit(&prompt);
     return status;
 }
 
 hearth_status worker_count(worker_call *c, hearth_error *err)
 {
-    chat_prompt prompt;
-    hearth_status status = chat_prompt_init(&prompt, &c->w->chat, c->w->model, c->r, err);
+    worker_prompt prompt;
+    hearth_status status = worker_prompt_init(&prompt, &c->w->chat, c->w->model, c->r, err);
     if (status == HEARTH_OK)
         status = response_count(c->r, prompt.tokens.n, &c->reply->body, err);
-    chat_prompt_deinit(&prompt);
+    worker_prompt_deinit(&prompt);
     return status;
 }
 
@@ -333,10 +333,10 @@ hearth_status worker_chat(worker_call *c, hearth_error *err)
 {
     const chat_setup *s = &c->w->chat;
     hearth_chat_format *format = NULL;
-    chat_prompt prompt;
+    worker_prompt prompt;
     answer *a = NULL;
     uint32_t n_choices = request_n_choices(c->r);
-    hearth_status status = chat_prompt_init(&prompt, s, c->w->model, c->r, err);
+    hearth_status status = worker_prompt_init(&prompt, s, c->w->model, c->r, err);
     if (status != HEARTH_OK)
         goto out;
     TRY_OUT(chat_format_of(s, c->r, &prompt, &format, err));
@@ -350,6 +350,6 @@ hearth_status worker_chat(worker_call *c, hearth_error *err)
 out:
     answer_free(a);
     hearth_chat_format_free(format);
-    chat_prompt_deinit(&prompt);
+    worker_prompt_deinit(&prompt);
     return status;
 }

@@ -32,18 +32,18 @@ hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const he
 void chat_setup_deinit(chat_setup *s);
 
 /* A conversation as the model reads it. Zeroed is empty. */
-typedef struct chat_prompt {
+typedef struct worker_prompt {
     char *text; /* hearth_free */
     size_t n_text;
     token_list tokens;
-} chat_prompt;
+} worker_prompt;
 
-hearth_status chat_prompt_init(chat_prompt *p, const chat_setup *s, const hearth_model *model,
-                               const request *r, hearth_error *err);
-void chat_prompt_deinit(chat_prompt *p);
+hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const hearth_model *model,
+                                 const request *r, hearth_error *err);
+void worker_prompt_deinit(worker_prompt *p);
 
 /* What an answer to the prompt means; *out is the caller's. */
-hearth_status chat_format_of(const chat_setup *s, const request *r, const chat_prompt *p,
+hearth_status chat_format_of(const chat_setup *s, const request *r, const worker_prompt *p,
                              hearth_chat_format **out, hearth_error *err);
 
 #endif

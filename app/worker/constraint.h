@@ -14,7 +14,6 @@
 #include <hearth/grammar.h>
 #include <hearth/tools.h>
 
-#include "base/buf.h"
 #include "protocol/request.h"
 
 /* format is a chat's, or NULL. *out is NULL where any text will do; the caller's:
@@ -22,12 +21,5 @@
 hearth_status constraint_matcher(const request *r, const hearth_model *model,
                                  const hearth_chat_format *format, hearth_matcher **out,
                                  hearth_error *err);
-
-/* Appends GBNF rules of which `name` matches every text up to the first `tag`, and the tag. False:
- * out of memory. The tag is of printable ASCII. */
-bool constraint_write_until(const char *name, const char *tag, buf *out);
-
-/* Appends GBNF with `prefix` before the name of every rule. False: out of memory. */
-bool constraint_write_prefixed(const char *gbnf, const char *prefix, buf *out);
 
 #endif

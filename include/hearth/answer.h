@@ -60,8 +60,10 @@ typedef struct hearth_chat_options {
     int32_t reasoning_budget; /* most tokens of reasoning, which is ended then and the answer gone
                                  on with; -1: no limit; 0: enable_thinking is false unless the
                                  conversation sets it */
-    hearth_grammar *grammar;  /* of the answer proper, behind any reasoning; or NULL. A reference is
-                                 taken. EINVAL together with tools, unless choice is NONE */
+    hearth_grammar *grammar;  /* of the answer proper, behind any reasoning; or NULL. Beside tools
+                                 the answer is one of two, and nothing else: calls, or what the
+                                 grammar says; calls alone where choice asks for one. Its rule
+                                 `root` is the first. A reference is taken */
     const hearth_request_options *request; /* sampler, max_tokens, stop strings, adapters and so on;
                                               NULL: the defaults. `tokens`, `matcher` and `special`
                                               are not looked at. Copied */
@@ -116,12 +118,19 @@ HEARTH_API const hearth_request *hearth_answer_request(const hearth_answer *answ
 /* ---- for those who put it together themselves ---- */
 
 /* The matcher that an answer in this format is sampled under: the grammar of its calls, beginning
- * where a call does; or else `grammar` (may be NULL), with any reasoning in front. *out is NULL
- * where any text will do; the caller's: hearth_matcher_free. */
+ * where a call does; or `grammar` (may be NULL), with any reasoning in front; or with both, either,
+ * from the first byte on: EINVAL unless the format was made with HEARTH_TOOL_REQUIRED or _NAMED.
+ * *out is NULL where any text will do; the caller's: hearth_matcher_free. */
 HEARTH_API hearth_status hearth_chat_format_matcher(const hearth_chat_format *format,
                                                     const hearth_model *model,
                                                     hearth_grammar *grammar, hearth_matcher **out,
                                                     hearth_error *err);
+
+/* Where control tokens are written out for a parser (hearth_chat_format_wants_special), so is the
+ * one that ends the answer, and is no part of it: takes its text off the end of the event's, if the
+ * event is of that token. */
+HEARTH_API hearth_status hearth_chat_cut_end_token(const hearth_model *model,
+                                                   hearth_request_event *event, hearth_error *err);
 
 #ifdef __cplusplus
 }

@@ -138,43 +138,50 @@ void gbnf_until(gbnf *g, const char *name, const char *text, size_t n)
     }
 }
 
-/* ---- JSON ---- */
+/* ---- a grammar inside another ---- */
 
-static bool is_name(char c, bool first)
+static bool is_name_char(char c)
 {
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return letter || (!first && ((c >= '0' && c <= '9') || c == '-' || c == '_'));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
 }
 
-/* The end of what begins at text[i] and holds no names: a literal, a set, a comment. */
+/* The end of what begins at text[i] and has names in it that are none: a literal, a set, a token, a
+ * count, a comment. i itself if nothing of that kind begins there. */
 static size_t skip_quoted(const char *text, size_t i)
 {
-    char close = text[i] == '[' ? ']' : text[i] == '#' ? '\n' : '"';
-    for (i++; text[i] != '\0' && text[i] != close; i++)
-        i += text[i] == '\\' && text[i + 1] != '\0';
-    return text[i] != '\0' ? i + 1 : i;
+    static const char ends[][2] = {{'"', '"'}, {'[', ']'}, {'<', '>'}, {'{', '}'}, {'#', '\n'}};
+    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+        if (text[i] != ends[k][0])
+            continue;
+        for (i++; text[i] != '\0' && text[i] != ends[k][1]; i++)
+            i += text[i] == '\\' && k < 2 &&
+                 text[i + 1] != '\0'; /* literals and sets have escapes */
+        return i + (text[i] != '\0');
+    }
+    return i;
 }
 
-/* A grammar of its own becomes rules of this one: root is NAME, any other R is NAME-R. */
-static bool embed(gbnf *g, const char *name, const char *text)
+void gbnf_embed(gbnf *g, const char *name, const char *grammar)
 {
     bool ok = true;
-    for (size_t i = 0, end; ok && text[i] != '\0'; i = end) {
-        end = i + 1;
-        if (text[i] == '"' || text[i] == '[' || text[i] == '#') {
-            end = skip_quoted(text, i);
-        } else if (is_name(text[i], true)) {
-            while (is_name(text[end], false))
+    for (size_t i = 0, end; ok && grammar[i] != '\0'; i = end) {
+        end = skip_quoted(grammar, i);
+        if (is_name_char(grammar[i])) {
+            while (is_name_char(grammar[end]))
                 end++;
-            bool root = end - i == 4 && memcmp(text + i, "root", 4) == 0;
+            bool root = end - i == 4 && memcmp(grammar + i, "root", 4) == 0;
             ok = buf_append_text(&g->rules, name) && (root || buf_append_text(&g->rules, "-"));
             if (root)
                 continue;
         }
-        ok = ok && buf_append(&g->rules, text + i, end - i);
+        end += end == i;
+        ok = ok && buf_append(&g->rules, grammar + i, end - i);
     }
-    return ok && buf_append_text(&g->rules, "\n");
+    g->failed = !ok || !buf_append_text(&g->rules, "\n") || g->failed;
 }
+
+/* ---- JSON ---- */
 
 /* The schema as text, with what its references may point to. */
 static char *schema_text(const json_t *schema, const json_t *root)
@@ -201,7 +208,7 @@ hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const
     if (!text)
         return error_no_memory(err, "a tool's schema", 0);
     TRY_OUT(hearth_grammar_from_schema(&grammar, text, err));
-    g->failed = g->failed || !embed(g, name, hearth_grammar_to_gbnf(grammar));
+    gbnf_embed(g, name, hearth_grammar_to_gbnf(grammar));
 out:
     hearth_grammar_unref(grammar);
     mem_free(text);

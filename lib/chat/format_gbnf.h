@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * format_gbnf.h - pieces of GBNF: literals, "text up to a mark", and JSON values by schema.
+ * format_gbnf.h - pieces of GBNF: literals, "text up to a mark", whole grammars, and JSON values
+ * by schema.
  *
  * A writer collects rules. Out of memory is remembered (`failed`) and asked for once at the end.
  */
@@ -31,6 +32,9 @@ void gbnf_literal(gbnf *g, const char *text, size_t n);
 /* The rules NAME-0, NAME-1, ...: NAME-0 is any text up to and with the first of the mark, which is
  * valid UTF-8 and not empty. */
 void gbnf_until(gbnf *g, const char *name, const char *mark, size_t n);
+
+/* A grammar of its own becomes rules of this one: its root is NAME, any other rule R is NAME-R. */
+void gbnf_embed(gbnf *g, const char *name, const char *grammar);
 
 /* The rules of a JSON value that follows the schema (NULL: any object), with NAME as the first. The
  * schema is part of root, which may define what it refers to. */

@@ -64,11 +64,15 @@ static hearth_status make_format(hearth_answer *a, const hearth_chat_options *o,
                                  const chat_prompt *p, hearth_error *err)
 {
     hearth_chat_format_options f;
+    /* Where a call is a must, there is no answer that the grammar could hold for. */
+    bool must_call =
+        p->tools.n > 0 && (o->choice == HEARTH_TOOL_REQUIRED || o->choice == HEARTH_TOOL_NAMED);
+    hearth_grammar *grammar = must_call ? NULL : o->grammar;
     hearth_chat_format_options_init(&f);
     if (p->tools.n > 0) {
         f.tools = p->tools.data;
         f.n_tools_bytes = p->tools.n;
-        f.choice = o->choice;
+        f.choice = grammar && o->choice == HEARTH_TOOL_AUTO ? HEARTH_TOOL_REQUIRED : o->choice;
         f.tool_name = o->tool_name;
     }
     f.parallel = o->parallel;
@@ -78,7 +82,7 @@ static hearth_status make_format(hearth_answer *a, const hearth_chat_options *o,
     f.id_seed = (uint64_t)entropy_u32() << 32 | entropy_u32();
     TRY(hearth_chat_format_new(&a->format, a->chat->style, &f, err));
     TRY(hearth_chat_parser_new(&a->parser, a->format, err));
-    return hearth_chat_format_matcher(a->format, a->chat->model, o->grammar, &a->matcher, err);
+    return hearth_chat_format_matcher(a->format, a->chat->model, grammar, &a->matcher, err);
 }
 
 /* The caller's stop strings, copied, and those of the format. */
@@ -373,15 +377,16 @@ static void correct_end(const hearth_answer *a, hearth_request_event *e)
     }
 }
 
-/* With control tokens written out, so is the one that ends the answer, and is no part of it. What
- * stands before it was held back until now. */
-static hearth_status cut_end_token(hearth_answer *a, hearth_request_event *e, hearth_error *err)
+hearth_status hearth_chat_cut_end_token(const hearth_model *model, hearth_request_event *event,
+                                        hearth_error *err)
 {
     char *bytes = NULL;
     size_t n = 0;
-    TRY(hearth_token_piece(a->chat->model, e->token, &bytes, &n, err));
-    if (n <= e->n_text && memcmp(e->text + e->n_text - n, bytes, n) == 0)
-        e->n_text -= n;
+    if (!event->ends)
+        return HEARTH_OK;
+    TRY(hearth_token_piece(model, event->token, &bytes, &n, err));
+    if (n <= event->n_text && memcmp(event->text + event->n_text - n, bytes, n) == 0)
+        event->n_text -= n;
     hearth_free(bytes);
     return HEARTH_OK;
 }
@@ -397,9 +402,10 @@ static hearth_status take(hearth_answer *a, hearth_request_event *e, hearth_erro
         a->finishing = true;
         return hearth_chat_parser_finish(a->parser, err);
     }
-    if (e->type == HEARTH_REQUEST_TOKEN && e->ends)
-        TRY(cut_end_token(a, e, err));
-    return e->type == HEARTH_REQUEST_TOKEN ? feed(a, e->text, e->n_text, err) : HEARTH_OK;
+    if (e->type != HEARTH_REQUEST_TOKEN)
+        return HEARTH_OK;
+    TRY(hearth_chat_cut_end_token(a->chat->model, e, err));
+    return feed(a, e->text, e->n_text, err);
 }
 
 hearth_status hearth_answer_next(hearth_answer *answer, int timeout_ms, hearth_answer_event *event,

@@ -5,137 +5,87 @@
  *
  * A grammar holds for the answer proper: where the model thinks before it, the thoughts stand in
  * front, free up to the tag that ends them. Calls of tools have the grammar of the format, which
- * begins where a call does.
+ * begins where a call does. With both, the answer is one or the other from its first byte:
+ *
+ *     hearth-answer ::= root | hearth-thoughts-0 hearth-blanks hearth-given
+ *
+ * where `root` is the calls', with the thoughts that they have in front, and `hearth-given` the
+ * caller's.
  */
 #include <string.h>
 
 #include <hearth/answer.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "chat/format_gbnf.h"
 
-enum { TAG_MAX = 64 };
+/* ---- the grammar of a whole answer ---- */
 
-/* ---- thoughts in front ---- */
-
-static bool write_char(buf *out, char c)
-{
-    return buf_append_format(out, "\\x%02X", (unsigned)(unsigned char)c);
-}
-
-/* How much of the tag's beginning the text still has after `n` characters of it and then c. */
-static size_t next_state(const char *tag, size_t n, char c)
-{
-    char text[TAG_MAX + 1];
-    memcpy(text, tag, n);
-    text[n] = c;
-    size_t keep = n + 1;
-    while (keep > 0 && memcmp(tag, text + n + 1 - keep, keep) != 0)
-        keep--;
-    return keep;
-}
-
-/* The rule for a text that ends in the first n characters of the tag: one alternative for each
- * character that leads to another beginning of the tag, one for all the rest. */
-static bool write_state(const char *name, const char *tag, size_t n, buf *out)
-{
-    bool ok = buf_append_format(out, "%s-%zu ::= ", name, n);
-    char seen[TAG_MAX + 1] = "";
-    size_t n_seen = 0, n_tag = strlen(tag);
-    for (size_t i = 0; i < n_tag && i <= n; i++) {
-        char c = tag[i];
-        size_t to = memchr(seen, c, n_seen) ? 0 : next_state(tag, n, c);
-        if (to == 0)
-            continue;
-        seen[n_seen++] = c;
-        ok = ok && buf_append_text(out, "\"") && write_char(out, c) && buf_append_text(out, "\"");
-        if (to < n_tag)
-            ok = ok && buf_append_format(out, " %s-%zu", name, to);
-        ok = ok && buf_append_text(out, " | ");
-    }
-    ok = ok && buf_append_text(out, "[^");
-    for (size_t i = 0; i < n_seen; i++)
-        ok = ok && write_char(out, seen[i]);
-    return ok && buf_append_format(out, "] %s-0\n", name);
-}
-
-/* Rules of which `name` matches every text up to the first `tag`, and the tag. */
-static bool write_until(const char *name, const char *tag, buf *out)
-{
-    bool ok = buf_append_format(out, "%s ::= %s-0\n", name, name);
-    for (size_t n = 0; ok && n < strlen(tag); n++)
-        ok = write_state(name, tag, n, out);
-    return ok;
-}
-
-/* Without the blanks around it. False if that is no tag. */
-static bool trim_tag(const char *text, char out[TAG_MAX])
+/* Without the blanks around it: *n bytes, perhaps none. */
+static const char *trim_tag(const char *text, size_t *n)
 {
     const char *blanks = " \t\r\n";
+    *n = 0;
+    if (text == NULL)
+        return "";
     text += strspn(text, blanks);
-    size_t n = strlen(text);
-    while (n > 0 && strchr(blanks, text[n - 1]))
-        n--;
-    if (n == 0 || n >= TAG_MAX)
-        return false;
-    memcpy(out, text, n);
-    out[n] = '\0';
-    return strspn(out, "<>[]/|_-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ") ==
-           n;
+    *n = strlen(text);
+    while (*n > 0 && strchr(blanks, text[*n - 1]))
+        --*n;
+    return text;
 }
 
-static bool write_literal(buf *out, const char *text)
+/* What stands before the answer proper in the rule of the answer, and the rules that needs. */
+static void put_thoughts(gbnf *g, const hearth_chat_format *format, const char *calls)
 {
-    bool ok = buf_append_text(out, "\"");
-    while (ok && *text)
-        ok = write_char(out, *text++);
-    return ok && buf_append_text(out, "\"");
-}
-
-/* Replaces *grammar by one that lets the model think first. */
-static hearth_status put_thoughts_first(hearth_grammar **grammar, const hearth_chat_format *format,
-                                        hearth_error *err)
-{
-    const char *begin = hearth_chat_format_reasoning_begin(format);
-    const char *end = hearth_chat_format_reasoning_end(format);
-    char begin_tag[TAG_MAX], end_tag[TAG_MAX];
-    hearth_grammar *whole = NULL;
-    hearth_status status = HEARTH_OK;
-    buf text;
-    if (end == NULL || !trim_tag(end, end_tag))
-        return HEARTH_OK;
+    size_t n_begin, n_end;
+    const char *begin = trim_tag(hearth_chat_format_reasoning_begin(format), &n_begin);
+    const char *end = trim_tag(hearth_chat_format_reasoning_end(format), &n_end);
     bool is_open = hearth_chat_format_reasoning_open(format);
-    if (!is_open && (begin == NULL || !trim_tag(begin, begin_tag)))
-        return HEARTH_OK;
-    buf_init(&text, 0);
-    bool ok = buf_append_text(&text, hearth_grammar_to_gbnf(*grammar)) &&
-              buf_append_text(&text, "\n") && write_until("hearth-thoughts", end_tag, &text) &&
-              buf_append_text(&text, "hearth-blanks ::= [ \\t\\r\\n]{0,4}\nhearth-answer ::= ");
-    if (ok && is_open)
-        ok = buf_append_text(&text, "hearth-thoughts hearth-blanks root\n");
-    else
-        ok = ok && buf_append_text(&text, "(hearth-blanks ") && write_literal(&text, begin_tag) &&
-             buf_append_text(&text, " hearth-thoughts hearth-blanks)? root\n");
-    status = ok ? hearth_grammar_from_gbnf(&whole, text.data, "hearth-answer", err)
-                : error_no_memory(err, "the grammar", text.n);
-    buf_deinit(&text);
-    if (status == HEARTH_OK) {
-        hearth_grammar_unref(*grammar);
-        *grammar = whole;
+    bool thinks = n_end > 0 && (is_open || n_begin > 0);
+    if (thinks) {
+        gbnf_put(g, "hearth-blanks ::= [ \\t\\r\\n]{0,4}\n");
+        gbnf_until(g, "hearth-thoughts", end, n_end);
     }
+    gbnf_put(g, "hearth-answer ::=%s", calls ? " root |" : "");
+    if (thinks && is_open) {
+        gbnf_put(g, " hearth-thoughts-0 hearth-blanks");
+    } else if (thinks) {
+        gbnf_put(g, " (hearth-blanks");
+        gbnf_literal(g, begin, n_begin);
+        gbnf_put(g, " hearth-thoughts-0 hearth-blanks)?");
+    }
+}
+
+static hearth_status make_grammar(hearth_grammar **out, const hearth_chat_format *format,
+                                  hearth_grammar *given, hearth_error *err)
+{
+    const char *calls = hearth_chat_format_grammar(format);
+    if (given == NULL)
+        return calls ? hearth_grammar_from_gbnf(out, calls, NULL, err) : HEARTH_OK;
+    gbnf g;
+    gbnf_init(&g);
+    gbnf_put(&g, "%s\n", calls ? calls : "");
+    gbnf_embed(&g, "hearth-given", hearth_grammar_to_gbnf(given));
+    put_thoughts(&g, format, calls);
+    gbnf_put(&g, " hearth-given\n");
+    hearth_status status = g.failed
+                               ? error_no_memory(err, "the grammar", g.rules.n)
+                               : hearth_grammar_from_gbnf(out, g.rules.data, "hearth-answer", err);
+    gbnf_deinit(&g);
     return status;
 }
 
 /* ---- control tokens that a format writes its tags with ---- */
 
 /* The token that is the whole of a tag, or -1. */
-static hearth_status control_token(const hearth_model *model, const char *tag, int32_t *out,
-                                   hearth_error *err)
+static hearth_status control_token(const hearth_model *model, const char *tag, size_t n_tag,
+                                   int32_t *out, hearth_error *err)
 {
     int32_t *tokens = NULL;
     size_t n = 0;
-    TRY(hearth_tokenize(model, tag, strlen(tag), HEARTH_TOKENIZE_PARSE_SPECIAL, &tokens, &n, err));
+    TRY(hearth_tokenize(model, tag, n_tag, HEARTH_TOKENIZE_PARSE_SPECIAL, &tokens, &n, err));
     *out = n == 1 && hearth_token_is_control(model, tokens[0]) ? tokens[0] : -1;
     hearth_free(tokens);
     return HEARTH_OK;
@@ -144,7 +94,7 @@ static hearth_status control_token(const hearth_model *model, const char *tag, i
 typedef struct matcher_parts {
     hearth_trigger *triggers;
     int32_t *preserved;
-    size_t n_preserved;
+    size_t n_triggers, n_preserved;
 } matcher_parts;
 
 static hearth_status preserve_tags(matcher_parts *p, const hearth_model *model,
@@ -155,13 +105,14 @@ static hearth_status preserve_tags(matcher_parts *p, const hearth_model *model,
     if (p->preserved == NULL)
         return error_no_memory(err, "the tags", n * sizeof *p->preserved);
     for (size_t i = 0; i < n + 2; i++) {
-        char trimmed[TAG_MAX];
         const char *tag = i < n    ? hearth_chat_format_tag(format, i)
                           : i == n ? hearth_chat_format_reasoning_begin(format)
                                    : hearth_chat_format_reasoning_end(format);
+        size_t n_tag;
         int32_t token = -1;
-        if (tag && trim_tag(tag, trimmed))
-            TRY(control_token(model, trimmed, &token, err));
+        tag = trim_tag(tag, &n_tag);
+        if (n_tag > 0)
+            TRY(control_token(model, tag, n_tag, &token, err));
         if (token >= 0)
             p->preserved[p->n_preserved++] = token;
     }
@@ -181,6 +132,7 @@ static hearth_status read_triggers(matcher_parts *p, const hearth_chat_format *f
         p->triggers[i] =
             (hearth_trigger){is_pattern ? HEARTH_TRIGGER_PATTERN : HEARTH_TRIGGER_WORD, text, 0};
     }
+    p->n_triggers = n;
     return HEARTH_OK;
 }
 
@@ -194,27 +146,19 @@ hearth_status hearth_chat_format_matcher(const hearth_chat_format *format,
     hearth_grammar *grammar = NULL;
     matcher_parts parts = {0};
     hearth_status status = HEARTH_OK;
-    const char *calls = hearth_chat_format_grammar(format);
     *out = NULL;
     hearth_matcher_options_init(&o);
-    if (calls && given)
-        FAIL(err, EINVAL, "tools",
-             "tools: an answer cannot be held to tools and to a grammar or schema at once; give "
-             "one of them, or let no tool be chosen");
-    if (calls)
-        TRY_OUT(hearth_grammar_from_gbnf(&grammar, calls, NULL, err));
-    else if (given)
-        grammar = hearth_grammar_ref(given);
-    else
-        return HEARTH_OK;
-    if (!calls)
-        TRY_OUT(put_thoughts_first(&grammar, format, err));
+    if (given && hearth_chat_format_n_triggers(format) > 0)
+        FAIL(err, EINVAL, "choice",
+             "a format whose calls may begin anywhere has no place for another grammar; make it "
+             "with HEARTH_TOOL_REQUIRED: the answer is a call or what the grammar says then");
+    TRY_OUT(make_grammar(&grammar, format, given, err));
+    if (grammar == NULL)
+        goto out;
     TRY_OUT(preserve_tags(&parts, model, format, err));
-    if (calls) {
-        TRY_OUT(read_triggers(&parts, format, err));
-        o.triggers = parts.triggers;
-        o.n_triggers = hearth_chat_format_n_triggers(format);
-    }
+    TRY_OUT(read_triggers(&parts, format, err));
+    o.triggers = parts.triggers;
+    o.n_triggers = parts.n_triggers;
     o.preserved = parts.preserved;
     o.n_preserved = parts.n_preserved;
     status = hearth_matcher_new(out, grammar, model, &o, err);

@@ -5,7 +5,8 @@
  *   schema.c         the rules of arrays, of alternatives and of the whole
  *   schema_object.c  the rules of objects
  *   schema_text.c    the rules of strings and numbers
- *   schema_flat.c    $ref followed, allOf and siblings merged into one flat schema
+ *   schema_flat.c    keywords checked, $ref followed: one flat schema
+ *   schema_merge.c   two flat schemas as one: allOf, and what stands beside $ref
  *   schema_check.c   whether a value fits a schema, and whether two schemas exclude each other
  *
  * Flat     A flat schema is a JSON object of keywords that all hold at once: no $ref, no allOf, no
@@ -71,12 +72,18 @@ hearth_status schema_no_memory(schema *s);
 hearth_status schema_enter(schema *s);
 void schema_leave(schema *s);
 
-/* ---- flat schemas (schema_flat.c) ---- */
+/* ---- flat schemas (schema_flat.c, schema_merge.c) ---- */
+
+/* jansson's own, with what fails noted; value is taken. */
+void schema_put(schema *s, json_t *object, const char *key, json_t *value);
+void schema_add(schema *s, json_t *array, json_t *value);
 
 /* *flat is a new reference, or NULL if nothing fits. */
 hearth_status schema_flatten(schema *s, const json_t *source, json_t **flat);
 /* Both at once, as flat schemas; a is taken (NULL stays NULL). */
 hearth_status schema_merge(schema *s, json_t *a, const json_t *b, json_t **flat);
+/* Leaves what flat's enum, if it has one, shares with the list b. */
+void schema_merge_enum(schema *s, json_t *flat, const json_t *b);
 int schema_types(const json_t *flat);
 /* {"allOf": [a, b]}, or the one that is not NULL; a new reference. */
 json_t *schema_both(schema *s, const json_t *a, const json_t *b);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "grammar/schema.h"
 
 /* ---- places and errors ---- */
@@ -77,13 +76,13 @@ void schema_leave(schema *s)
     s->depth--;
 }
 
-static void put(schema *s, json_t *object, const char *key, json_t *value)
+void schema_put(schema *s, json_t *object, const char *key, json_t *value)
 {
     if (value == NULL || json_object_set_new(object, key, value) != 0)
         s->failed = true;
 }
 
-static void add(schema *s, json_t *array, json_t *value)
+void schema_add(schema *s, json_t *array, json_t *value)
 {
     if (value == NULL || json_array_append_new(array, value) != 0)
         s->failed = true;
@@ -99,9 +98,9 @@ json_t *schema_both(schema *s, const json_t *a, const json_t *b)
     if (a == NULL || b == NULL)
         return json_incref((json_t *)(a ? a : b));
     json_t *list = json_array(), *both = json_object();
-    add(s, list, json_incref((json_t *)a));
-    add(s, list, json_incref((json_t *)b));
-    put(s, both, "allOf", list);
+    schema_add(s, list, json_incref((json_t *)a));
+    schema_add(s, list, json_incref((json_t *)b));
+    schema_put(s, both, "allOf", list);
     return both;
 }
 
@@ -334,15 +333,15 @@ static hearth_status take_type(schema *s, json_t *flat, const json_t *value)
         return schema_refuse(s, HEARTH_EINVAL,
                              "type must be null, boolean, integer, number, "
                              "string, array or object, or an array of these");
-    put(s, flat, "type", json_integer(bits));
+    schema_put(s, flat, "type", json_integer(bits));
     return HEARTH_OK;
 }
 
 static void put_list(schema *s, json_t *flat, const char *key, const json_t *value)
 {
     json_t *list = json_array();
-    add(s, list, json_incref((json_t *)value));
-    put(s, flat, key, list);
+    schema_add(s, list, json_incref((json_t *)value));
+    schema_put(s, flat, key, list);
 }
 
 static hearth_status take_group(schema *s, json_t *groups, const char *key, const json_t *value)
@@ -351,10 +350,10 @@ static hearth_status take_group(schema *s, json_t *groups, const char *key, cons
         return schema_refuse(s, HEARTH_EINVAL, "%s has %zu schemas; there may be 1 to %d", key,
                              json_array_size(value), SCHEMA_CHOICES_MAX);
     json_t *group = json_object();
-    put(s, group, "of", json_incref((json_t *)value));
-    put(s, group, "one", json_boolean(strcmp(key, "oneOf") == 0));
-    put(s, group, "at", json_stringn(s->path.n ? s->path.data : "", s->path.n));
-    add(s, groups, group);
+    schema_put(s, group, "of", json_incref((json_t *)value));
+    schema_put(s, group, "one", json_boolean(strcmp(key, "oneOf") == 0));
+    schema_put(s, group, "at", json_stringn(s->path.n ? s->path.data : "", s->path.n));
+    schema_add(s, groups, group);
     return HEARTH_OK;
 }
 
@@ -384,7 +383,7 @@ static hearth_status take_keyword(schema *s, json_t *flat, json_t *groups, const
     if (listed)
         put_list(s, flat, key, value);
     else if (strcmp(key, "const") != 0)
-        put(s, flat, key, json_incref((json_t *)value));
+        schema_put(s, flat, key, json_incref((json_t *)value));
     return HEARTH_OK;
 }
 
@@ -405,7 +404,7 @@ static hearth_status take_own(schema *s, const json_t *source, json_t *flat)
     json_t *value;
     json_t *groups = json_array();
     hearth_status status = HEARTH_OK;
-    put(s, flat, "type", json_integer(TYPE_ALL));
+    schema_put(s, flat, "type", json_integer(TYPE_ALL));
     json_object_foreach((json_t *)source, key, value)
     {
         const char *name = name_today(source, key);
@@ -415,199 +414,9 @@ static hearth_status take_own(schema *s, const json_t *source, json_t *flat)
         schema_up(s, mark);
     }
     if (json_array_size(groups) > 0)
-        put(s, flat, "groups", json_incref(groups));
+        schema_put(s, flat, "groups", json_incref(groups));
 out:
     json_decref(groups);
-    return status;
-}
-
-/* ---- merging two flat schemas ---- */
-
-static int compare(const json_t *a, const json_t *b)
-{
-    if (json_is_integer(a) && json_is_integer(b)) {
-        json_int_t x = json_integer_value(a), y = json_integer_value(b);
-        return (x > y) - (x < y);
-    }
-    double x = json_number_value(a), y = json_number_value(b);
-    return (x > y) - (x < y);
-}
-
-/* Keeps the stricter of two bounds. */
-static void merge_bound(schema *s, json_t *flat, const char *key, const json_t *b, int stricter)
-{
-    const json_t *a = json_object_get(flat, key);
-    if (a == NULL || compare(b, a) * stricter > 0)
-        put(s, flat, key, json_incref((json_t *)b));
-}
-
-static void merge_list(schema *s, json_t *flat, const char *key, const json_t *b, bool once)
-{
-    json_t *list = json_array();
-    const json_t *both[2] = {json_object_get(flat, key), b};
-    for (int k = 0; k < 2; k++) {
-        size_t i, j;
-        json_t *item, *other;
-        json_array_foreach((json_t *)both[k], i, item)
-        {
-            bool there = false;
-            json_array_foreach(list, j, other)
-            {
-                there = there || (once && json_equal(item, other));
-            }
-            if (!there)
-                add(s, list, json_incref(item));
-        }
-    }
-    put(s, flat, key, list);
-}
-
-static void merge_enum(schema *s, json_t *flat, const json_t *b)
-{
-    const json_t *a = json_object_get(flat, "enum");
-    json_t *list = json_array(), *item, *other;
-    size_t i, j;
-    if (a == NULL) {
-        json_decref(list);
-        put(s, flat, "enum", json_incref((json_t *)b));
-        return;
-    }
-    json_array_foreach((json_t *)a, i, item)
-    {
-        bool there = false;
-        json_array_foreach((json_t *)b, j, other)
-        {
-            there = there || json_equal(item, other);
-        }
-        if (there)
-            add(s, list, json_incref(item));
-    }
-    put(s, flat, "enum", list);
-}
-
-/* Names that only `other` declares must also fit what `closed` says of additional properties. */
-static void bind_additional(schema *s, json_t *merged, const json_t *closed, const json_t *other)
-{
-    const json_t *rest = json_object_get(closed, "additionalProperties");
-    const char *key;
-    json_t *value;
-    if (rest == NULL)
-        return;
-    json_object_foreach(json_object_get(other, "properties"), key, value)
-    {
-        if (!json_object_get(json_object_get(closed, "properties"), key))
-            put(s, merged, key, schema_both(s, value, rest));
-    }
-}
-
-static hearth_status merge_properties(schema *s, json_t *flat, const json_t *b)
-{
-    static const char *const parts[] = {"properties", "patternProperties"};
-    if ((json_object_get(flat, "patternProperties") &&
-         json_object_get(b, "additionalProperties")) ||
-        (json_object_get(b, "patternProperties") && json_object_get(flat, "additionalProperties")))
-        return schema_refuse(
-            s, HEARTH_EUNSUPPORTED,
-            "patternProperties and additionalProperties come from two schemas that "
-            "hold at once; write them into one");
-    json_t *merged[2];
-    for (int k = 0; k < 2; k++) {
-        const char *key;
-        json_t *value;
-        const json_t *mine = json_object_get(flat, parts[k]), *its = json_object_get(b, parts[k]);
-        merged[k] = json_object();
-        json_object_foreach((json_t *)mine, key, value)
-        {
-            put(s, merged[k], key, schema_both(s, value, json_object_get(its, key)));
-        }
-        json_object_foreach((json_t *)its, key, value)
-        {
-            if (!json_object_get(mine, key))
-                put(s, merged[k], key, json_incref(value));
-        }
-    }
-    bind_additional(s, merged[0], flat, b);
-    bind_additional(s, merged[0], b, flat);
-    for (int k = 0; k < 2; k++) {
-        if (json_object_size(merged[k]) > 0)
-            put(s, flat, parts[k], merged[k]);
-        else
-            json_decref(merged[k]);
-    }
-    const json_t *rest = json_object_get(b, "additionalProperties");
-    if (rest)
-        put(s, flat, "additionalProperties",
-            schema_both(s, json_object_get(flat, "additionalProperties"), rest));
-    return HEARTH_OK;
-}
-
-/* Item i of an array: from prefixItems, or else items; NULL if nothing is said. */
-static const json_t *item_schema(const json_t *flat, size_t i)
-{
-    const json_t *prefix = json_array_get(json_object_get(flat, "prefixItems"), i);
-    return prefix ? prefix : json_object_get(flat, "items");
-}
-
-static void merge_items(schema *s, json_t *flat, const json_t *b)
-{
-    size_t n = json_array_size(json_object_get(flat, "prefixItems"));
-    size_t n_b = json_array_size(json_object_get(b, "prefixItems"));
-    json_t *prefix = json_array();
-    for (size_t i = 0; i < (n > n_b ? n : n_b); i++) {
-        const json_t *x = item_schema(flat, i), *y = item_schema(b, i);
-        add(s, prefix, x || y ? schema_both(s, x, y) : json_true());
-    }
-    if (json_array_size(prefix) > 0)
-        put(s, flat, "prefixItems", json_incref(prefix));
-    json_decref(prefix);
-    const json_t *items = json_object_get(b, "items");
-    if (items)
-        put(s, flat, "items", schema_both(s, json_object_get(flat, "items"), items));
-}
-
-/* a becomes a and b. Both are flat. */
-static hearth_status merge_flat(schema *s, json_t *a, const json_t *b)
-{
-    static const char *const lows[] = {"minimum", "exclusiveMinimum", "minLength", "minItems",
-                                       "minProperties"};
-    static const char *const highs[] = {"maximum", "exclusiveMaximum", "maxLength", "maxItems",
-                                        "maxProperties"};
-    static const char *const lists[] = {"pattern",       "format", "multipleOf",
-                                        "propertyNames", "groups", "required"};
-    put(s, a, "type", json_integer(schema_types(a) & schema_types(b)));
-    for (size_t i = 0; i < 5; i++) {
-        const json_t *low = json_object_get(b, lows[i]), *high = json_object_get(b, highs[i]);
-        if (low)
-            merge_bound(s, a, lows[i], low, 1);
-        if (high)
-            merge_bound(s, a, highs[i], high, -1);
-    }
-    for (size_t i = 0; i < 6; i++) {
-        const json_t *list = json_object_get(b, lists[i]);
-        if (list)
-            merge_list(s, a, lists[i], list, true);
-    }
-    if (json_object_get(b, "enum"))
-        merge_enum(s, a, json_object_get(b, "enum"));
-    merge_items(s, a, b);
-    return merge_properties(s, a, b);
-}
-
-hearth_status schema_merge(schema *s, json_t *a, const json_t *b, json_t **flat)
-{
-    hearth_status status = HEARTH_OK;
-    json_t *other = NULL;
-    *flat = NULL;
-    if (a == NULL)
-        return HEARTH_OK;
-    TRY_OUT(schema_flatten(s, b, &other));
-    if (other)
-        TRY_OUT(merge_flat(s, a, other));
-    if (other && schema_types(a) != 0)
-        *flat = json_incref(a);
-out:
-    json_decref(other);
-    json_decref(a);
     return status;
 }
 
@@ -620,8 +429,8 @@ static hearth_status flatten_object(schema *s, const json_t *source, json_t **fl
     TRY_OUT(take_own(s, source, own));
     if (value) {
         json_t *list = json_array();
-        add(s, list, json_incref((json_t *)value));
-        merge_enum(s, own, list);
+        schema_add(s, list, json_incref((json_t *)value));
+        schema_merge_enum(s, own, list);
         json_decref(list);
     }
     if (json_object_get(source, "$ref")) {
@@ -654,7 +463,7 @@ hearth_status schema_flatten(schema *s, const json_t *source, json_t **flat)
         return HEARTH_OK;
     if (json_is_true(source)) {
         *flat = json_object();
-        put(s, *flat, "type", json_integer(TYPE_ALL));
+        schema_put(s, *flat, "type", json_integer(TYPE_ALL));
         return HEARTH_OK;
     }
     TRY(schema_enter(s));

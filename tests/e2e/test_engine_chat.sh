@@ -81,6 +81,13 @@ expect_equal "$(json "$kind_of(b.choices[0].message)")" form
 post /v1/chat/completions "{$asked,\"max_tokens\":120,$tools,\"grammar\":\"root ::= \\\"calls\\\"\",$(bias -99)}"
 expect_equal "$(json 'b.choices[0].message.content')" calls
 
+# Control tokens are written out for the parser of calls; the one that ends the answer, where another call might
+# have followed, is no content.
+post /tokenize '{"content":"<|endoftext|>","parse_special":true}'
+end=$(json 'b.tokens.length === 1 && b.tokens[0]')
+post /v1/chat/completions "{$asked,\"max_tokens\":120,${tools#*,},\"tool_choice\":\"required\",\"logit_bias\":[[$end,1000]]}"
+expect_equal "$(json "$kind_of(b.choices[0].message)")" call
+
 post /completion '{"prompt":"Yes or no?","grammar":"root ::= \"yes\" | \"no\"","response_fields":["content"]}'
 expect_in '^(yes|no)$' "$(json 'b.content')"
 post /completion '{"prompt":"a","grammar":"root ::= ("}'

@@ -145,4 +145,22 @@ unloaded() {
 }
 wait_for 10 unloaded || fail "an idle model stays"
 stop_serve
+
+# ---- model.yml says how a model answers; what the user sets for a key comes first ----
+mkdir -p "$XDG_DATA_HOME/hearth/models/warm"
+printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\n' "$work/models/tiny.gguf" >"$XDG_DATA_HOME/hearth/models/warm/model.yml"
+start_serve || finish
+defaults() {
+    post /v1/completions '{"model":"warm","prompt":"a","max_tokens":1}'
+    expect_status 200
+    get "/props?model=warm"
+    json '(p => [p.temperature, p.top_k].join())(b.default_generation_settings.params)'
+}
+expect_equal "$(defaults)" 0.25,7
+ask GET "/hearth/model?model=warm"
+expect_equal "$(json 'b.settings.extra.length')" 0
+ask PUT "/hearth/model?model=warm" '{"settings":{"extra":["--override-kv","general.sampling.temp=float:0.5"]}}'
+expect_status 200
+expect_equal "$(defaults)" 0.5,7
+stop_serve
 finish

@@ -115,6 +115,10 @@ static told ask(const char *source, const char *conversation, hearth_chat_option
 
 #define USER(text) "\"messages\": [{\"role\": \"user\", \"content\": \"" text "\"}]"
 
+#define CLOCK                                                                                      \
+    "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"clock\", \"parameters\": "    \
+    "{\"type\": \"object\", \"properties\": {}, \"additionalProperties\": false}}}]"
+
 static void test_text(void **state)
 {
     (void)state;
@@ -182,10 +186,7 @@ static void test_an_end_token_is_no_content(void **state)
     request.max_tokens = 100;
     o.request = &request;
     o.choice = HEARTH_TOOL_REQUIRED;
-    o.conversation =
-        "{" USER("Time?") ", \"tools\": [{\"type\": \"function\", \"function\": "
-                          "{\"name\": \"clock\", \"parameters\": {\"type\": \"object\", "
-                          "\"properties\": {}, \"additionalProperties\": false}}}]}";
+    o.conversation = "{" USER("Time?") ", " CLOCK "}";
     o.n_conversation = strlen(o.conversation);
     assert_int_equal(hearth_chat_new(&chat, model, NULL, 0, &err), HEARTH_OK);
     assert_int_equal(hearth_chat_submit(chat, engine, &o, &answer, &err), HEARTH_OK);
@@ -235,6 +236,59 @@ static void test_a_schema_holds_behind_the_thoughts(void **state)
     assert_true(strlen(t.reasoning) > 0);
     assert_true(strcmp(t.content, "\"yes\"") == 0 || strcmp(t.content, "\"no\"") == 0);
     hearth_free(t.message);
+}
+
+/* Calls or what the grammar says, whatever the model would rather write. */
+static void test_tools_beside_a_grammar(void **state)
+{
+    (void)state;
+    hearth_chat_options o;
+    hearth_chat_options_init(&o);
+    o.parallel = false;
+    assert_int_equal(hearth_grammar_from_gbnf(&o.grammar, "root ::= \"calls\"", NULL, &err),
+                     HEARTH_OK);
+    told t = ask(NULL, "{" USER("Time?") ", " CLOCK "}", &o, 100);
+    assert_int_not_equal(t.done.n_calls == 1, strcmp(t.content, "calls") == 0);
+    hearth_free(t.message);
+    o.choice = HEARTH_TOOL_REQUIRED;
+    t = ask(NULL, "{" USER("Time?") ", " CLOCK "}", &o, 100);
+    assert_int_equal(t.done.n_calls, 1);
+    assert_string_equal(t.content, "");
+    hearth_free(t.message);
+    o.choice = HEARTH_TOOL_NONE;
+    t = ask(NULL, "{" USER("Time?") ", " CLOCK "}", &o, 100);
+    assert_string_equal(t.content, "calls");
+    hearth_free(t.message);
+    hearth_grammar_unref(o.grammar);
+}
+
+/* Calls that may begin anywhere cannot be told from what a grammar says. */
+static void test_a_lazy_format_takes_no_grammar(void **state)
+{
+    static const char tools[] = "[{\"type\": \"function\", \"function\": {\"name\": \"clock\"}}]";
+    hearth_chat_format_options f;
+    hearth_chat_format *format = NULL;
+    hearth_grammar *grammar = NULL;
+    hearth_matcher *matcher = NULL;
+    hearth_chat *chat = NULL;
+    (void)state;
+    hearth_chat_format_options_init(&f);
+    f.tools = tools;
+    f.n_tools_bytes = sizeof tools - 1;
+    f.choice = HEARTH_TOOL_AUTO;
+    assert_int_equal(hearth_chat_new(&chat, model, NULL, 0, &err), HEARTH_OK);
+    assert_int_equal(hearth_grammar_from_gbnf(&grammar, "root ::= \"a\"", NULL, &err), HEARTH_OK);
+    assert_int_equal(hearth_chat_format_new(&format, hearth_chat_get_style(chat), &f, &err),
+                     HEARTH_OK);
+    assert_int_equal(hearth_chat_format_matcher(format, model, grammar, &matcher, &err),
+                     HEARTH_EINVAL);
+    assert_null(matcher);
+    assert_int_equal(hearth_chat_format_matcher(format, model, NULL, &matcher, &err), HEARTH_OK);
+    assert_non_null(matcher);
+    hearth_matcher_free(matcher);
+    hearth_grammar_unref(grammar);
+    hearth_chat_format_free(format);
+    hearth_chat_free(chat);
 }
 
 static void test_cancel_from_elsewhere(void **state)
@@ -303,6 +357,8 @@ int main(void)
         cmocka_unit_test(test_an_end_token_is_no_content),
         cmocka_unit_test(test_thoughts_end_with_their_budget),
         cmocka_unit_test(test_a_schema_holds_behind_the_thoughts),
+        cmocka_unit_test(test_tools_beside_a_grammar),
+        cmocka_unit_test(test_a_lazy_format_takes_no_grammar),
         cmocka_unit_test(test_cancel_from_elsewhere),
         cmocka_unit_test(test_wrong_conversations_are_named),
     };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test_worker.c - the parts of an engine process that need no model: flags from the command line
- * and the environment, lists, histograms, and the grammar of "anything up to a tag".
+ * and the environment, lists and histograms.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "worker/constraint.h"
 #include "worker/flags.h"
 #include "worker/metrics.h"
 #include "worker/state.h"
@@ -179,51 +178,6 @@ static void test_metrics(void **state)
     buf_deinit(&out);
 }
 
-/* The rules of constraint_write_until followed by hand: which state comes after which character. */
-typedef struct rules {
-    char text[8192];
-} rules;
-
-/* The state after c in state n, or -1 at the end of the tag. */
-static int follow(const rules *r, int n, char c)
-{
-    char head[32], alternative[16];
-    int to = -1;
-    snprintf(head, sizeof head, "\nup-%d ::= ", n);
-    const char *line = strstr(r->text, head);
-    assert_non_null(line);
-    snprintf(alternative, sizeof alternative, "\"\\x%02X\"", (unsigned)c);
-    size_t n_line = strcspn(line + 1, "\n") + 1;
-    const char *at = strstr(line, alternative);
-    if (at == NULL || at > line + n_line)
-        return 0;
-    return sscanf(at + strlen(alternative), " up-%d", &to) == 1 ? to : -1;
-}
-
-static void test_until(void **state)
-{
-    static const struct {
-        const char *tag, *text;
-        size_t end; /* of the first tag */
-    } rows[] = {{"</t>", "a<</t>x", 6}, {"</t>", "</t></t>", 4}, {"aab", "aaaab", 5},
-                {"abab", "abaabab", 7}, {"[/X]", "[[/X[/X]", 8}, {"z", "xyz", 3}};
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        rules r;
-        buf out;
-        buf_init(&out, 0);
-        assert_true(constraint_write_until("up", rows[i].tag, &out));
-        snprintf(r.text, sizeof r.text, "%s", out.data);
-        buf_deinit(&out);
-        int n = 0;
-        size_t at = 0;
-        while (rows[i].text[at] && n >= 0)
-            n = follow(&r, n, rows[i].text[at++]);
-        assert_int_equal(n, -1);
-        assert_int_equal(at, rows[i].end);
-    }
-}
-
 /* While the model is being read, every refusal tells how far. */
 static void test_loading(void **state)
 {
@@ -248,34 +202,12 @@ static void test_loading(void **state)
     buf_deinit(&out.body);
 }
 
-static void test_prefixed(void **state)
-{
-    static const struct {
-        const char *gbnf, *wanted;
-    } rows[] = {
-        {"root ::= \"root\" a-1 | b_2{2,3}", "x-root ::= \"root\" x-a-1 | x-b_2{2,3}"},
-        {"r ::= [^a\\]b]+ c \"\\\"d\" # e \"\nf ::= (g)?",
-         "x-r ::= [^a\\]b]+ x-c \"\\\"d\" # e \"\nx-f ::= (x-g)?"},
-        {"r ::= <think> !<[12]> s .", "x-r ::= <think> !<[12]> x-s ."},
-        {"r ::= \"open \\", "x-r ::= \"open \\"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        buf out;
-        buf_init(&out, 0);
-        assert_true(constraint_write_prefixed(rows[i].gbnf, "x-", &out));
-        assert_string_equal(out.data, rows[i].wanted);
-        buf_deinit(&out);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),       cmocka_unit_test(test_flags),
         cmocka_unit_test(test_environment), cmocka_unit_test(test_split),
-        cmocka_unit_test(test_metrics),     cmocka_unit_test(test_until),
-        cmocka_unit_test(test_prefixed),    cmocka_unit_test(test_loading),
+        cmocka_unit_test(test_metrics),     cmocka_unit_test(test_loading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
