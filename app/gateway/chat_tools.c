@@ -264,8 +264,7 @@ static hearth_status store_result(const calling *c, int64_t *last, hearth_error 
     const store_message m = {.chat = c->a->chat,
                              .parent = *last,
                              .role = STORE_TOOL,
-                             .state =
-                                 strcmp(c->state, "done") == 0 ? STORE_COMPLETE : STORE_FAILED,
+                             .state = strcmp(c->state, "done") == 0 ? STORE_COMPLETE : STORE_FAILED,
                              .content = c->result.n ? c->result.data : "",
                              .tool_call_id = c->id,
                              .tool_name = c->tool};
