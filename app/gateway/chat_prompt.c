@@ -144,9 +144,9 @@ static hearth_status add_missing_results(const store_messages *path, size_t i, j
     {
         const char *id = json_string_value(json_object_get(call, "id"));
         if (id && !is_answered(path, i + 1, id))
-            code |= json_array_append_new(
-                messages, json_pack("{s:s, s:s, s:s}", "role", "tool", "content",
-                                    "This call was not made.", "tool_call_id", id));
+            code |= json_array_append_new(messages,
+                                          json_pack("{s:s, s:s, s:s}", "role", "tool", "content",
+                                                    "This call was not made.", "tool_call_id", id));
     }
     json_decref(calls);
     return code == 0 ? HEARTH_OK : error_no_memory(err, "a prompt", 0);

@@ -91,13 +91,23 @@ hearth_status chat_tools_offer(answer *a, json_t *body, bool last, hearth_error 
     return HEARTH_OK;
 }
 
+/* One that the user cannot mean: none, too long, or that of a call before it. */
+static bool is_bad_id(const json_t *calls, size_t i, size_t max)
+{
+    const char *id = text_of(json_array_get(calls, i), "id");
+    bool bad = id[0] == '\0' || strlen(id) >= max;
+    for (size_t k = 0; k < i && !bad; k++)
+        bad = strcmp(text_of(json_array_get(calls, k), "id"), id) == 0;
+    return bad;
+}
+
 void chat_tools_name_calls(const answer *a, json_t *calls)
 {
     size_t i;
     json_t *call;
     json_array_foreach(calls, i, call)
     {
-        if (text_of(call, "id")[0] == '\0')
+        if (is_bad_id(calls, i, sizeof a->asking))
             json_object_set_new(call, "id",
                                 json_sprintf("call_%lld_%zu", (long long)a->message, i));
     }
@@ -264,8 +274,7 @@ static hearth_status store_result(const calling *c, int64_t *last, hearth_error 
     const store_message m = {.chat = c->a->chat,
                              .parent = *last,
                              .role = STORE_TOOL,
-                             .state =
-                                 strcmp(c->state, "done") == 0 ? STORE_COMPLETE : STORE_FAILED,
+                             .state = strcmp(c->state, "done") == 0 ? STORE_COMPLETE : STORE_FAILED,
                              .content = c->result.n ? c->result.data : "",
                              .tool_call_id = c->id,
                              .tool_name = c->tool};

@@ -27,7 +27,7 @@ bool tool_consent_find(const char *name, tool_consent *out);
  * there are tools and the model or the request cannot have them, the watchers are told (notice). */
 hearth_status chat_tools_offer(answer *a, json_t *body, bool last, hearth_error *err);
 
-/* Makes sure that every call has an id. */
+/* Makes sure that every call has an id of its own. */
 void chat_tools_name_calls(const answer *a, json_t *calls);
 
 /* Runs the calls of the answer's message, which is stored: each result is stored below what came

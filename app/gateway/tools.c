@@ -237,9 +237,9 @@ static hearth_status replace(tools *t, tool_server *s, json_t *entry, connection
 
 static bool matters(const char *key)
 {
-    static const char *const not[] = {"name", "allowedTools", "alwaysAllow", "disabledTools"};
-    for (size_t i = 0; i < sizeof not / sizeof *not; i++) {
-        if (strcmp(key, not[i]) == 0)
+    static const char *const not [] = {"name", "allowedTools", "alwaysAllow", "disabledTools"};
+    for (size_t i = 0; i < sizeof not / sizeof *not ; i++) {
+        if (strcmp(key, not [i]) == 0)
             return false;
     }
     return true;

@@ -16,7 +16,7 @@
 
 #include "gateway/state.h"
 
-enum { TOOLS_ID_MAX = 24, TOOLS_CALL_ID_BYTES = 80 };
+enum { TOOLS_ID_MAX = 24 };
 
 /* A damaged setting is logged, and no server runs. */
 hearth_status tools_new(tools **out, gateway *g, hearth_error *err);

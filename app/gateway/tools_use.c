@@ -170,12 +170,12 @@ json_t *tools_of(tools *t, const char *id, hearth_error *err)
     }
     for (size_t i = 0; all && i < list.n; i++) {
         const mcp_tool *tool = &list.items[i];
-        json_array_append_new(
-            all, json_pack("{s:s, s:s, s:s, s:o?, s:s, s:b}", "name", tool->name, "title",
-                           tool->title, "description", tool->description, "input_schema",
-                           json_loads(tool->schema, 0, NULL), "approval",
-                           tool_approval_name(approval_of(l.config, tool->name)), "allowed",
-                           (int)is_allowed(l.config, tool->name)));
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:o?, s:s, s:b}", "name", tool->name,
+                                             "title", tool->title, "description", tool->description,
+                                             "input_schema", json_loads(tool->schema, 0, NULL),
+                                             "approval",
+                                             tool_approval_name(approval_of(l.config, tool->name)),
+                                             "allowed", (int)is_allowed(l.config, tool->name)));
     }
     mcp_tools_free(&list);
     look_end(&l);
@@ -222,13 +222,12 @@ static void offer_one(json_t *all, const look *l)
         return;
     for (size_t i = 0; i < list.n; i++) {
         const mcp_tool *tool = &list.items[i];
-        if (!is_allowed(l->config, tool->name) ||
-            approval_of(l->config, tool->name) == TOOL_NEVER)
+        if (!is_allowed(l->config, tool->name) || approval_of(l->config, tool->name) == TOOL_NEVER)
             continue;
-        json_array_append_new(
-            all, json_pack("{s:s, s:{s:s, s:s, s:o?}}", "type", "function", "function", "name",
-                           tool->id, "description", tool->description, "parameters",
-                           json_loads(tool->schema, 0, NULL)));
+        json_array_append_new(all,
+                              json_pack("{s:s, s:{s:s, s:s, s:o?}}", "type", "function", "function",
+                                        "name", tool->id, "description", tool->description,
+                                        "parameters", json_loads(tool->schema, 0, NULL)));
     }
     mcp_tools_free(&list);
 }
@@ -325,10 +324,9 @@ hearth_status tools_call(tools *t, const char *call, const char *arguments,
     if (!look_for_call(t, call, &l))
         FAIL(err, ENOTFOUND, "tool", "there is no tool '%.64s'", call);
     const mcp_call_options o = {.arguments = arguments, .go_on = go_on, .user = user};
-    hearth_status status =
-        l.connection ? mcp_call(l.connection->mcp, call, &o, &result, err)
-                     : error_set(err, HEARTH_EIO, "tool", "the tool server '%s' is disconnected",
-                                 l.id);
+    hearth_status status = l.connection ? mcp_call(l.connection->mcp, call, &o, &result, err)
+                                        : error_set(err, HEARTH_EIO, "tool",
+                                                    "the tool server '%s' is disconnected", l.id);
     look_end(&l);
     TRY(status);
     for (size_t i = 0; i < result.n_parts; i++)

@@ -172,9 +172,10 @@ static hearth_status read_timeout(mcp_server_config *s, const json_t *server, he
 
 static hearth_status check_fields(const mcp_server_config *s, json_t *server, hearth_error *err)
 {
-    static const char *const known[] = {
-        "command", "args",    "env",         "cwd",         "disabled",     "url", "type",
-        "active",  "timeout", "alwaysAllow", "autoApprove", "allowedTools", "headers", "disabledTools", "name"};
+    static const char *const known[] = {"command",  "args",          "env",         "cwd",
+                                        "disabled", "url",           "type",        "active",
+                                        "timeout",  "alwaysAllow",   "autoApprove", "allowedTools",
+                                        "headers",  "disabledTools", "name"};
     const char *field;
     const json_t *value;
     json_object_foreach(server, field, value)

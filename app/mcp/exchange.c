@@ -58,9 +58,9 @@ static hearth_status send(exchange *x, const char *method, const char *body, hea
     const mcp_server_config *c = x->s->config;
     size_t n_private = 0;
     for (; n_private < c->n_headers; n_private++)
-        private[n_private] = c->headers[n_private];
+    private[n_private] = c->headers[n_private];
     if (x->session[0])
-        private[n_private++] = session;
+    private[n_private++] = session;
     sse_deinit(&x->events);
     sse_init(&x->events, MCP_MAX_MESSAGE_BYTES);
     x->is_stream = false;
@@ -108,8 +108,7 @@ static hearth_status broken(exchange *x, hearth_error *err)
     hearth_error why = {0};
     http_call_error(x->call, &why);
     x->unreachable = true;
-    FAIL(err, EIO, x->s->config->name, "%s",
-         why.message[0] ? why.message : "the connection broke");
+    FAIL(err, EIO, x->s->config->name, "%s", why.message[0] ? why.message : "the connection broke");
 }
 
 static hearth_status wait_head(exchange *x, hearth_error *err)
@@ -197,9 +196,12 @@ static hearth_status refused(exchange *x, hearth_error *err)
     const char *text =
         json_string_value(json_object_get(json_object_get(root, "error"), "message"));
     x->unreachable = x->gave_up = false; /* it has answered */
-    status = error_set(err, HEARTH_EIO, name, "the tool server '%.64s' answered %d%s%.200s", name,
-                       code, text ? ": " : code == 401 || code == 403 ? "; look at its headers" : "",
-                       text ? text : "");
+    status =
+        error_set(err, HEARTH_EIO, name, "the tool server '%.64s' answered %d%s%.200s", name, code,
+                  text                         ? ": "
+                  : code == 401 || code == 403 ? "; look at its headers"
+                                               : "",
+                  text ? text : "");
     json_decref(root);
     buf_deinit(&body);
     return status;
@@ -313,8 +315,7 @@ http_pull exchange_hear(exchange *x, int timeout_ms, hearth_error *err)
             broken(x, err);
             return HTTP_PULL_FAIL;
         }
-        x->is_stream =
-            http_call_status(x->call) == 200 && has_type(x, "text/event-stream");
+        x->is_stream = http_call_status(x->call) == 200 && has_type(x, "text/event-stream");
         if (http_call_status(x->call) == 404 && x->session[0]) {
             error_set(err, HEARTH_EIO, x->s->config->name, "its session is over");
             return HTTP_PULL_FAIL;

@@ -112,8 +112,8 @@ static bool take_own(mcp_peer *s, const json_t *message)
         json_string_value(json_object_get(json_object_get(message, "error"), "message"));
     if (!json_is_object(result)) {
         mcp_peer_fail(s, "it refused to %s: %.200s",
-                  s->stage == STAGE_INITIALIZE ? "begin" : "list its tools",
-                  text ? text : "there is no result");
+                      s->stage == STAGE_INITIALIZE ? "begin" : "list its tools",
+                      text ? text : "there is no result");
         return false;
     }
     return s->stage == STAGE_INITIALIZE ? take_initialized(s, result) : take_page(s, result);
@@ -320,7 +320,7 @@ static bool run_process(mcp_peer *s)
         read_errors(s);
     if (!s->told && !ending)
         mcp_peer_fail(s, "it ended%s%.200s", s->errors.n ? ": " : "",
-                  s->errors.n ? s->errors.data : "");
+                      s->errors.n ? s->errors.data : "");
     fail_waiting(s);
     mcp_process_stop(&s->process, GRACE_MS);
     return false;

@@ -186,8 +186,7 @@ static hearth_status stay(mcp_peer *s, hearth_error *err)
         if (over)
             break;
         if (changed)
-            status =
-                list(s, clock_now_ns() + (uint64_t)MCP_START_TIMEOUT_MS * MS_NS, err);
+            status = list(s, clock_now_ns() + (uint64_t)MCP_START_TIMEOUT_MS * MS_NS, err);
         else
             status = listen(s, &l, err);
     }

@@ -181,7 +181,10 @@ wait $stream_pid
 expect_equal "$(of_event notice b.code <"$work/stream")" no_tools
 expect_in ember "$(of_event notice b.message <"$work/stream")"
 expect_equal "$(of_event done b.message.state <"$work/stream")" complete
+ask GET /hearth/openapi.json
+expect_equal "$(json '[b.paths["/hearth/mcp"], b.paths["/hearth/chats/{id}/tools"]].every(Boolean)')" true
 stop_serve
+expect_equal "$code" 0
 start_serve || finish
 ask GET /hearth/mcp
 expect_equal "$(json 'b.servers.map(s => s.id + s.enabled).join()')" Small_onetrue,offfalse

@@ -25,11 +25,11 @@
 
 typedef enum behaviour {
     GOOD,
-    EVENTS,     /* every answer is a stream of events, with a ping and a greeting before */
-    BREAKS,     /* a call's stream ends after its first event; the rest comes to who resumes */
-    FORGETS,    /* the session, once, before the first call */
-    FORGETFUL,  /* every session, before each call */
-    SILENT,     /* takes calls and says nothing */
+    EVENTS,    /* every answer is a stream of events, with a ping and a greeting before */
+    BREAKS,    /* a call's stream ends after its first event; the rest comes to who resumes */
+    FORGETS,   /* the session, once, before the first call */
+    FORGETFUL, /* every session, before each call */
+    SILENT,    /* takes calls and says nothing */
     SPEAKS_TEXT,
     REFUSES,    /* 403 with words */
     HUGE,       /* an event without end */
@@ -118,10 +118,11 @@ static void answer_call(json_t *id, json_t *result, http_reply *out)
         resumed = reply_to(id, result);
         buf_append_text(body, "id: e1\ndata:\n\n");
     } else if (fake.how == EVENTS) {
-        write_event(body, NULL, json_pack("{ss ss si}", "jsonrpc", "2.0", "method", "ping", "id", 9));
+        write_event(body, NULL,
+                    json_pack("{ss ss si}", "jsonrpc", "2.0", "method", "ping", "id", 9));
         buf_append_text(body, ": hello\n\ndata: not JSON\n\n");
-        write_event(body, "e1", json_pack("{ss ss}", "jsonrpc", "2.0", "method",
-                                          "notifications/message"));
+        write_event(body, "e1",
+                    json_pack("{ss ss}", "jsonrpc", "2.0", "method", "notifications/message"));
         write_event(body, "e2", reply_to(id, result));
     } else {
         json_t *reply = reply_to(id, result);
@@ -208,8 +209,9 @@ static void serve_get(void *app, const http_request *q, http_reply *out)
         write_event(&out->body, "e2", json_incref(resumed));
     } else if (fake.how == LISTENED_TO && !fake.changed) {
         fake.changed = true;
-        write_event(&out->body, "e7", json_pack("{ss ss}", "jsonrpc", "2.0", "method",
-                                                "notifications/tools/list_changed"));
+        write_event(
+            &out->body, "e7",
+            json_pack("{ss ss}", "jsonrpc", "2.0", "method", "notifications/tools/list_changed"));
     } else if (fake.how != LISTENED_TO) {
         out->content_type = HTTP_JSON;
         out->status = 405;
