@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/models.h"
 #include "cli/output.h"
 #include "cli/plan.h"
 
@@ -21,7 +22,10 @@ static const option_group groups[] = {
     {"General", cli_general_rows, offsetof(plan_options, general)},
 };
 static const cli_argument arguments_help[] = {
-    {"MODEL", "a GGUF file, any part of a split set", true},
+    {"MODEL",
+     "a GGUF file, any part of a split set; a name of hearth list; or what hearth pull takes, of "
+     "which the header is read alone",
+     true},
 };
 
 static void init(void *options)
@@ -37,10 +41,13 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     hearth_status status = HEARTH_OK;
     hearth_model *model = NULL;
     hearth_plan plan;
-    const char *path;
+    peek *elsewhere = NULL;
+    const char *path, *name;
     size_t next;
-    TRY_OUT(cli_take_model(&o->model, arguments, &next, &path, err));
+    TRY_OUT(cli_take_model(&o->model, arguments, &next, &name, err));
     TRY_OUT(cli_no_more_arguments(arguments, next, err));
+    path = name;
+    TRY_OUT(models_peek(&elsewhere, &path, &o->general, err));
     TRY_OUT(
         cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_METADATA, false, err));
     TRY_OUT(hearth_model_plan(model, &o->session, &plan, err));
@@ -49,10 +56,11 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     else
         plan_print(&plan);
     if (!plan.fits && !o->model.ignore_memory_limit)
-        FAIL_OUT(err, ENOFIT, path, "'%s' does not fit%s", path,
+        FAIL_OUT(err, ENOFIT, name, "'%s' does not fit%s", name,
                  plan.n_ctx_max ? "; a smaller --ctx-size would" : " in any context size");
 out:
     hearth_model_close(model);
+    peek_close(elsewhere);
     return status;
 }
 
@@ -62,8 +70,11 @@ const cli_command cmd_plan = {
     .description =
         "Computes from the file's header what a session over the model takes, and compares it "
         "with the memory that is free now, limits of the control group counted. Nothing is "
-        "loaded. The exit code is 0 if it fits and 3 if it does not.",
+        "loaded. Of a model that is not here (hf.co/ORG/REPO[:QUANT or :FILE.gguf], an address, a "
+        "name of hearth list --catalog) the header is fetched, some MiB at most as a rule, and "
+        "nothing else. The exit code is 0 if it fits and 3 if it does not.",
     .examples = "  hearth plan model.gguf\n"
+                "  hearth plan hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q6_K\n"
                 "  hearth plan model.gguf -c 32768 -ctk q8_0 -ctv q8_0 --json\n",
     .arguments = arguments_help,
     .n_arguments = OPTION_COUNT(arguments_help),

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/human.h"
+#include "cli/models.h"
 #include "cli/output.h"
 #include "cli/plan.h"
 #include "cli/terminal.h"
@@ -43,7 +44,10 @@ static const option_group groups[] = {
     {"General", cli_general_rows, offsetof(show_options, general)},
 };
 static const cli_argument arguments_help[] = {
-    {"MODEL", "a GGUF file, any part of a split set; vocabularies without weights, too", true},
+    {"MODEL",
+     "a GGUF file, any part of a split set; vocabularies without weights, too; a name of hearth "
+     "list; or what hearth pull takes",
+     true},
 };
 
 static void init(void *options)
@@ -58,6 +62,7 @@ static void init(void *options)
 typedef struct model_views {
     hearth_model *whole;
     hearth_model *tokenizer; /* NULL: unknown or broken; may be the same as whole */
+    const char *reference;   /* of a model that is elsewhere; NULL: its file is here */
 } model_views;
 
 /* ---- tensors by type ---- */
@@ -265,7 +270,10 @@ static hearth_status print_model(const show_options *o, const model_views *file,
     const hearth_model_info *i = hearth_model_get_info(model);
     hearth_plan plan;
     hearth_error why;
-    line("file", "%s", *i->path ? i->path : "built into this program");
+    line("file", "%s",
+         file->reference ? file->reference
+         : *i->path      ? i->path
+                         : "built into this program");
     line("format", "GGUF version %u, parts: %u, %s", i->gguf_version, i->n_parts,
          human_bytes(i->file_bytes).text);
     line("architecture", "%s", i->architecture);
@@ -291,7 +299,7 @@ static hearth_status print_model(const show_options *o, const model_views *file,
 
 /* ---- JSON ---- */
 
-static json_t *json_sizes(const hearth_model_info *i)
+static json_t *json_sizes(const hearth_model_info *i, const char *path)
 {
     const struct {
         const char *key;
@@ -318,10 +326,14 @@ static json_t *json_sizes(const hearth_model_info *i)
     const struct {
         const char *key, *value;
     } texts[] = {
-        {"path", i->path},           {"architecture", i->architecture},
-        {"name", i->name},           {"file_type", i->file_type},
-        {"tokenizer", i->tokenizer}, {"pre_tokenizer", i->pre_tokenizer},
-        {"pooling", i->pooling},     {"chat_template", i->chat_template},
+        {"path", path},
+        {"architecture", i->architecture},
+        {"name", i->name},
+        {"file_type", i->file_type},
+        {"tokenizer", i->tokenizer},
+        {"pre_tokenizer", i->pre_tokenizer},
+        {"pooling", i->pooling},
+        {"chat_template", i->chat_template},
     };
     for (size_t k = 0; k < OPTION_COUNT(texts); k++)
         json_object_set_new(root, texts[k].key, output_json_string(texts[k].value));
@@ -392,7 +404,8 @@ static hearth_status print_json(const show_options *o, const model_views *file, 
     const hearth_model *model = file->whole;
     hearth_plan plan;
     hearth_status status = HEARTH_OK;
-    json_t *root = json_sizes(hearth_model_get_info(model));
+    const hearth_model_info *info = hearth_model_get_info(model);
+    json_t *root = json_sizes(info, file->reference ? file->reference : info->path);
     json_object_set_new(root, "special_tokens", json_special(file->tokenizer));
     bool planned = hearth_model_plan(model, &o->session, &plan, NULL) == HEARTH_OK;
     json_object_set_new(root, "plan", planned ? plan_json(&plan) : json_null());
@@ -450,10 +463,14 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     show_options *o = options;
     hearth_status status = HEARTH_OK;
     model_views file = {0};
+    peek *elsewhere = NULL;
     const char *path;
     size_t next;
     TRY_OUT(cli_take_model(&o->model, arguments, &next, &path, err));
     TRY_OUT(cli_no_more_arguments(arguments, next, err));
+    const char *name = path;
+    TRY_OUT(models_peek(&elsewhere, &path, &o->general, err));
+    file.reference = elsewhere ? name : NULL;
     TRY_OUT(open_views(&file, path, o, err));
     if (o->key)
         status = print_key(o, file.whole, err);
@@ -465,6 +482,7 @@ out:
     if (file.tokenizer != file.whole)
         hearth_model_close(file.tokenizer);
     hearth_model_close(file.whole);
+    peek_close(elsewhere);
     return status;
 }
 
@@ -472,7 +490,8 @@ const cli_command cmd_show = {
     .name = "show",
     .summary = "tell what is in a model file, and what it takes to run it",
     .description = "Prints a model's architecture, sizes, context, tokenizer, chat template and "
-                   "tensors by type, and the memory that a session over it would take.",
+                   "tensors by type, and the memory that a session over it would take. Of a model "
+                   "that is not here the header is fetched, and nothing else.",
     .examples = "  hearth show model.gguf\n"
                 "  hearth show model.gguf --key tokenizer.chat_template\n"
                 "  hearth show model.gguf --tensors --json\n",

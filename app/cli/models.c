@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/human.h"
+#include "cli/interrupt.h"
 #include "cli/terminal.h"
 
 /* ---- what MODEL means ---- */
@@ -47,6 +49,35 @@ void model_choice_deinit(model_choice *choice)
     mem_free(choice->file);
     mem_free(choice->overrides.items);
     *choice = (model_choice){.file = NULL};
+}
+
+/* ---- a model elsewhere ---- */
+
+static bool is_wanted(void *user)
+{
+    (void)user;
+    return !interrupt_pending();
+}
+
+hearth_status models_peek(peek **out, const char **model, const cli_general *general,
+                          hearth_error *err)
+{
+    const peek_options options = {
+        .reference = *model, .is_wanted = is_wanted, .no_mmproj = true, .log = cli_log(general)};
+    library *l = NULL;
+    *out = NULL;
+    if (!peek_is_reference(*model, NULL))
+        return HEARTH_OK;
+    TRY(models_open(&l, general, err));
+    bool is_elsewhere = peek_is_reference(*model, l);
+    library_close(l);
+    if (!is_elsewhere)
+        return HEARTH_OK;
+    TRY(peek_open(out, &options, err));
+    *model = peek_path(*out);
+    cli_note("read %s of %s", human_bytes(peek_fetched_bytes(*out)).text,
+             human_bytes(peek_size_bytes(*out)).text);
+    return HEARTH_OK;
 }
 
 /* ---- the library ---- */

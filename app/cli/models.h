@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "library/library.h"
+#include "library/peek.h"
 
 /* What MODEL means on a command line: a file, and how its model.yml wants it to answer. */
 typedef struct model_choice {
@@ -19,6 +20,11 @@ typedef struct model_choice {
 hearth_status models_choose(model_choice *out, const char *model, const option_list *overrides,
                             hearth_error *err);
 void model_choice_deinit(model_choice *choice);
+
+/* If *model means one that is elsewhere (peek.h): its headers are fetched, *model becomes the path
+ * that they are at until peek_close, and how much was read is told. Else *out is NULL. */
+hearth_status models_peek(peek **out, const char **model, const cli_general *general,
+                          hearth_error *err);
 
 /* With the user's stores and the log on standard error. */
 hearth_status models_open(library **out, const cli_general *general, hearth_error *err);

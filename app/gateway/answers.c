@@ -72,6 +72,11 @@ bool answers_is_running(answers *all, int64_t chat)
     return found;
 }
 
+bool answers_is_stopped(const answer *a)
+{
+    return atomic_load(&a->stop);
+}
+
 bool answers_are_running(answers *all)
 {
     monitor_lock(&all->monitor);
@@ -149,6 +154,10 @@ void answers_abandon(answer *a)
 {
     if (a == NULL)
         return;
+    monitor_lock(&a->monitor);
+    a->ended = true;
+    monitor_wake(&a->monitor);
+    monitor_unlock(&a->monitor);
     take_out(a);
     unref(a);
 }
@@ -157,10 +166,6 @@ static void run(void *user)
 {
     answer *a = user;
     chat_answer_write(a);
-    monitor_lock(&a->monitor);
-    a->ended = true;
-    monitor_wake(&a->monitor);
-    monitor_unlock(&a->monitor);
     answers_abandon(a);
 }
 
@@ -254,7 +259,7 @@ out:
     return status;
 }
 
-static hearth_status add_streaming(answer *a, hearth_error *err)
+hearth_status chat_answer_add(answer *a, hearth_error *err)
 {
     const store_message message = {.chat = a->chat,
                                    .parent = a->parent,
@@ -270,7 +275,7 @@ hearth_status answers_begin(gateway_call *c, answer *a, const answer_options *op
     a->parent = options->parent;
     a->parameters = json_incref(options->parameters);
     snprintf(a->model, sizeof a->model, "%s", options->model);
-    hearth_status status = add_streaming(a, err);
+    hearth_status status = chat_answer_add(a, err);
     if (status == HEARTH_OK)
         status = tell_start(a, options->user, err);
     atomic_fetch_add(&a->refs, 1); /* the watcher's, before the thread can end */

@@ -52,6 +52,8 @@ hearth_status answers_watch(gateway_call *c, int64_t chat, hearth_error *err);
 bool answers_stop(answers *all, int64_t chat);
 bool answers_is_running(answers *all, int64_t chat);
 bool answers_are_running(answers *all); /* in any chat */
+/* For who opened a place and writes the answer itself: whether it was told to end. */
+bool answers_is_stopped(const answer *a);
 
 /* EINVAL if parameters hold what is not theirs: messages, stream, model, or are no object. */
 hearth_status chat_answer_check_parameters(const json_t *parameters, hearth_error *err);

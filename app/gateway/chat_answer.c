@@ -2,8 +2,9 @@
  *
  * chat_answer.c - the thread of an answer: asks the model, tells what comes, stores it.
  *
- * The text is stored every FLUSH_MS: what a crash of the server can lose. round_trip() is one request to
- * the model and its answer; what calls tools and asks again goes around it, in chat_answer_write().
+ * The text is stored every FLUSH_MS: what a crash of the server can lose. round_trip() is one
+ * request to the model and its answer. One that asks for tools is followed by their results and
+ * another request, each a message of its own below the one before.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "gateway/chat_answer.h"
 #include "gateway/chat_json.h"
 #include "gateway/chat_prompt.h"
+#include "gateway/chat_tools.h"
 #include "gateway/chunks.h"
 #include "gateway/remotes.h"
 #include "gateway/title.h"
@@ -28,6 +30,8 @@ typedef struct writing {
     uint64_t flushed_ns;
     json_t *sources;
     event_subscriber *progress; /* while the model is loaded */
+    int n_rounds;               /* of calls of tools */
+    bool stored;                /* the message is as it will be */
     runtime_failure failure;
     hearth_error err;
 } writing;
@@ -187,6 +191,12 @@ static hearth_status round_trip(writing *w)
     body_view body;
     TRY(chat_prompt_build(a->g, a->chat, a->parent, a->parameters, remote_is_known(a->g, a->model),
                           &root, &w->sources, &w->err));
+    hearth_status offered =
+        chat_tools_offer(a, root, w->n_rounds == CHAT_TOOLS_ROUNDS_MAX, &w->err);
+    if (offered != HEARTH_OK) {
+        json_decref(root);
+        return offered;
+    }
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (text == NULL)
@@ -202,6 +212,42 @@ static hearth_status round_trip(writing *w)
         status = listen(w, &asked);
     free(text);
     return status;
+}
+
+/* ---- tools ---- */
+
+/* The answer asks for tools: it is stored, they are called, and the next message begins. */
+static hearth_status go_on(writing *w)
+{
+    answer *a = w->a;
+    json_t *message = NULL;
+    if (w->n_rounds++ == CHAT_TOOLS_ROUNDS_MAX)
+        FAIL(&w->err, EIO, "tools", "the model asked for tools more than %d times in one answer",
+             (int)CHAT_TOOLS_ROUNDS_MAX);
+    chat_tools_name_calls(a, w->said.tool_calls);
+    TRY(finish(w, STORE_COMPLETE, &w->err));
+    w->stored = true;
+    TRY(chat_tools_run(a, w->said.tool_calls, &a->parent, &w->err));
+    TRY(chat_answer_add(a, &w->err));
+    w->stored = false;
+    chunks_deinit(&w->said);
+    chunks_init(&w->said);
+    w->n_content = w->n_thinking = 0;
+    json_decref(w->sources);
+    w->sources = NULL;
+    TRY(chat_message_load_json(a->g, a->message, &message, &w->err));
+    chat_answer_tell(a, "message", json_pack("{s:o}", "message", message));
+    return HEARTH_OK;
+}
+
+static hearth_status write_all(writing *w)
+{
+    for (;;) {
+        TRY(round_trip(w));
+        if (json_array_size(w->said.tool_calls) == 0)
+            return HEARTH_OK;
+        TRY(go_on(w));
+    }
 }
 
 /* ---- the end ---- */
@@ -241,12 +287,12 @@ void chat_answer_write(answer *a)
     writing w = {.a = a};
     chunks_init(&w.said);
     w.flushed_ns = clock_now_ns();
-    hearth_status status = round_trip(&w);
+    hearth_status status = write_all(&w);
     store_state state = status == HEARTH_OK                                   ? STORE_COMPLETE
                         : status == HEARTH_ECANCELED && atomic_load(&a->stop) ? STORE_STOPPED
                                                                               : STORE_FAILED;
     hearth_error err;
-    if (finish(&w, state, &err) != HEARTH_OK) {
+    if (!w.stored && finish(&w, state, &err) != HEARTH_OK) {
         log_write(&a->g->host->log, HEARTH_LOG_ERROR, "an answer could not be stored: %s",
                   err.message);
         w.err = err;

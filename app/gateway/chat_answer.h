@@ -20,6 +20,8 @@ struct answer {
     monitor monitor;  /* of what follows */
     buf log;          /* all events, as they are sent */
     bool ended;
+    char asking[80]; /* the id of the call that waits for the user; "": none */
+    int consent;     /* the user's word: a tool_consent (chat_tools.h) */
 };
 
 struct answers {
@@ -30,6 +32,9 @@ struct answers {
 
 /* Appends an event for those who watch. Takes data; NULL (out of memory) is passed over. */
 void chat_answer_tell(answer *a, const char *name, json_t *data);
+
+/* Stores a message below a->parent that is being written: a->message. */
+hearth_status chat_answer_add(answer *a, hearth_error *err);
 
 /* The thread's work: writes the message, and the title. */
 void chat_answer_write(answer *a);

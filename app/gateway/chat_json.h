@@ -3,7 +3,7 @@
  * chat_json.h - chats and messages of the store as the API tells them (docs/API-HEARTH.md), and
  * what the gateway keeps in their JSON members.
  *
- *   chat.settings   {"parameters": {...}, "memory": bool}
+ *   chat.settings   {"parameters": {...}, "memory": bool, "allowed_tools": [name of a call]}
  *   message.meta    {"finish_reason": text, "feedback": text, "sources": [...]}
  */
 #ifndef HEARTH_GATEWAY_CHAT_JSON_H

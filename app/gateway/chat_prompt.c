@@ -123,6 +123,35 @@ static hearth_status add_message(gateway *g, const store_message *m, json_t *mes
     return HEARTH_OK;
 }
 
+static bool is_answered(const store_messages *path, size_t from, const char *call)
+{
+    for (size_t i = from; i < path->n && path->items[i].role == STORE_TOOL; i++) {
+        if (strcmp(path->items[i].tool_call_id, call) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Models refuse a call without a result: one that was never made, or whose server was killed. */
+static hearth_status add_missing_results(const store_messages *path, size_t i, json_t *messages,
+                                         hearth_error *err)
+{
+    const char *text = path->items[i].tool_calls;
+    json_t *calls = *text ? json_loads(text, 0, NULL) : NULL, *call;
+    size_t k;
+    int code = 0;
+    json_array_foreach(calls, k, call)
+    {
+        const char *id = json_string_value(json_object_get(call, "id"));
+        if (id && !is_answered(path, i + 1, id))
+            code |= json_array_append_new(
+                messages, json_pack("{s:s, s:s, s:s}", "role", "tool", "content",
+                                    "This call was not made.", "tool_call_id", id));
+    }
+    json_decref(calls);
+    return code == 0 ? HEARTH_OK : error_no_memory(err, "a prompt", 0);
+}
+
 hearth_status chat_prompt_messages(gateway *g, const store_chat *chat, int64_t last,
                                    json_t *messages, hearth_error *err)
 {
@@ -133,8 +162,11 @@ hearth_status chat_prompt_messages(gateway *g, const store_chat *chat, int64_t l
         return error_no_memory(err, "a prompt", 0);
     if (last > 0)
         TRY(store_message_path(g->store, chat->id, last, 0, &path, err));
-    for (size_t i = 0; i < path.n && status == HEARTH_OK; i++)
+    for (size_t i = 0; i < path.n && status == HEARTH_OK; i++) {
         status = add_message(g, &path.items[i], messages, err);
+        if (status == HEARTH_OK)
+            status = add_missing_results(&path, i, messages, err);
+    }
     store_messages_free(&path);
     return status;
 }

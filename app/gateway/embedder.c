@@ -18,7 +18,8 @@
 enum {
     MESSAGES_AT_ONCE = 8,
     REST_MS = 2000,
-    REST_AFTER_FAILURE_MS = 60000,
+    REST_AFTER_FAILURE_MS = 10000,
+    TEXT_MIN = 100,
     ANSWER_MAX = 256 << 20
 };
 
@@ -42,11 +43,16 @@ static bool is_wanted(void *user)
 
 /* ---- asking the model ---- */
 
-static char *write_body(const char *const *texts, size_t n)
+/* Texts are cut after max bytes, between characters. */
+static char *write_body(const char *const *texts, size_t n, size_t max)
 {
     json_t *input = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(input, json_string(texts[i]));
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strnlen(texts[i], max);
+        while (length > 0 && ((unsigned char)texts[i][length] & 0xc0) == 0x80)
+            length--;
+        json_array_append_new(input, json_stringn(texts[i], length));
+    }
     json_t *root = json_pack("{s:o, s:s}", "input", input, "encoding_format", "float");
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
@@ -83,21 +89,20 @@ static hearth_status ask(embedder *e, const body_view *body, buf *said, hearth_e
     if (status == HEARTH_OK)
         status = upstream_read(&up, &asked, said, &failure, err);
     if (status == HEARTH_OK && upstream_status(&up) != 200)
-        status = error_set(err, HEARTH_EIO, "embedding-model", "%s gave no vectors: %.200s",
-                           e->model, said->n ? said->data : "");
+        status = error_set(err, upstream_status(&up) == 400 ? HEARTH_EINVAL : HEARTH_EIO,
+                           "embedding-model", "%s gave no vectors: %.200s", e->model,
+                           said->n ? said->data : "");
     upstream_close(&up);
     runtime_failure_deinit(&failure);
     return status;
 }
 
-static hearth_status embed(void *user, const char *const *texts, size_t n, bool query, float *out,
-                           hearth_error *err)
+static hearth_status embed_cut(embedder *e, const char *const *texts, size_t n, size_t max,
+                               float *out, hearth_error *err)
 {
-    embedder *e = user;
     body_view body;
     buf said;
-    char *text = write_body(texts, n);
-    (void)query;
+    char *text = write_body(texts, n, max);
     if (text == NULL)
         return error_no_memory(err, "texts to embed", n);
     buf_init(&said, ANSWER_MAX);
@@ -111,6 +116,22 @@ static hearth_status embed(void *user, const char *const *texts, size_t n, bool 
     }
     buf_deinit(&said);
     free(text);
+    return status;
+}
+
+/* What a passage's tokens are is the model's to know: one that it refuses is asked for by its
+ * beginning. */
+static hearth_status embed(void *user, const char *const *texts, size_t n, bool query, float *out,
+                           hearth_error *err)
+{
+    embedder *e = user;
+    hearth_error why = {0};
+    hearth_status status = HEARTH_EINVAL;
+    (void)query;
+    for (size_t max = SEARCH_PASSAGE_BYTES; status == HEARTH_EINVAL && max >= TEXT_MIN; max /= 2)
+        status = embed_cut(e, texts, n, max, out, &why);
+    if (status != HEARTH_OK && err)
+        *err = why;
     return status;
 }
 

@@ -21,6 +21,7 @@
 #include "gateway/handlers.h"
 #include "gateway/notify.h"
 #include "gateway/places.h"
+#include "gateway/tools.h"
 #include "library/ember.h"
 #include "os/file.h"
 
@@ -178,6 +179,7 @@ static hearth_status open_parts(gateway *g, const texts *t, hearth_error *err)
     TRY(events_new(&g->bus, err));
     TRY(open_library(g, o, err));
     TRY(open_runtime(g, o, t->data_folder, err));
+    TRY(tools_new(&g->tools, g, err));
     TRY(answers_new(&g->answers, err));
     TRY(downloads_new(&g->downloads, g, err));
     return embedder_start(&g->embedder, g, err);
@@ -187,6 +189,7 @@ static void close_parts(gateway *g)
 {
     embedder_stop(g->embedder);
     answers_free(g->answers);
+    tools_free(g->tools);
     downloads_free(g->downloads);
     runtime_free(g->runtime);
     library_close(g->library);

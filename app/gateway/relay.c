@@ -63,9 +63,12 @@ static http_pull fail_stream(relay *r, buf *out)
     return ok ? HTTP_PULL_END : HTTP_PULL_FAIL;
 }
 
-static http_pull end_stream(relay *r, buf *out)
+static http_pull end_stream(relay *r, const char *why, buf *out)
 {
-    const hearth_error error = {.code = HEARTH_ECANCELED, .message = "the server is ending"};
+    hearth_error error = {.code = HEARTH_ECANCELED};
+    snprintf(error.message, sizeof error.message, "%s", why);
+    session_close(r->session, false, NULL);
+    r->session = NULL;
     bool ok = r->events && relay_write_failure(r->api, &error, NULL, out);
     return ok ? HTTP_PULL_END : HTTP_PULL_FAIL;
 }
@@ -74,7 +77,9 @@ static http_pull relay_pull(void *user, int timeout_ms, bool ending, buf *out)
 {
     relay *r = user;
     if (ending)
-        return end_stream(r, out);
+        return end_stream(r, "the server is ending", out);
+    if (r->session && session_is_stopped(r->session))
+        return end_stream(r, "the answer was stopped", out);
     http_pull pull = upstream_pull(&r->up, timeout_ms, &r->held);
     if (pull == HTTP_PULL_FAIL)
         return fail_stream(r, out);
@@ -135,6 +140,17 @@ static const char *known_type(const char *type)
     return "application/octet-stream";
 }
 
+typedef struct waiting {
+    const http_request *q;
+    const session_chat *session;
+} waiting;
+
+static bool is_wanted(void *user)
+{
+    const waiting *w = user;
+    return http_request_life(w->q) == HTTP_OPEN && !(w->session && session_is_stopped(w->session));
+}
+
 static hearth_status hand_on(gateway_call *c, upstream *up, const upstream_request *ask,
                              session_chat **session, hearth_error *err)
 {
@@ -145,12 +161,8 @@ static hearth_status hand_on(gateway_call *c, upstream *up, const upstream_reque
     http_reply_header(c->reply, "X-Hearth-Model", ask->model);
     if (ignored)
         http_reply_header(c->reply, "X-Hearth-Ignored", ignored);
-    if (c->reply->status != 200) {
-        session_close(*session, false, NULL);
-        *session = NULL;
-    } else if (*session) {
+    if (c->reply->status == 200 && *session)
         TRY(session_commit(*session, is_stream, err));
-    }
     if (is_stream || (ask->body && ask->body->streams))
         return start_stream(c, up, session, type, err);
     c->reply->content_type = type;
@@ -164,17 +176,19 @@ hearth_status relay_answer(gateway_call *c, const char *model, const char *path,
                            const body_view *body, session_chat *session, hearth_error *err)
 {
     upstream up = {0};
+    waiting wait = {c->q, session};
     const upstream_request ask = {.model = model,
                                   .path = path,
                                   .body = body,
                                   .keep_ms = RUNTIME_KEEP_DEFAULT,
-                                  .wanted = call_is_wanted,
-                                  .user = (void *)(uintptr_t)c->q};
+                                  .wanted = is_wanted,
+                                  .user = &wait};
     hearth_status status = upstream_ask(&up, c->g, &ask, &c->failure, err);
     if (status == HEARTH_OK)
         status = hand_on(c, &up, &ask, &session, err);
     upstream_close(&up);
-    session_close(session, status == HEARTH_OK, status == HEARTH_OK ? NULL : err);
+    session_close(session, status == HEARTH_OK,
+                  status == HEARTH_OK || status == HEARTH_ECANCELED ? NULL : err);
     return status;
 }
 

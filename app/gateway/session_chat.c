@@ -281,6 +281,11 @@ void session_feed(session_chat *s, const char *bytes, size_t n)
         continue;
 }
 
+bool session_is_stopped(const session_chat *s)
+{
+    return answers_is_stopped(s->place);
+}
+
 static void finish(session_chat *s, store_state state, const hearth_error *failure)
 {
     json_t *meta = json_pack("{s:s}", "finish_reason", s->said.finish);

@@ -26,6 +26,8 @@ hearth_status session_open(gateway *g, const char *name, const char *model, cons
 /* streams: what comes are events; else one JSON object. */
 hearth_status session_commit(session_chat *s, bool streams, hearth_error *err);
 void session_feed(session_chat *s, const char *bytes, size_t n);
+/* Whether the user stopped the answer. */
+bool session_is_stopped(const session_chat *s);
 /* failure NULL: it came to its end, or the client left before. NULL is fine. */
 void session_close(session_chat *s, bool whole, const hearth_error *failure);
 

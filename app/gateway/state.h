@@ -24,6 +24,7 @@
 typedef struct downloads downloads; /* downloads.h */
 typedef struct embedder embedder;   /* embedder.h */
 typedef struct answers answers;     /* answers.h */
+typedef struct tools tools;         /* tools.h */
 
 typedef struct gateway {
     const config *config;
@@ -37,6 +38,7 @@ typedef struct gateway {
     const char *data_folder;
     downloads *downloads;
     answers *answers;
+    tools *tools;
     embedder *embedder; /* NULL: none */
     atomic_bool ready;
     pthread_mutex_t lock;

@@ -137,6 +137,23 @@ static http_exchange *exchange_new(http_server *server, struct MHD_Connection *m
     return x;
 }
 
+static const char *method_text(const http_exchange *x)
+{
+    switch (x->request.method) {
+    case HTTP_GET:
+        return x->is_head ? "HEAD" : "GET";
+    case HTTP_POST:
+        return "POST";
+    case HTTP_PUT:
+        return "PUT";
+    case HTTP_DELETE:
+        return "DELETE";
+    case HTTP_OPTIONS:
+        return "OPTIONS";
+    }
+    return "request";
+}
+
 static void drop_body(http_exchange *x)
 {
     buf_deinit(&x->body);
@@ -156,12 +173,7 @@ void exchange_completed(void *user, struct MHD_Connection *mhd, void **exchange,
     if (x == NULL)
         return;
     *exchange = NULL;
-    log_write(&server->options.log, HEARTH_LOG_INFO, "%s %s %d in %" PRIu64 " ms%s",
-              x->is_head                          ? "HEAD"
-              : x->request.method == HTTP_GET     ? "GET"
-              : x->request.method == HTTP_POST    ? "POST"
-              : x->request.method == HTTP_OPTIONS ? "OPTIONS"
-                                                  : "request",
+    log_write(&server->options.log, HEARTH_LOG_INFO, "%s %s %d in %" PRIu64 " ms%s", method_text(x),
               shown(x->request.path, path), x->status, (clock_now_ns() - x->start_ns) / 1000000,
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", not read to its end");
     drop_body(x);
@@ -259,13 +271,11 @@ static void check_sender(http_exchange *x)
     char text[80];
     x->cors = origin && guard_allows_origin(g, origin, host);
     if (!guard_allows_host(g, host))
-        refuse(x, 403,
-               "the host '%s' is not one of this server's; allow it with --allowed-hosts, or "
-               "protect the server with --api-key",
-               shown(host, text));
+        refuse(x, 403, "the host '%s' is not one of this server's; allow it with %s",
+               shown(host, text), x->server->options.host_hint);
     if (origin && !x->cors && (x->request.method != HTTP_GET))
-        refuse(x, 403, "the origin '%s' may not use this server; allow it with --cors-origins",
-               shown(origin, text));
+        refuse(x, 403, "the origin '%s' may not use this server; allow it with %s",
+               shown(origin, text), x->server->options.origin_hint);
 }
 
 static void check_route(http_exchange *x)

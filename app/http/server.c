@@ -31,6 +31,8 @@ enum {
 void http_options_init(http_options *options)
 {
     *options = (http_options){
+        .host_hint = "--allowed-hosts, or protect the server with --api-key",
+        .origin_hint = "--cors-origins",
         .max_head_bytes = 64u << 10,
         .max_body_bytes = 64u << 20,
         .max_bodies_bytes = 256u << 20,

@@ -26,8 +26,10 @@ typedef struct http_options {
     uint16_t port;    /* 0: any */
     const char *cert; /* PEM text; with key: TLS */
     const char *key;
-    const char *prefix; /* of every path: "/api"; NULL or "" for none */
-    guard guard;        /* bound is filled in */
+    const char *prefix;    /* of every path: "/api"; NULL or "" for none */
+    guard guard;           /* bound is filled in */
+    const char *host_hint; /* what allows another Host, for people: "--allowed-hosts" */
+    const char *origin_hint;
     size_t max_head_bytes;
     size_t max_body_bytes;
     size_t max_bodies_bytes;  /* of all bodies that are being read or held; more are told 503 */

@@ -11,6 +11,7 @@ void sse_init(sse_reader *r, size_t max_bytes)
     *r = (sse_reader){0};
     buf_init(&r->in, max_bytes);
     buf_init(&r->name, 256);
+    buf_init(&r->id, 256);
     buf_init(&r->data, max_bytes);
 }
 
@@ -18,6 +19,7 @@ void sse_deinit(sse_reader *r)
 {
     buf_deinit(&r->in);
     buf_deinit(&r->name);
+    buf_deinit(&r->id);
     buf_deinit(&r->data);
 }
 
@@ -67,6 +69,9 @@ static void read_line(sse_reader *r, const char *line, size_t n)
     } else if (is_field(line, n, "event", &value, &n_value)) {
         buf_clear(&r->name);
         buf_append(&r->name, value, n_value);
+    } else if (is_field(line, n, "id", &value, &n_value) && !memchr(value, 0, n_value)) {
+        buf_clear(&r->id);
+        buf_append(&r->id, value, n_value);
     }
 }
 
@@ -94,7 +99,8 @@ bool sse_next(sse_reader *r, sse_event *out)
         }
         *out = (sse_event){.name = r->name.n > 0 ? r->name.data : "message",
                            .data = r->data.n > 0 ? r->data.data : "",
-                           .n_data = r->data.n};
+                           .n_data = r->data.n,
+                           .id = r->id.n > 0 ? r->id.data : ""};
         r->given = true;
         return true;
     }

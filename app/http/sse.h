@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * sse.h - reading server-sent events out of bytes that come in pieces (the event stream format of
- * the HTML standard: event and data lines; ids, retries and comments are passed over).
+ * the HTML standard: event, data and id lines; retries and comments are passed over).
  *
  * Pure: no sockets. One thread at a time.
  */
@@ -14,6 +14,7 @@ typedef struct sse_reader {
     buf in; /* what has come and is not read yet */
     size_t at;
     buf name, data; /* of the event that is being read */
+    buf id;         /* the last one, of whichever event */
     bool has_data;
     bool given; /* it was told: it is to be forgotten first */
 } sse_reader;
@@ -22,6 +23,7 @@ typedef struct sse_event {
     const char *name; /* "message" where none was given */
     const char *data; /* NUL-terminated; lines joined with '\n' */
     size_t n_data;
+    const char *id; /* the last one that was told, for Last-Event-ID; "": none */
 } sse_event;
 
 /* max_bytes: of one event. */

@@ -137,11 +137,7 @@ static hearth_status check_new_name(library *l, const char *name, hearth_error *
 {
     library_models models;
     hearth_status status = HEARTH_OK;
-    if (!library_name_is_valid(name))
-        FAIL(err, EINVAL, "name",
-             "'%.200s' cannot be a model's name: letters, digits and . _ - / : + @, at most %d, no "
-             "part of it beginning with . or -",
-             name, LIBRARY_NAME_MAX);
+    TRY(name_check(name, err));
     TRY(library_list(l, &models, err));
     for (size_t i = 0; status == HEARTH_OK && i < models.n; i++) {
         if (strcasecmp(models.items[i]->name, name) == 0)

@@ -185,9 +185,7 @@ static hearth_status name_it(download *d, hearth_error *err)
     lock(d);
     memcpy(d->name, name, sizeof name);
     unlock(d);
-    if (!library_name_is_valid(name))
-        FAIL(err, EINVAL, "name", "'%.100s' cannot be a name; give one with --name", name);
-    return HEARTH_OK;
+    return name_check(name, err);
 }
 
 static bool is_same(const download *d, const library_model *m)
@@ -589,8 +587,8 @@ static hearth_status prepare(download *d, const pull_options *o, hearth_error *e
     if (o->sha256 && !sha256_read(o->sha256, d->sha256))
         FAIL(err, EINVAL, "sha256", "'%.80s' is not a SHA-256: 64 hexadecimal digits", o->sha256);
     const char *name = o->name ? o->name : d->ref.entry ? d->ref.entry->name : NULL;
-    if (name && !library_name_is_valid(name))
-        FAIL(err, EINVAL, "name", "'%.200s' cannot be a model's name", name);
+    if (name)
+        TRY(name_check(name, err));
     d->named = name != NULL;
     snprintf(d->name, sizeof d->name, "%s", name ? name : "");
     snprintf(d->reference_text, sizeof d->reference_text, "%.500s", o->reference);

@@ -21,6 +21,7 @@
 #include <hearth/model.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "library/folders.h"
 #include "library/library_impl.h"
 #include "library/name.h"
@@ -38,7 +39,8 @@ typedef struct import {
     char name[LIBRARY_NAME_MAX + 1];
     file_set files;
     facts facts;
-    char *folder; /* of the model.yml */
+    char *folder;    /* of the model.yml */
+    size_t n_copied; /* of the files, then the projector */
 } import;
 
 /* ---- what it is ---- */
@@ -83,7 +85,10 @@ static hearth_status look_at_model(import *i, hearth_error *err)
         memcpy(i->path, first, sizeof first);
     hearth_model_options_init(&options);
     options.scope = HEARTH_SCOPE_METADATA;
-    TRY(hearth_model_open(&m, i->path, &options, err));
+    hearth_error why;
+    hearth_status status = hearth_model_open(&m, i->path, &options, &why);
+    if (status != HEARTH_OK)
+        return error_set(err, status, i->path, "'%.200s': %.300s", i->path, why.message);
     hearth_model_close(m);
     facts_read(&i->facts, i->path);
     if (i->facts.projector)
@@ -118,6 +123,10 @@ static hearth_status look_at_path(import *i, hearth_error *err)
         if (!known)
             return error_set_errno(err, HEARTH_EIO, given, "cannot find '%s'", given);
     }
+    if (!utf8_is_valid(i->path, strlen(i->path)))
+        FAIL(err, EINVAL, "path",
+             "'%s': a model's description cannot name a path that is not UTF-8; rename it",
+             i->path);
     return look_at_model(i, err);
 }
 
@@ -204,6 +213,9 @@ static hearth_status copy_file(const char *path, const char *folder, char copied
     if (snprintf(copied, PATH_MAX, "%s/%s", folder, name_of_path(path)) >= PATH_MAX ||
         snprintf(partial, sizeof partial, "%s.part", copied) >= PATH_MAX)
         FAIL(err, EINVAL, path, "the path of the copy is too long");
+    if (access(copied, F_OK) == 0)
+        FAIL(err, EMISMATCH, copied, "there is a file '%s' already; give this one another --name",
+             copied);
     int from = open(path, O_RDONLY | O_CLOEXEC);
     int to = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (from < 0 || to < 0)
@@ -235,14 +247,28 @@ static hearth_status copy_all(import *i, hearth_error *err)
              (double)need / 1048576.0, (double)file_free_space(i->folder) / 1048576.0, i->folder);
     for (size_t k = 0; k < i->files.n; k++) {
         TRY(copy_file(i->files.paths[k], i->folder, copied, err));
+        i->n_copied++;
         if (k == 0)
             memcpy(i->path, copied, sizeof copied);
     }
     if (*i->mmproj) {
         TRY(copy_file(i->mmproj, i->folder, copied, err));
+        i->n_copied++;
         memcpy(i->mmproj, copied, sizeof copied);
     }
     return HEARTH_OK;
+}
+
+/* What a failed import leaves is nothing. */
+static void undo(const import *i)
+{
+    char copied[PATH_MAX];
+    for (size_t k = 0; k < i->n_copied; k++) {
+        const char *path = k < i->files.n ? i->files.paths[k] : i->mmproj;
+        if (snprintf(copied, sizeof copied, "%s/%s", i->folder, name_of_path(path)) < PATH_MAX)
+            unlink(copied);
+    }
+    folders_remove_empty(i->folder, i->l->folder);
 }
 
 /* ---- the description ---- */
@@ -288,10 +314,8 @@ static hearth_status choose_name(import *i, hearth_error *err)
         snprintf(i->name, sizeof i->name, "%s", i->from->name);
     else
         name_from_file("", i->path, i->name);
-    if (i->from->name && (!library_name_is_valid(i->from->name)))
-        FAIL(err, EINVAL, "name",
-             "'%.200s' cannot be a model's name: letters, digits and . _ - / : + @, at most %d",
-             i->from->name, LIBRARY_NAME_MAX);
+    if (i->from->name)
+        TRY(name_check(i->from->name, err));
     TRY(library_list(i->l, &models, err));
     for (size_t k = 0; status == HEARTH_OK && k < models.n; k++) {
         if (strcasecmp(models.items[k]->name, i->name) == 0)
@@ -315,10 +339,12 @@ static hearth_status import_locked(import *i, hearth_error *err)
     i->folder = library_folder_of(i->l, i->name);
     if (i->folder == NULL)
         return error_no_memory(err, "a path", sizeof i->name);
-    if (i->from->copy)
-        TRY(copy_all(i, err));
-    TRY(write_description(i, err));
-    return library_scan_locked(i->l, err);
+    hearth_status status = i->from->copy ? copy_all(i, err) : HEARTH_OK;
+    if (status == HEARTH_OK)
+        status = write_description(i, err);
+    if (status != HEARTH_OK)
+        undo(i);
+    return status == HEARTH_OK ? library_scan_locked(i->l, err) : status;
 }
 
 hearth_status library_import_file(library *l, const library_import *from, const library_model **out,

@@ -99,6 +99,17 @@ static bool is_letter(char c)
            (c != '\0' && strchr("._-:+@", c));
 }
 
+/* A model's folder holds these files. */
+static bool is_taken(const char *part, size_t n)
+{
+    static const char *const files[] = {"model.yml", "usage.json"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (strlen(files[i]) == n && strncasecmp(part, files[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* No part is empty, or leads elsewhere, or is hidden. */
 bool library_name_is_valid(const char *name)
 {
@@ -107,7 +118,8 @@ bool library_name_is_valid(const char *name)
         return false;
     for (size_t i = 0; i <= n; i++) {
         if (name[i] == '/' || name[i] == '\0') {
-            if (i == part || name[part] == '.' || name[part] == '-')
+            if (i == part || name[part] == '.' || name[part] == '-' ||
+                is_taken(name + part, i - part))
                 return false;
             part = i + 1;
         } else if (!is_letter(name[i])) {
@@ -117,21 +129,40 @@ bool library_name_is_valid(const char *name)
     return true;
 }
 
+hearth_status name_check(const char *name, hearth_error *err)
+{
+    if (library_name_is_valid(name))
+        return HEARTH_OK;
+    FAIL(err, EINVAL, "name",
+         "'%.200s' cannot be a model's name: it has letters of ASCII, digits and . _ - / : + @, at "
+         "most %d; no part begins with . or -, or is named as a file of Hearth's",
+         name, LIBRARY_NAME_MAX);
+}
+
+/* What cannot be in a name becomes a dash, many in a row one. */
 void name_repair(char *name)
 {
-    char *to = name;
+    char *to = name, *part = name;
+    bool replaced = false;
     for (const char *from = name; *from && to - name < LIBRARY_NAME_MAX; from++) {
-        bool starts = to == name || to[-1] == '/';
-        if (*from == '/' && !starts)
-            *to++ = '/';
-        else if (*from != '/' && !(starts && (*from == '.' || *from == '-')))
-            *to++ = is_letter(*from) ? *from : '-';
-        if (starts && to > name && to[-1] == '-')
-            to[-1] = '_';
+        const bool bad = *from != '/' && !is_letter(*from), starts = to == part;
+        const char c = bad ? '-' : *from;
+        const bool is_left_out = (bad && replaced) || (starts && strchr("/.-", c) != NULL);
+        replaced = bad;
+        if (is_left_out)
+            continue;
+        if (c == '/') {
+            if (is_taken(part, (size_t)(to - part)))
+                *part = '_';
+            part = to + 1;
+        }
+        *to++ = c;
     }
-    while (to > name && to[-1] == '/')
+    while (to > name && (to[-1] == '/' || (to[-1] == '-' && replaced)))
         to--;
     *to = '\0';
+    if (to >= part && is_taken(part, (size_t)(to - part)))
+        *part = '_';
     if (*name == '\0')
         memcpy(name, "model", sizeof "model");
 }

@@ -29,9 +29,11 @@ bool name_is_gguf(const char *path); /* ends in .gguf, in any case */
  * tells none. */
 void name_quantization(const char *path, char out[24]);
 
-/* A valid name of "FOLDER/STEM-00001-of-00003.gguf" ("STEM"); other characters become '-'. folder
+/* A valid name of "FOLDER/STEM-00001-of-00003.gguf" ("STEM"); others become '-'. folder
  * (may be "") is put in front with a '/'. Cut to LIBRARY_NAME_MAX. */
 void name_from_file(const char *folder, const char *path, char out[LIBRARY_NAME_MAX + 1]);
+/* EINVAL, and what a name may be, where it cannot be one. */
+hearth_status name_check(const char *name, hearth_error *err);
 /* Makes any text a valid name. */
 void name_repair(char *name);
 

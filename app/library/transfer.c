@@ -26,7 +26,8 @@ enum {
     TURN_MS = 200,   /* how long nobody looks at the watch */
     PAUSE_FIRST_MS = 250,
     PAUSE_MAX_MS = 30000,
-    RETRY_AFTER_MAX_MS = 600000
+    RETRY_AFTER_MAX_MS = 600000,
+    HEAD_PAUSE_MAX_MS = 5000 /* somebody waits for a plan, and may ask again */
 };
 
 /* ---- the watch ---- */
@@ -36,6 +37,7 @@ void transfer_watch_init(transfer_watch *watch)
     monitor_init(&watch->door);
     watch->stopped = watch->paused = false;
     atomic_store(&watch->n_bytes, 0);
+    watch->is_wanted = NULL;
 }
 
 void transfer_watch_deinit(transfer_watch *watch)
@@ -43,12 +45,17 @@ void transfer_watch_deinit(transfer_watch *watch)
     monitor_deinit(&watch->door);
 }
 
+static bool is_wanted(const transfer_watch *watch)
+{
+    return watch->is_wanted == NULL || watch->is_wanted(watch->user);
+}
+
 bool transfer_is_stopped(transfer_watch *watch)
 {
     monitor_lock(&watch->door);
     bool stopped = watch->stopped;
     monitor_unlock(&watch->door);
-    return stopped;
+    return stopped || !is_wanted(watch);
 }
 
 bool transfer_may_go_on(transfer_watch *watch)
@@ -63,11 +70,16 @@ bool transfer_may_go_on(transfer_watch *watch)
 
 bool transfer_sleep(transfer_watch *watch, int64_t ms)
 {
-    monitor_lock(&watch->door);
-    while (!watch->stopped && monitor_wait(&watch->door, ms * 1000000))
-        continue; /* a pause begins or ends: the wait begins again */
-    bool stopped = watch->stopped;
-    monitor_unlock(&watch->door);
+    bool stopped = transfer_is_stopped(watch);
+    while (ms > 0 && !stopped) {
+        int64_t step = watch->is_wanted && ms > TURN_MS ? TURN_MS : ms;
+        monitor_lock(&watch->door);
+        while (!watch->stopped && monitor_wait(&watch->door, step * 1000000))
+            continue; /* a pause begins or ends: the wait begins again */
+        monitor_unlock(&watch->door);
+        stopped = transfer_is_stopped(watch);
+        ms -= step;
+    }
     return !stopped;
 }
 
@@ -76,7 +88,7 @@ static bool is_interrupted(transfer_watch *watch)
     monitor_lock(&watch->door);
     bool interrupted = watch->stopped || watch->paused;
     monitor_unlock(&watch->door);
-    return interrupted;
+    return interrupted || !is_wanted(watch);
 }
 
 /* ---- trying again ---- */
@@ -154,12 +166,17 @@ static hearth_status refuse(const http_call *call, const transfer_options *o, he
     if (status == 401 || status == 403)
         FAIL(err, EINVAL, "download", "'%.*s' answers %d: %s", n, url, status,
              o->bearer ? "the key in HF_TOKEN may not read it; are its terms accepted there?"
-                       : "it is private or gated; accept its terms there and set HF_TOKEN");
+                       : "it is private or gated; on a hub, accept its terms and set HF_TOKEN");
     if (status == 404 || status == 410)
         FAIL(err, ENOTFOUND, "download", "'%.*s' is not there (%d)", n, url, status);
     if (status == 429)
         FAIL(err, EBUSY, "download", "'%.*s' answers 429: too many requests%s", n, url,
              o->bearer ? "" : "; with HF_TOKEN more are allowed");
+    if (status == 206)
+        FAIL(err, EIO, "download", "'%.*s' sends other bytes than it was asked for", n, url);
+    if (status >= 300 && status < 400)
+        FAIL(err, EIO, "download", "'%.*s' leads (%d) to no address of http or https", n, url,
+             status);
     FAIL(err, EIO, "download", "'%.*s' answers %d", n, url, status);
 }
 
@@ -353,6 +370,130 @@ hearth_status transfer_look(const transfer_options *options, uint64_t *size, hea
     TRY(look_at(options, &l, err));
     *size = l.size;
     return HEARTH_OK;
+}
+
+/* ---- the beginning ---- */
+
+typedef struct head {
+    const transfer_options *o;
+    http_call *call;
+    buf *body;
+    uint64_t size; /* 0: not known yet */
+    attempts tries;
+} head;
+
+/* What the answer's status and fields say of the bytes that follow. */
+static hearth_status check_head(head *h, bool *passing)
+{
+    uint64_t from, to, size = 0;
+    hearth_error *err = &h->tries.last;
+    int status = http_call_status(h->call);
+    *passing = ++h->tries.n_lies < LIES_MAX;
+    if (status == 206 &&
+        read_content_range(http_call_header(h->call, "content-range"), &from, &to, &size)) {
+        if (from != h->body->n)
+            FAIL(err, EIO, "download", "the server sent other bytes than were asked for");
+    } else if (status == 200) { /* all of it, from the beginning */
+        buf_clear(h->body);
+        read_length(h->call, &size);
+    } else {
+        h->tries.n_lies--;
+        *passing = may_pass(status);
+        return refuse(h->call, h->o, err);
+    }
+    h->tries.n_lies--;
+    size = size ? size : h->size;
+    *passing = false;
+    if (size == 0)
+        FAIL(err, EFORMAT, "download", "the server does not tell how long the file is");
+    if (h->size && size != h->size)
+        FAIL(err, EMISMATCH, "download",
+             "the file has %" PRIu64 " bytes where it should have %" PRIu64, size, h->size);
+    h->size = size;
+    return HEARTH_OK;
+}
+
+/* Once: the bytes from those that are there up to and without `want`. An answer that ends early is
+ * a broken connection. */
+static hearth_status read_head_once(head *h, uint64_t want, bool *passing)
+{
+    char range[96];
+    const char *headers[] = {range};
+    hearth_error *err = &h->tries.last;
+    http_call_options request = request_of(h->o);
+    snprintf(range, sizeof range, "Range: bytes=%zu-%" PRIu64, h->body->n, want - 1);
+    request.headers = headers;
+    request.n_headers = 1;
+    *passing = false;
+    TRY(http_call_start(h->call, &request, err));
+    http_pull got = wait_for_head(h->call, h->o->watch);
+    if (got != HTTP_PULL_FAIL)
+        TRY(check_head(h, passing));
+    want = want < h->size || h->size == 0 ? want : h->size;
+    while (got != HTTP_PULL_FAIL && h->body->n < want) {
+        got = http_call_pull(h->call, TURN_MS, h->body);
+        if (got == HTTP_PULL_END && h->body->n < want) {
+            *passing = true;
+            FAIL(err, EIO, "download", "the server sent too few bytes");
+        }
+        if (is_interrupted(h->o->watch))
+            break;
+    }
+    if (h->body->n >= want && h->size) {
+        h->body->n = (size_t)want;
+        return HEARTH_OK;
+    }
+    *passing = problem_may_pass(http_call_problem(h->call));
+    TRY(http_call_error(h->call, err));
+    stopped_error(err);
+    return HEARTH_ECANCELED;
+}
+
+static hearth_status read_head(head *h, uint64_t want, hearth_error *err)
+{
+    hearth_status status;
+    bool passing;
+    h->tries.n = 0;
+    do {
+        status = read_head_once(h, want, &passing);
+    } while (status != HEARTH_OK && passing && retry_after_ms(h->call) <= HEAD_PAUSE_MAX_MS &&
+             try_again(&h->tries, h->o, retry_after_ms(h->call)));
+    if (status != HEARTH_OK && transfer_is_stopped(h->o->watch)) {
+        stopped_error(err);
+        return HEARTH_ECANCELED;
+    }
+    if (status != HEARTH_OK && err)
+        *err = h->tries.last;
+    return status;
+}
+
+hearth_status transfer_head(const transfer_options *o, uint64_t first, uint64_t max,
+                            uint64_t (*needs)(const void *bytes, size_t n), buf *body,
+                            uint64_t *size, hearth_error *err)
+{
+    head h = {.o = o, .body = body, .size = o->size, .tries = {.n_max = FIRST_TRIES}};
+    hearth_status status = HEARTH_OK;
+    TRY(http_call_new(&h.call, err));
+    buf_clear(body);
+    for (uint64_t want = first < max ? first : max;;) {
+        status = read_head(&h, want, err);
+        const uint64_t need = status == HEARTH_OK ? needs(body->data, body->n) : 0;
+        if (need > h.size && status == HEARTH_OK)
+            status = error_set(err, HEARTH_EFORMAT, "download",
+                               "the file ends inside its header, after %" PRIu64
+                               " bytes; it may be cut off",
+                               h.size);
+        else if (need > max)
+            status = error_set(err, HEARTH_EFORMAT, "download",
+                               "the file's header is longer than %" PRIu64 " bytes", max);
+        if (status != HEARTH_OK || need <= body->n)
+            break;
+        want = need > 2 * want ? need : 2 * want;
+        want = want < max ? want : max;
+    }
+    http_call_free(h.call);
+    *size = h.size;
+    return status;
 }
 
 /* ---- pieces ---- */

@@ -27,7 +27,9 @@ enum { TRANSFER_TRIES = 8, TRANSFER_CONNECTIONS_MAX = 16 };
 typedef struct transfer_watch {
     monitor door; /* woken on every change of the flags */
     bool stopped, paused;
-    atomic_uint_fast64_t n_bytes; /* of this file, on the disk or on their way there */
+    atomic_uint_fast64_t n_bytes;  /* of this file, on the disk or on their way there */
+    bool (*is_wanted)(void *user); /* false: nobody waits for it any more; NULL: always wanted */
+    void *user;
 } transfer_watch;
 
 void transfer_watch_init(transfer_watch *watch);
@@ -64,5 +66,13 @@ hearth_status transfer_run(struct chunks **out, const transfer_options *options,
 /* A small document: the whole body of a GET, tried again in the same way. accept may be NULL. */
 hearth_status transfer_read(const char *url, const char *bearer, const char *accept,
                             const transfer_options *options, buf *body, hearth_error *err);
+
+/* The beginning of a file, in ranges: `first` bytes, then as many as `needs` asks for, which is
+ * told what is there and returns how many bytes must be. No more than max are kept. *size is that
+ * of the whole file. Errors: as transfer_run(), and EFORMAT: more than max are needed, or more than
+ * the file has. */
+hearth_status transfer_head(const transfer_options *options, uint64_t first, uint64_t max,
+                            uint64_t (*needs)(const void *bytes, size_t n), buf *body,
+                            uint64_t *size, hearth_error *err);
 
 #endif

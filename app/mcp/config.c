@@ -28,10 +28,9 @@ static hearth_status read_words(mcp_config *c, mcp_server_config *s, const json_
 {
     const json_t *command = json_object_get(server, "command");
     const json_t *args = json_object_get(server, "args");
-    if (json_object_get(server, "url"))
-        return wrong(err, s->name, "url", "only servers with a command can be used");
     if (!json_is_string(command) || json_string_length(command) == 0)
-        return wrong(err, s->name, "command", "must be the name of a program");
+        return wrong(err, s->name, "command",
+                     "must be the name of a program; or give url, the address of a server");
     if ((args && !json_is_array(args)) || json_array_size(args) > MAX_WORDS)
         return wrong(err, s->name, "args", "must be an array of at most 256 texts");
     s->argv = arena_array(&c->memory, json_array_size(args) + 2, sizeof *s->argv);
@@ -92,11 +91,90 @@ static hearth_status read_environment(mcp_config *c, mcp_server_config *s, json_
     return HEARTH_OK;
 }
 
+/* ---- a server at an address ---- */
+
+static bool is_plain(const char *text, const char *not_in)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < ' ' || *text == 127 || strchr(not_in, *text))
+            return false;
+    }
+    return true;
+}
+
+static hearth_status add_header(mcp_config *c, mcp_server_config *s, const char *name,
+                                const json_t *value, hearth_error *err)
+{
+    const char *text = json_string_value(value);
+    if (text == NULL || *name == '\0' || !is_plain(name, " :") || !is_plain(text, ""))
+        return wrong(err, s->name, "headers", "must be an object of texts of one line");
+    size_t n_name = strlen(name), n_text = strlen(text);
+    char *line = arena_array(&c->memory, n_name + n_text + 3, 1);
+    if (line == NULL)
+        return error_no_memory(err, "mcpServers", 0);
+    memcpy(line, name, n_name);
+    memcpy(line + n_name, ": ", 2);
+    memcpy(line + n_name + 2, text, n_text + 1);
+    s->headers[s->n_headers++] = line;
+    return HEARTH_OK;
+}
+
+static hearth_status read_address(mcp_config *c, mcp_server_config *s, const json_t *server,
+                                  hearth_error *err)
+{
+    const json_t *url = json_object_get(server, "url");
+    json_t *headers = json_object_get(server, "headers"), *value;
+    const char *text = json_string_value(url), *name;
+    char *kept;
+    if (text == NULL || (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0))
+        return wrong(err, s->name, "url", "must be an address with http:// or https://");
+    if (json_object_get(server, "command"))
+        return wrong(err, s->name, "url", "cannot stand beside command");
+    if ((headers && !json_is_object(headers)) || json_object_size(headers) > MCP_MAX_HEADERS)
+        return wrong(err, s->name, "headers", "must be an object of at most 32 texts of one line");
+    TRY(copy(c, url, &kept, err));
+    s->url = kept;
+    s->headers = arena_array(&c->memory, json_object_size(headers) + 1, sizeof *s->headers);
+    if (s->headers == NULL)
+        return error_no_memory(err, "mcpServers", 0);
+    json_object_foreach(headers, name, value) TRY(add_header(c, s, name, value, err));
+    return HEARTH_OK;
+}
+
+/* ---- all of it ---- */
+
+static hearth_status read_type(const mcp_server_config *s, const json_t *server, hearth_error *err)
+{
+    static const char *const of_addresses[] = {"http", "streamable-http", "streamableHttp"};
+    const json_t *type = json_object_get(server, "type");
+    const char *text = json_string_value(type);
+    const bool by_address = json_object_get(server, "url") != NULL;
+    if (type == NULL || (!by_address && text && strcmp(text, "stdio") == 0))
+        return HEARTH_OK;
+    for (size_t i = 0; by_address && text && i < sizeof of_addresses / sizeof *of_addresses; i++) {
+        if (strcmp(text, of_addresses[i]) == 0)
+            return HEARTH_OK;
+    }
+    return wrong(err, s->name, "type", "must be stdio with command, or http with url");
+}
+
+static hearth_status read_timeout(mcp_server_config *s, const json_t *server, hearth_error *err)
+{
+    const json_t *timeout = json_object_get(server, "timeout");
+    if (timeout == NULL)
+        return HEARTH_OK;
+    if (!json_is_number(timeout) || json_number_value(timeout) < 1 ||
+        json_number_value(timeout) > 86400)
+        return wrong(err, s->name, "timeout", "must be seconds, from 1 to 86400");
+    s->timeout_ms = (uint32_t)(json_number_value(timeout) * 1000);
+    return HEARTH_OK;
+}
+
 static hearth_status check_fields(const mcp_server_config *s, json_t *server, hearth_error *err)
 {
-    static const char *const known[] = {"command",     "args",        "env",    "cwd",
-                                        "disabled",    "url",         "type",   "active",
-                                        "alwaysAllow", "autoApprove", "timeout"};
+    static const char *const known[] = {
+        "command", "args",    "env",         "cwd",         "disabled",     "url", "type",
+        "active",  "timeout", "alwaysAllow", "autoApprove", "allowedTools", "headers", "disabledTools", "name"};
     const char *field;
     const json_t *value;
     json_object_foreach(server, field, value)
@@ -123,8 +201,14 @@ static hearth_status read_server(mcp_config *c, const char *name, json_t *server
     if (!json_is_object(server))
         FAIL(err, EINVAL, "mcpServers", "mcpServers.%.64s: must be an object", name);
     TRY(check_fields(s, server, err));
-    TRY(read_words(c, s, server, err));
-    TRY(read_environment(c, s, json_object_get(server, "env"), err));
+    TRY(read_type(s, server, err));
+    TRY(read_timeout(s, server, err));
+    if (json_object_get(server, "url")) {
+        TRY(read_address(c, s, server, err));
+    } else {
+        TRY(read_words(c, s, server, err));
+        TRY(read_environment(c, s, json_object_get(server, "env"), err));
+    }
     if (cwd && !json_is_string(cwd))
         return wrong(err, s->name, "cwd", "must be a text");
     if (cwd) {

@@ -13,6 +13,10 @@ typedef struct mcp_server_config {
     char **argv;        /* NULL at the end */
     char **environment; /* the same; this process's, with the server's own over it */
     const char *cwd;    /* NULL: this process's */
+    const char *url;    /* instead of a program; NULL: there is one */
+    char **headers;     /* "Name: value" of every request to it */
+    size_t n_headers;
+    uint32_t timeout_ms; /* of a call; 0: MCP_CALL_TIMEOUT_MS */
     bool disabled;
 } mcp_server_config;
 

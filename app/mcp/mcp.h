@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * mcp.h - tools of Model Context Protocol servers: a client for programs that speak it over their
- * standard input and output.
+ * standard input and output, and for servers at an address (streamable HTTP).
  *
  * What     From the `mcpServers` object that other programs use, too: for each server a process is
  *          started, asked for its tools, and asked again when it says that they changed. A process
@@ -10,14 +10,16 @@
  *          {"NAME": {"command": "npx", "args": ["-y", "..."], "env": {"KEY": "..."},
  *           "cwd": "/path", "disabled": true}}
  *          The program is found by PATH; no shell is between. It runs with this process's
- *          environment and `env` over it. A server that has "url" instead of "command" is refused.
+ *          environment and `env` over it.
+ *          {"NAME": {"url": "https://...", "headers": {"Authorization": "Bearer ..."}}}
+ *          Headers go to that origin alone, also after a redirect. `timeout`: seconds of a call.
  * Trust    What a server says (names, descriptions, results) is anybody's text. Its process can do
  *          what its user can.
  * Limits   A message of MCP_MAX_MESSAGE_BYTES; MCP_MAX_TOOLS tools of a server; what is beyond is
  *          left out, and told in the server's error.
  * Threads  Everything is thread-safe. mcp_call() blocks its caller, at most timeout_ms, and asks
  *          go_on() every MCP_POLL_MS. Each server has a thread of its own.
- * Protocol https://modelcontextprotocol.io/specification/2025-06-18, stdio transport.
+ * Protocol https://modelcontextprotocol.io/specification/2025-06-18, both transports.
  */
 #ifndef HEARTH_MCP_MCP_H
 #define HEARTH_MCP_MCP_H
@@ -37,6 +39,7 @@ enum {
     MCP_POLL_MS = 100,
     MCP_MAX_SERVERS = 64,
     MCP_MAX_TOOLS = 512,
+    MCP_MAX_HEADERS = 32,
     MCP_MAX_MESSAGE_BYTES = 32 << 20
 };
 
@@ -120,7 +123,7 @@ void mcp_result_free(mcp_result *result);
 
 typedef struct mcp_call_options {
     const char *arguments;     /* a JSON object; NULL: {} */
-    uint32_t timeout_ms;       /* 0: MCP_CALL_TIMEOUT_MS */
+    uint32_t timeout_ms;       /* 0: the server's `timeout`, or MCP_CALL_TIMEOUT_MS */
     bool (*go_on)(void *user); /* false: cancel. NULL: always */
     void *user;
 } mcp_call_options;

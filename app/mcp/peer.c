@@ -10,26 +10,22 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <hearth/hearth.h>
-
 #include "base/log.h"
 #include "base/mem.h"
 #include "mcp/peer_state.h"
+#include "mcp/remote.h"
 #include "os/clock.h"
 
 #define MS_NS 1000000u
-#define PROTOCOL "2025-06-18"
 
 enum {
     READ_BYTES = 1 << 16,
     ERROR_LINE_BYTES = 1000,
-    MAX_PAGES = 100,
     GRACE_MS = 1000,
     BACKOFF_FIRST_MS = 1000,
     STEADY_MS = 60000, /* one that ran so long begins again with the first wait */
@@ -37,22 +33,6 @@ enum {
 };
 
 /* ---- states ---- */
-
-__attribute__((format(printf, 2, 3))) static void set_error(mcp_peer *s, const char *format, ...)
-{
-    hearth_error clean = {0};
-    char text[sizeof s->error];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    error_set(&clean, HEARTH_EIO, NULL, "%s", text); /* without control characters */
-    s->told = true;
-    monitor_lock(&s->door);
-    snprintf(s->error, sizeof s->error, "%.299s", clean.message);
-    monitor_unlock(&s->door);
-    log_write(s->log, HEARTH_LOG_WARNING, "tool server %s: %s", s->config->name, clean.message);
-}
 
 static void begin_stage(mcp_peer *s, stage next)
 {
@@ -73,99 +53,44 @@ static bool ask(mcp_peer *s, const char *method, json_t *params)
 static bool initialize(mcp_peer *s)
 {
     begin_stage(s, STAGE_INITIALIZE);
-    return ask(s, "initialize",
-               json_pack("{ss s{} s{ss ss}}", "protocolVersion", PROTOCOL, "capabilities",
-                         "clientInfo", "name", "hearth", "version", hearth_version()));
+    return ask(s, "initialize", mcp_peer_hello());
 }
 
 static bool list_tools(mcp_peer *s, const char *cursor)
 {
-    if (cursor == NULL) {
+    if (cursor == NULL)
         begin_stage(s, STAGE_LIST);
-        json_decref(s->new_tools);
-        s->new_tools = json_array();
-        s->n_pages = 0;
-        s->list_again = s->tools_cut = false;
-    }
-    return s->new_tools &&
+    return (cursor || mcp_peer_begin_list(s)) &&
            ask(s, "tools/list", cursor ? json_pack("{ss}", "cursor", cursor) : json_object());
-}
-
-static void set_text(char **at, const char *text)
-{
-    mem_free(*at);
-    *at = text ? mem_dup(text, strlen(text)) : NULL;
 }
 
 static bool take_initialized(mcp_peer *s, const json_t *result)
 {
-    const json_t *info = json_object_get(result, "serverInfo");
-    const char *name = json_string_value(json_object_get(info, "name"));
-    const char *version = json_string_value(json_object_get(info, "version"));
-    char title[200];
-    snprintf(title, sizeof title, "%.120s %.60s", name ? name : "", version ? version : "");
+    mcp_peer_introduce(s, result);
     monitor_lock(&s->door);
-    set_text(&s->title, title);
-    set_text(&s->instructions, json_string_value(json_object_get(result, "instructions")));
     bool good = mcp_peer_notify(s, "notifications/initialized", NULL);
     monitor_unlock(&s->door);
     return good && list_tools(s, NULL);
 }
 
-static void publish(mcp_peer *s)
-{
-    s->stage = STAGE_IDLE;
-    s->deadline_ns = 0;
-    monitor_lock(&s->door);
-    json_decref(s->tools);
-    s->tools = s->new_tools;
-    s->new_tools = NULL;
-    s->state = MCP_READY;
-    s->version++;
-    s->error[0] = '\0';
-    if (s->tools_cut)
-        snprintf(s->error, sizeof s->error, "it has more than %d tools; the others are left out",
-                 MCP_MAX_TOOLS);
-    monitor_wake(&s->door);
-    monitor_unlock(&s->door);
-}
-
-/* A tool without a name cannot be called. */
 static bool take_page(mcp_peer *s, const json_t *result)
 {
-    size_t i;
-    json_t *tool;
-    const char *next = json_string_value(json_object_get(result, "nextCursor"));
-    json_array_foreach(json_object_get(result, "tools"), i, tool)
-    {
-        if (!json_is_string(json_object_get(tool, "name")))
-            continue;
-        s->tools_cut |= json_array_size(s->new_tools) >= MCP_MAX_TOOLS;
-        if (!s->tools_cut && json_array_append(s->new_tools, tool) != 0)
-            return false;
-    }
-    if (next && next[0] && ++s->n_pages < MAX_PAGES && !s->tools_cut)
+    const char *next;
+    if (!mcp_peer_take_page(s, result, &next))
+        return false;
+    if (next)
         return list_tools(s, next);
-    publish(s);
+    s->stage = STAGE_IDLE;
+    s->deadline_ns = 0;
+    mcp_peer_publish(s);
     return !s->list_again || list_tools(s, NULL);
 }
 
 /* ---- what comes ---- */
 
-static void answer_request(mcp_peer *s, json_t *id, const char *method)
-{
-    monitor_lock(&s->door);
-    if (strcmp(method, "ping") == 0)
-        mcp_peer_post(s, json_pack("{ss sO s{}}", "jsonrpc", "2.0", "id", id, "result"));
-    else
-        mcp_peer_post(s, json_pack("{ss sO s{si ss}}", "jsonrpc", "2.0", "id", id, "error", "code",
-                                   -32601, "message", "this client has no such method"));
-    monitor_unlock(&s->door);
-}
-
 static bool take_notification(mcp_peer *s, const char *method)
 {
-    if (strcmp(method, "notifications/tools/list_changed") != 0)
+    if (!mcp_peer_tells_change(method))
         return true;
     if (s->stage == STAGE_IDLE)
         return list_tools(s, NULL);
@@ -175,17 +100,7 @@ static bool take_notification(mcp_peer *s, const char *method)
 
 static void settle(mcp_peer *s, pending *p, json_t *message)
 {
-    const json_t *error = json_object_get(message, "error");
-    json_t *result = json_object_get(message, "result");
-    if (json_is_object(result)) {
-        p->result = json_incref(result);
-        json_object_del(message, "result"); /* it belongs to the caller's thread alone */
-    } else {
-        const char *text = json_string_value(json_object_get(error, "message"));
-        error_set(&p->failed, HEARTH_EIO, s->config->name,
-                  "the tool server '%.64s' refused: %.300s", s->config->name,
-                  text ? text : "it gave no result");
-    }
+    mcp_peer_settle(s, message, &p->result, &p->failed);
     p->done = true;
     monitor_wake(&s->door);
 }
@@ -196,7 +111,7 @@ static bool take_own(mcp_peer *s, const json_t *message)
     const char *text =
         json_string_value(json_object_get(json_object_get(message, "error"), "message"));
     if (!json_is_object(result)) {
-        set_error(s, "it refused to %s: %.200s",
+        mcp_peer_fail(s, "it refused to %s: %.200s",
                   s->stage == STAGE_INITIALIZE ? "begin" : "list its tools",
                   text ? text : "there is no result");
         return false;
@@ -210,7 +125,7 @@ static bool take_message(mcp_peer *s, json_t *message)
     json_t *id = json_object_get(message, "id");
     const char *method = json_string_value(json_object_get(message, "method"));
     if (method && id) {
-        answer_request(s, id, method);
+        mcp_peer_answer(s, id, method);
         return true;
     }
     if (method)
@@ -273,7 +188,7 @@ static bool read_output(mcp_peer *s)
     if (n == 0)
         return false;
     if (!buf_append(&s->inbox, block, (size_t)n)) {
-        set_error(s, "it sent a message of more than %d MB", MCP_MAX_MESSAGE_BYTES >> 20);
+        mcp_peer_fail(s, "it sent a message of more than %d MB", MCP_MAX_MESSAGE_BYTES >> 20);
         return false;
     }
     return take_lines(s);
@@ -331,7 +246,7 @@ static bool is_late(mcp_peer *s)
 {
     if (s->deadline_ns == 0 || clock_now_ns() < s->deadline_ns)
         return false;
-    set_error(s, "it has not told its tools within %d s", MCP_START_TIMEOUT_MS / 1000);
+    mcp_peer_fail(s, "it has not told its tools within %d s", MCP_START_TIMEOUT_MS / 1000);
     return true;
 }
 
@@ -381,7 +296,7 @@ static void fail_waiting(mcp_peer *s)
     monitor_unlock(&s->door);
 }
 
-static void run_process(mcp_peer *s)
+static bool run_process(mcp_peer *s)
 {
     hearth_error err = {0};
     buf_clear(&s->inbox);
@@ -393,7 +308,7 @@ static void run_process(mcp_peer *s)
     s->state = MCP_STARTING;
     monitor_unlock(&s->door);
     if (mcp_process_start(&s->process, s->config, &err) != HEARTH_OK) {
-        set_error(s, "%s", err.message);
+        mcp_peer_fail(s, "%s", err.message);
     } else if (initialize(s)) {
         while (turn(s))
             continue;
@@ -404,10 +319,11 @@ static void run_process(mcp_peer *s)
     if (s->process.errors >= 0)
         read_errors(s);
     if (!s->told && !ending)
-        set_error(s, "it ended%s%.200s", s->errors.n ? ": " : "",
+        mcp_peer_fail(s, "it ended%s%.200s", s->errors.n ? ": " : "",
                   s->errors.n ? s->errors.data : "");
     fail_waiting(s);
     mcp_process_stop(&s->process, GRACE_MS);
+    return false;
 }
 
 static void run(void *arg)
@@ -416,17 +332,19 @@ static void run(void *arg)
     int64_t wait_ms = BACKOFF_FIRST_MS;
     for (;;) {
         uint64_t start = clock_now_ns();
-        run_process(s);
+        bool at_once = s->config->url ? mcp_remote_run(s) : run_process(s);
         if (clock_now_ns() - start > (uint64_t)STEADY_MS * MS_NS)
             wait_ms = BACKOFF_FIRST_MS;
         uint64_t until = clock_now_ns() + (uint64_t)wait_ms * MS_NS;
         monitor_lock(&s->door);
-        while (!s->ending && clock_now_ns() < until)
+        while (!at_once && !s->ending && clock_now_ns() < until)
             monitor_wait(&s->door, (int64_t)(until - clock_now_ns()));
         bool ending = s->ending;
         monitor_unlock(&s->door);
         if (ending)
             return;
+        if (at_once)
+            continue;
         wait_ms = wait_ms * 2 < MCP_BACKOFF_MAX_MS ? wait_ms * 2 : MCP_BACKOFF_MAX_MS;
     }
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mcp/peer_state.h"
+#include "mcp/remote.h"
 #include "os/clock.h"
 
 #define MS_NS 1000000u
@@ -89,7 +90,7 @@ static bool goes_on(const mcp_call_options *o)
 /* Locked; unlocks while it asks the caller. */
 static hearth_status wait_for(mcp_peer *s, pending *p, const mcp_call_options *o, hearth_error *err)
 {
-    uint64_t timeout_ms = o->timeout_ms ? o->timeout_ms : MCP_CALL_TIMEOUT_MS;
+    uint64_t timeout_ms = mcp_peer_timeout_ms(s, o);
     uint64_t end = clock_now_ns() + timeout_ms * MS_NS;
     while (!p->done) {
         monitor_wait(&s->door, (int64_t)MCP_POLL_MS * MS_NS);
@@ -146,6 +147,8 @@ hearth_status mcp_peer_call(mcp_peer *s, const char *tool, const mcp_call_option
     json_t *params = json_pack("{ss so}", "name", tool, "arguments", arguments);
     if (params == NULL)
         return error_no_memory(err, "a call", 0);
+    if (s->config->url)
+        return mcp_remote_call(s, params, options, out, err);
     monitor_lock(&s->door);
     hearth_status status = call_locked(s, params, options, &p, err);
     monitor_unlock(&s->door);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * peer_state.h - what peer.c (the thread and its process) and peer_call.c (those who call)
- * share.
+ * peer_state.h - what peer.c (the thread and its process), remote.c (the same for a server at an
+ * address), peer_tools.c (what a server tells) and peer_call.c (those who call) share.
  */
 #ifndef HEARTH_MCP_PEER_STATE_H
 #define HEARTH_MCP_PEER_STATE_H
@@ -38,6 +38,10 @@ struct mcp_peer {
     buf outbox;
     pending *waiting;
     int64_t last_id;
+    /* of a server at an address */
+    char session[512], protocol[24]; /* "": none */
+    bool lost;                       /* its session is gone, or nobody answers: begin anew */
+    bool changed;                    /* its tools */
 
     /* of the thread alone */
     mcp_process process;
@@ -58,5 +62,27 @@ bool mcp_peer_post(mcp_peer *s, json_t *message);
 /* A request; the object params is taken. */
 bool mcp_peer_request(mcp_peer *s, int64_t id, const char *method, json_t *params);
 bool mcp_peer_notify(mcp_peer *s, const char *method, json_t *params);
+
+/* ---- of the thread, with the door open ---- */
+
+/* Why the server cannot be used: kept, told, and logged. */
+__attribute__((format(printf, 2, 3))) void mcp_peer_fail(mcp_peer *s, const char *format, ...);
+json_t *mcp_peer_hello(void); /* the parameters of initialize */
+/* Keeps what it says of itself in answer to that. */
+void mcp_peer_introduce(mcp_peer *s, const json_t *result);
+bool mcp_peer_begin_list(mcp_peer *s);
+/* One answer to tools/list. *next: the cursor of the next page (borrowed), NULL after the last. */
+bool mcp_peer_take_page(mcp_peer *s, const json_t *result, const char **next);
+/* The tools are known: READY. */
+void mcp_peer_publish(mcp_peer *s);
+/* The server's own request: a ping is answered, anything else refused. */
+void mcp_peer_answer(mcp_peer *s, json_t *id, const char *method);
+bool mcp_peer_tells_change(const char *method);
+
+/* ---- any thread ---- */
+
+/* Takes the result out of an answer, or says in failed why there is none. */
+void mcp_peer_settle(const mcp_peer *s, json_t *message, json_t **result, hearth_error *failed);
+uint64_t mcp_peer_timeout_ms(const mcp_peer *s, const mcp_call_options *o);
 
 #endif

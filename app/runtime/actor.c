@@ -260,6 +260,7 @@ static void close_when_empty(runtime *rt)
     telemetry_close(rt);
     fetcher_close(rt->fetcher);
     uv_close((uv_handle_t *)&rt->clock, NULL);
+    uv_close((uv_handle_t *)&rt->pulse, NULL);
     uv_close((uv_handle_t *)&rt->wake, NULL);
 }
 
@@ -314,6 +315,7 @@ void runtime_options_init(runtime_options *options)
     *options = (runtime_options){.idle_ms = 300000,
                                  .start_ms = 600000,
                                  .stop_ms = 10000,
+                                 .hang_ms = 30000,
                                  .drain_ms = 30000,
                                  .stay_ms = 10000,
                                  .patience_ms = 30000,
@@ -369,7 +371,9 @@ hearth_status runtime_new(runtime **out, const runtime_options *options, hearth_
     }
     uv_async_init(&rt->loop, &rt->wake, on_wake);
     uv_timer_init(&rt->loop, &rt->clock);
-    rt->wake.data = rt->clock.data = rt;
+    uv_timer_init(&rt->loop, &rt->pulse);
+    rt->wake.data = rt->clock.data = rt->pulse.data = rt;
+    engine_watch_start(rt);
     TRY_OUT(fetcher_new(&rt->fetcher, &rt->loop, err));
     TRY_OUT(telemetry_start(rt, err));
     TRY_OUT(thread_start(&rt->actor, run, rt, "the runtime", err));
@@ -379,6 +383,7 @@ out:
     telemetry_close(rt);
     fetcher_close(rt->fetcher);
     uv_close((uv_handle_t *)&rt->clock, NULL);
+    uv_close((uv_handle_t *)&rt->pulse, NULL);
     uv_close((uv_handle_t *)&rt->wake, NULL);
     uv_run(&rt->loop, UV_RUN_DEFAULT);
     uv_loop_close(&rt->loop);

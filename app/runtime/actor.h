@@ -134,6 +134,8 @@ typedef struct engine {
     fetch *health, *metrics;
     unsigned n_unhealthy; /* answers in a row that did not come */
     uint64_t health_ms;   /* the next one is due */
+    uint64_t alive_ms;    /* the last sign of life of a ready one, and what it had used by then */
+    uint64_t alive_cpu_ms, alive_read_bytes;
     line_log log;
     char url[256];
     char key[65];
@@ -177,6 +179,8 @@ struct runtime {
     uv_loop_t loop;
     uv_async_t wake;
     uv_timer_t clock; /* admission and expiry */
+    uv_timer_t pulse; /* looks for engines that hang */
+    uint64_t pulse_ms;
     fetcher *fetcher;
     telemetry *telemetry;
     monitor inbox_lock;
@@ -248,6 +252,7 @@ void engine_is_ready(engine *e);
 void engine_has_ended(engine *e); /* process reaped, handles closed; exited, exit_status */
 void engine_start_failed(engine *e, runtime_failure_code code, const hearth_error *err);
 void engine_is_late(engine *e);                          /* a start without progress */
+void engine_hangs(engine *e);                            /* a ready one without a sign of life */
 void engine_is_unreachable(engine *e, long http_status); /* 0: no answer */
 
 /* What admission.c decides. */
@@ -291,9 +296,15 @@ hearth_status prepare_plan(const runtime *rt, const model_spec *spec, const prep
  * later, engine_start_failed also at once. */
 void engine_process_start(engine *e);
 void engine_process_watch(engine *e); /* of a ready one */
-void engine_process_stop(engine *e);  /* SIGTERM, after stop_ms SIGKILL */
+void engine_process_ask_health(engine *e);
+void engine_process_stop(engine *e); /* SIGTERM, after stop_ms SIGKILL */
 void engine_process_kill(engine *e);
 void engine_process_forget(engine *e); /* cancels what it is being asked */
+
+/* ---- engine_watch.c ---- */
+
+void engine_watch_start(runtime *rt);
+void engine_is_alive(engine *e); /* it answered, or has just begun */
 
 /* ---- report.c ---- */
 

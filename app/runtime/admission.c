@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { STAY_LOADS = 4 /* what was loaded stays so many times as long as that took */ };
+
 typedef struct view {
     budget_holder holders[ENGINES_MOST];
     engine *engines[ENGINES_MOST];
@@ -19,6 +21,12 @@ static bool holds(const engine *e)
            e->state == STATE_STOPPING;
 }
 
+static uint64_t stay_of(const engine *e)
+{
+    const uint64_t stay = (e->ready_ms - e->started_ms) * STAY_LOADS;
+    return stay < e->rt->options.stay_ms ? stay : e->rt->options.stay_ms;
+}
+
 static budget_holder holder_of(const engine *e)
 {
     return (budget_holder){.held = e->plan.need,
@@ -27,6 +35,7 @@ static budget_holder holder_of(const engine *e)
                            .pinned = e->pinned,
                            .n_in_flight = e->n_in_flight,
                            .ready_ms = e->ready_ms,
+                           .stay_ms = stay_of(e),
                            .used_ms = e->used_ms,
                            .keep_ms = e->keep_ms};
 }
@@ -98,7 +107,7 @@ static bool admit_oldest(runtime *rt, uint64_t now, uint64_t *next)
 {
     view v;
     uint64_t again;
-    const budget_rules rules = {rt->limit, rt->options.stay_ms, rt->options.patience_ms};
+    const budget_rules rules = {rt->limit, rt->options.patience_ms};
     engine *e = oldest_waiting(rt);
     if (e == NULL)
         return false;

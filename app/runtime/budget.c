@@ -35,15 +35,15 @@ static bool fits_without(const budget_rules *rules, const budget_holder *holders
     return is_within(&sum, &rules->limit, need);
 }
 
-static bool stayed(const budget_rules *rules, const budget_holder *h, uint64_t now_ms)
+static bool stayed(const budget_holder *h, uint64_t now_ms)
 {
-    return now_ms >= h->ready_ms && now_ms - h->ready_ms >= rules->stay_ms;
+    return now_ms >= h->ready_ms && now_ms - h->ready_ms >= h->stay_ms;
 }
 
-static bool may_go(const budget_rules *rules, const budget_holder *h, uint64_t now_ms, bool busy)
+static bool may_go(const budget_holder *h, uint64_t now_ms, bool busy)
 {
     return h->ready && !h->leaving && !h->pinned && (busy || h->n_in_flight == 0) &&
-           stayed(rules, h, now_ms);
+           stayed(h, now_ms);
 }
 
 /* Idle ones go before busy ones, the least recently used first. */
@@ -73,8 +73,7 @@ static bool choose(const budget_rules *rules, const budget_holder *holders, size
     while (!fits_without(rules, holders, n, need, marks, false)) {
         size_t best = n;
         for (size_t i = 0; i < n; i++) {
-            if (!marks[i] && may_go(rules, &holders[i], now_ms, busy) &&
-                shares_pool(&holders[i], need) &&
+            if (!marks[i] && may_go(&holders[i], now_ms, busy) && shares_pool(&holders[i], need) &&
                 (best == n || goes_before(&holders[i], &holders[best])))
                 best = i;
         }
@@ -110,7 +109,7 @@ static uint64_t next_change(const budget_rules *rules, const budget_holder *hold
         next = patience;
     for (size_t i = 0; i < n; i++) {
         const budget_holder *h = &holders[i];
-        uint64_t free_ms = h->ready_ms + rules->stay_ms;
+        uint64_t free_ms = h->ready_ms + h->stay_ms;
         if (h->ready && !h->leaving && !h->pinned && free_ms > now_ms && free_ms < next)
             next = free_ms;
     }

@@ -6,9 +6,9 @@
  * time. The rules:
  *   1. What all holders have, those that are leaving included, and what is let in never exceed the
  *      limit of any pool.
- *   2. Nobody leaves who is pinned, starting, in use, or was loaded less than stay_ms ago: what was
- *      loaded for somebody serves him, and two models that only fit one at a time do not chase each
- *      other out at every request.
+ *   2. Nobody leaves who is pinned, starting, in use, or was loaded less than its stay_ms ago: what
+ *      was loaded for somebody serves him, and models that only fit one at a time do not spend
+ *      their time on loading. So who loads in a moment leaves soon, who loads long stays long.
  *   3. Of the others the least recently used leave, and no more of them than must.
  *   4. Loads are served in the order they were asked for; the caller asks for the oldest alone.
  *   5. A load that has waited patience_ms closes the least recently used of those in use, too: they
@@ -35,13 +35,13 @@ typedef struct budget_holder {
     bool pinned;
     uint32_t n_in_flight;
     uint64_t ready_ms; /* since when */
+    uint64_t stay_ms;  /* that it stays from then on */
     uint64_t used_ms;  /* the last time that it was in use */
     int64_t keep_ms;   /* after used_ms; below 0: for ever */
 } budget_holder;
 
 typedef struct budget_rules {
     budget_amount limit;
-    uint32_t stay_ms;
     uint32_t patience_ms;
 } budget_rules;
 

@@ -160,6 +160,8 @@ static void on_health(void *user, long status, const char *body, size_t n)
     (void)body;
     (void)n;
     e->health = NULL;
+    if (status > 0)
+        engine_is_alive(e);
     if (status >= 200 && status < 300) {
         e->n_unhealthy = 0;
         if (e->state == STATE_STARTING)
@@ -175,7 +177,7 @@ static void on_health(void *user, long status, const char *body, size_t n)
         engine_is_unreachable(e, status);
 }
 
-static void ask_health(engine *e)
+void engine_process_ask_health(engine *e)
 {
     char url[400];
     if (e->health || e->url[0] == '\0')
@@ -193,12 +195,12 @@ static void on_tick(uv_timer_t *timer)
     if (now - e->progress_ms >= e->rt->options.start_ms)
         engine_is_late(e);
     else if (now >= e->health_ms)
-        ask_health(e);
+        engine_process_ask_health(e);
 }
 
 static void on_watch(uv_timer_t *timer)
 {
-    ask_health(timer->data);
+    engine_process_ask_health(timer->data);
 }
 
 void engine_process_watch(engine *e)

@@ -147,12 +147,15 @@ uint64_t engine_pause_after(const engine *e)
     return (uint64_t)e->rt->options.retry_ms << (doublings < 16 ? doublings : 16);
 }
 
-/* The last line that says something. */
+/* The last line, if it says something: that it listens has nothing to do with its end. */
 static void last_line(const engine *e, char *out, size_t n)
 {
+    char url[sizeof e->url];
     char *tail = line_log_tail(&e->log, 1);
     snprintf(out, n, "%s", tail ? tail : "");
     out[strcspn(out, "\n")] = '\0';
+    if (engine_line_url(out, url, sizeof url))
+        *out = '\0';
     mem_free(tail);
 }
 
@@ -186,8 +189,10 @@ static void ended_by_itself(engine *e)
     process_status_text(e->exit_status, how, sizeof how);
     last_line(e, line, sizeof line);
     error_set(&err, HEARTH_EIO, e->id, "the engine of '%.100s' ended %s with %s%s%s", e->id,
-              was_ready ? "while it was in use" : "before it was ready", how, *line ? ": " : "",
-              line);
+              !was_ready           ? "before it was ready"
+              : e->n_in_flight > 0 ? "while it was in use"
+                                   : "while it was loaded",
+              how, *line ? ": " : "", line);
     fail(e, was_ready || by_signal ? RUNTIME_CRASHED : RUNTIME_START_FAILED, &err);
     crash(e, was_ready || by_signal);
 }
@@ -210,6 +215,19 @@ void engine_is_late(engine *e)
     e->error = err;
     e->leaving = "late";
     e->state = STATE_STOPPING;
+    engine_process_forget(e);
+    engine_process_kill(e);
+}
+
+void engine_hangs(engine *e)
+{
+    error_set(&e->error, HEARTH_EIO, e->id,
+              "the engine of '%.100s' gave no sign of life for %u s, and was killed", e->id,
+              (unsigned)(e->rt->options.hang_ms / 1000));
+    e->failure.code = RUNTIME_CRASHED;
+    e->leaving = "hung";
+    e->state = STATE_STOPPING;
+    uv_timer_stop(&e->timer);
     engine_process_forget(e);
     engine_process_kill(e);
 }
@@ -312,15 +330,25 @@ static void ended_as_told(engine *e)
     }
 }
 
+/* It had failed while it ran. */
+static void killed_for(engine *e, runtime_failure_code code)
+{
+    const hearth_error err = e->error;
+    e->failure.code = RUNTIME_NONE;
+    if (e->ready_ms == 0) {
+        engine_start_failed(e, code, &err);
+    } else {
+        fail(e, code, &err);
+        crash(e, true);
+    }
+}
+
 void engine_has_ended(engine *e)
 {
     runtime *rt = e->rt;
     uv_timer_stop(&e->timer);
-    if (e->failure.code == RUNTIME_START_TIMEOUT && e->state == STATE_STOPPING &&
-        e->ready_ms == 0) {
-        hearth_error err = e->error;
-        e->failure.code = RUNTIME_NONE;
-        engine_start_failed(e, RUNTIME_START_TIMEOUT, &err);
+    if (e->state == STATE_STOPPING && e->failure.code != RUNTIME_NONE) {
+        killed_for(e, e->failure.code);
     } else if (e->state == STATE_STOPPING) {
         ended_as_told(e);
     } else {

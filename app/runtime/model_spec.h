@@ -4,7 +4,7 @@
  * wants, and its settings. Filled by the host (from the library and the user's settings).
  *
  * Automatic values (0, -1, "auto") are chosen by the planner, and told with a reason. Values that
- * are given are honoured or refused.
+ * are given are honoured or refused, or (GPU layers without a GPU) replaced with a reason.
  */
 #ifndef HEARTH_RUNTIME_MODEL_SPEC_H
 #define HEARTH_RUNTIME_MODEL_SPEC_H

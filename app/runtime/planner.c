@@ -257,6 +257,7 @@ static void explain(const work *w)
 {
     engine_plan *p = w->plan;
     const uint32_t first = first_context(w);
+    const int32_t asked = w->spec->n_gpu_layers;
     if (w->spec->n_ctx > 0)
         plan_because(p, "n_ctx", "%u positions, as asked for%s", p->n_ctx,
                      w->source->n_ctx_train && p->n_ctx > w->source->n_ctx_train
@@ -275,10 +276,9 @@ static void explain(const work *w)
         plan_because(p, "n_gpu_layers", "%u of %u layers on the GPU: more do not fit in %.0f MiB",
                      p->n_gpu_layers, p->n_layers, mib(p->limit.bytes[BUDGET_GPU]));
     else if (w->n_gpus > 0)
-        plan_because(p, "n_gpu_layers", "none: %s",
-                     w->spec->n_gpu_layers == 0 ? "as asked for" : "not one fits");
+        plan_because(p, "n_gpu_layers", "none: %s", asked == 0 ? "as asked for" : "not one fits");
     else
-        plan_because(p, "n_gpu_layers", "none: %s",
+        plan_because(p, "n_gpu_layers", "none%s: %s", asked > 0 ? ", and not as asked for" : "",
                      p->kind == ENGINE_BUILTIN ? "the built-in engine runs on the processor"
                                                : "there is no GPU that it can use");
     if (w->spec->cache_type_k || w->spec->cache_type_v)
@@ -292,6 +292,8 @@ static void explain(const work *w)
     plan_because(p, "memory", "%.0f of %.0f MiB of RAM%s", mib(p->need.bytes[BUDGET_RAM]),
                  mib(p->limit.bytes[BUDGET_RAM]),
                  p->fit == PLAN_GREEN ? "" : "; tight: other programs may suffer");
+    if (asked > 0 && w->n_gpus == 0) /* slower than it could be elsewhere */
+        p->fit = PLAN_YELLOW;
 }
 
 static hearth_status no_fit(const work *w, hearth_error *err)
@@ -329,12 +331,6 @@ hearth_status planner_choose(const planner_source *source, const char *name, con
     bool found = false;
     TRY(check_type("cache_type_k", spec->cache_type_k, plan->kind, err));
     TRY(check_type("cache_type_v", spec->cache_type_v, plan->kind, err));
-    if (spec->n_gpu_layers > 0 && n_gpus == 0)
-        FAIL(err, ENOFIT, name, "'%.120s' is to have %d layers on a GPU, and %s", name,
-             spec->n_gpu_layers,
-             plan->kind == ENGINE_BUILTIN ? "the built-in engine runs on the processor; a "
-                                            "llama-server backend could do it"
-                                          : "there is none that this engine can use");
     TRY(try_types(&w, &found, err));
     if (!found && spec->cache_type_k == NULL && spec->cache_type_v == NULL) {
         w.type_k = w.type_v = "q8_0";

@@ -11,7 +11,7 @@
  * Automatic values: the context is the model's own, at most 32768, halved until it fits with room
  * to spare; whole on the GPUs with a smaller context is better than in parts with a larger one;
  * caches are f16, and q8_0 where nothing else fits. Given values are honoured, or refused with what
- * would fit.
+ * would fit; but layers for a GPU where there is none go to the processor, and a reason says so.
  */
 #ifndef HEARTH_RUNTIME_PLANNER_H
 #define HEARTH_RUNTIME_PLANNER_H

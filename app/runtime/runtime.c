@@ -215,31 +215,36 @@ bool runtime_metrics(runtime *rt, buf *out)
     return ok;
 }
 
-hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err)
+hearth_status runtime_plan_spec(runtime *rt, const model_spec *spec, json_t **out,
+                                hearth_error *err)
 {
-    hearth_status status = HEARTH_OK;
-    model_spec spec;
     engine_plan plan;
     budget_amount limit;
     gpu gpus[GPU_MOST];
     size_t n_gpus;
     runtime_failure_code code;
-    model_spec_init(&spec);
     prepare_room *room = ask_for(rt, CALL_ROOM, NULL, 0).room;
     if (room == NULL)
-        FAIL_OUT(err, ECANCELED, "runtime", "the program is ending");
-    TRY_OUT(resolve(rt, name, &spec, NULL, err));
-    status = prepare_plan(rt, &spec, room, &plan, &limit, gpus, &n_gpus, &code, err);
+        FAIL(err, ECANCELED, "runtime", "the program is ending");
+    hearth_status status = prepare_plan(rt, spec, room, &plan, &limit, gpus, &n_gpus, &code, err);
+    mem_free(room);
     if (status != HEARTH_OK && status != HEARTH_ENOFIT)
-        goto out;
+        return status;
     *out = engine_plan_json(&plan);
     if (*out == NULL)
-        status = error_no_memory(err, "a plan", 0);
-    else if (status == HEARTH_ENOFIT && err)
+        return error_no_memory(err, "a plan", 0);
+    if (status == HEARTH_ENOFIT && err)
         json_object_set_new(*out, "problem", json_string(err->message));
-    status = *out ? HEARTH_OK : status;
-out:
-    mem_free(room);
+    return HEARTH_OK;
+}
+
+hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err)
+{
+    model_spec spec;
+    model_spec_init(&spec);
+    hearth_status status = resolve(rt, name, &spec, NULL, err);
+    if (status == HEARTH_OK)
+        status = runtime_plan_spec(rt, &spec, out, err);
     model_spec_deinit(&spec);
     return status;
 }

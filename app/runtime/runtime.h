@@ -48,8 +48,10 @@ typedef struct runtime_options {
     uint32_t idle_ms;      /* an engine nobody leased for so long is unloaded; 0: never */
     uint32_t start_ms;     /* without progress a start has failed */
     uint32_t stop_ms;      /* from SIGTERM to SIGKILL */
+    uint32_t hang_ms;      /* a ready engine without a sign of life is killed; 0: never */
     uint32_t drain_ms;     /* that running requests have when a model is unloaded */
-    uint32_t stay_ms;      /* what was just loaded is not unloaded again to make room */
+    uint32_t stay_ms; /* what was just loaded is not unloaded again to make room: four times as long
+                         as its load took, at most this */
     uint32_t
         patience_ms;    /* a load that waits so long for memory closes busy engines to newcomers */
     uint32_t retry_ms;  /* before the first new start after a crash; doubles. */
@@ -58,8 +60,8 @@ typedef struct runtime_options {
     const char *nvidia_smi; /* the program; NULL: nvidia-smi from PATH; "": none */
 } runtime_options;
 
-/* resolve NULL; idle 5 min, start 600 s, stop 10 s, drain 30 s, stay 10 s, patience 30 s,
- * retry 500 ms, 3 retries, sample 2 s. */
+/* resolve NULL; idle 5 min, start 600 s, stop 10 s, hang 30 s, drain 30 s, stay 10 s, patience 30
+ * s, retry 500 ms, 3 retries, sample 2 s. */
 void runtime_options_init(runtime_options *options);
 
 /* Strings of options are copied; builtin's bytes must outlive the runtime. */
@@ -174,6 +176,9 @@ char *runtime_log(runtime *rt, const char *id);
 /* What a load of the model would take and why, without loading: as "plan" in runtime_list, and
  * for a plan that is red with "problem". Runs on the caller's thread. */
 hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err);
+/* The same of a model that `resolve` does not know. */
+hearth_status runtime_plan_spec(runtime *rt, const model_spec *spec, json_t **out,
+                                hearth_error *err);
 /* {cpu {name, cores, threads, isa []}, memory {total, available, budget, reserved}, gpus [{index,
  * name, uuid, driver, total, used, free, load}], backends [{name, version, type, usable,
  * for_gpu, reason}]}; the best backend first. Asks nvidia-smi, on the caller's thread. */
@@ -182,8 +187,8 @@ json_t *runtime_machine(runtime *rt);
 /* ---- telemetry ---- */
 
 /* Samples are taken while somebody subscribes to EVENT_TELEMETRY or has asked here in the last 10
- * s. The last 15 minutes: {step_ms, samples [...]}, oldest first; since_ms: only those after that
- * moment. One sample:
+ * s; the first to ask gets one at once, whose loads of processors are null. The last 15 minutes:
+ * {step_ms, samples [...]}, oldest first; since_ms: only those after that moment. One sample:
  *   {at_ms (since 1970), cpu (0 to 1), memory {total, available}, gpus [{index, load, used, total,
  *    temperature}], engines [{model, pid, cpu (cores), rss, tokens_per_second,
  *    prompt_tokens_per_second, running, waiting, cache (0 to 1, null: unknown)}]} */

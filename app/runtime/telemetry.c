@@ -206,19 +206,27 @@ static void take_sample(telemetry *t)
     keep(t, sample);
 }
 
-static void on_timer(uv_timer_t *timer)
+static bool is_watched(const telemetry *t)
 {
-    telemetry *t = timer->data;
-    const bool wanted =
-        uv_now(&t->rt->loop) < t->wanted_ms || events_wanted(t->rt->options.bus, EVENT_TELEMETRY);
-    if (!wanted || t->rt->ending) {
-        t->cpu = (proc_cpu){0, 0};
-        return;
-    }
+    return uv_now(&t->rt->loop) < t->wanted_ms ||
+           events_wanted(t->rt->options.bus, EVENT_TELEMETRY);
+}
+
+static void look(telemetry *t)
+{
     take_sample(t);
     for (engine *e = t->rt->engines; e; e = e->next)
         ask_engine(e);
     begin_asking_gpus(t);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    telemetry *t = timer->data;
+    if (is_watched(t) && !t->rt->ending)
+        look(t);
+    else
+        t->cpu = (proc_cpu){0, 0};
 }
 
 /* ---- asked for ---- */
@@ -227,6 +235,8 @@ json_t *telemetry_since(runtime *rt, int64_t since_ms)
 {
     telemetry *t = rt->telemetry;
     json_t *list = json_array();
+    if (!is_watched(t) && !rt->ending) /* the first to ask is told of now, too */
+        look(t);
     t->wanted_ms = uv_now(&rt->loop) + WATCHED_MS;
     for (size_t i = 0; i < t->n && list; i++) {
         json_t *sample = t->samples[(t->first + i) % t->most];
@@ -239,10 +249,10 @@ json_t *telemetry_since(runtime *rt, int64_t since_ms)
 bool telemetry_metrics(runtime *rt, buf *out)
 {
     budget_amount reserved;
-    bool ok =
-        metrics_head(out, "hearth_memory_budget_bytes", "gauge",
-                     "What all engines together may have.") &&
-        metrics_value(out, "hearth_memory_budget_bytes", NULL, (double)rt->limit.bytes[BUDGET_RAM]);
+    const double limit = (double)rt->limit.bytes[BUDGET_RAM]; /* known from the first plan on */
+    bool ok = limit == 0 || (metrics_head(out, "hearth_memory_budget_bytes", "gauge",
+                                          "What all engines together may have.") &&
+                             metrics_value(out, "hearth_memory_budget_bytes", NULL, limit));
     admission_reserved(rt, false, &reserved);
     ok = ok &&
          metrics_head(out, "hearth_memory_reserved_bytes", "gauge", "What is promised to them.") &&

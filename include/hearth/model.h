@@ -60,6 +60,11 @@ HEARTH_API hearth_status hearth_model_open_memory(hearth_model **out, const void
                                                   hearth_error *err);
 HEARTH_API void hearth_model_close(hearth_model *model);
 
+/* Of a GGUF file whose first n bytes these are: how many its header takes, or a number above n: how
+ * many are needed to find out. Of other bytes a number up to n. A file that has its header and is a
+ * hole of the right length otherwise can be opened for its tokenizer, metadata and plan. */
+HEARTH_API uint64_t hearth_model_header_bytes(const void *bytes, size_t n);
+
 /* ---- what it is ---- */
 
 typedef struct hearth_model_info {

@@ -327,6 +327,11 @@ static hearth_status open_model(hearth_model **out, const model_source *from,
     return HEARTH_OK;
 }
 
+uint64_t hearth_model_header_bytes(const void *bytes, size_t n)
+{
+    return gguf_header_bytes(bytes, n);
+}
+
 hearth_status hearth_model_open(hearth_model **out, const char *path,
                                 const hearth_model_options *options, hearth_error *err)
 {

@@ -92,6 +92,11 @@ hearth_status gguf_open_memory(gguf **out, const void *bytes, size_t n, const gg
                                hearth_error *err);
 void gguf_close(gguf *g);
 
+/* Of a file whose first n bytes these are: how many the header takes (metadata and the table of
+ * tensors), or above n: how many are needed to find out. Of what is no GGUF file, a number up to n;
+ * opening it tells what is wrong. */
+uint64_t gguf_header_bytes(const void *bytes, size_t n);
+
 uint32_t gguf_version(const gguf *g);
 const char *gguf_path(const gguf *g); /* of the first part; "" for memory */
 int gguf_n_parts(const gguf *g);

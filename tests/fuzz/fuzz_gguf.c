@@ -26,6 +26,7 @@ static void open_once(const uint8_t *data, size_t n, const gguf_options *options
     uint32_t integer;
     bool truth;
     gguf_string text;
+    gguf_header_bytes(data, n / 2);
     hearth_status status = gguf_open_memory(&g, data, n, options, &err);
     if (status != HEARTH_OK) {
         require(g == NULL && err.code == status && err.message[0] != '\0' &&
@@ -33,6 +34,7 @@ static void open_once(const uint8_t *data, size_t n, const gguf_options *options
         return;
     }
     require(gguf_walk(g, &sum));
+    require(gguf_header_bytes(data, n) <= n);
     gguf_get_u32(g, "llama.block_count", &integer, NULL, &err);
     gguf_get_f32(g, "llama.rope.freq_base", &number, NULL, &err);
     gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &truth, NULL, &err);

@@ -8,7 +8,8 @@
  * without end), garbage (answers health with no HTTP), quiet-garbage (writes bytes that are no
  * text), once (dies of a signal at the first start only: --gate names the file that remembers)
  *   --gate FILE    not ready until FILE is there
- * GET /die kills it in the middle of the answer; GET /environment tells its key and its parent.
+ * GET /die kills it in the middle of the answer; GET /freeze stops it there, GET /compute?FILE lets
+ * it compute there until FILE is there; GET /environment tells its key and its parent.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -80,6 +81,12 @@ static void serve(int fd)
         say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nthe beginning");
         fprintf(stderr, "about to die\n");
         raise(SIGKILL);
+    } else if (strncmp(request, "GET /freeze ", 12) == 0) {
+        raise(SIGSTOP);
+    } else if (sscanf(request, "GET /compute?%511s ", body) == 1) {
+        while (access(body, F_OK) != 0)
+            continue;
+        answer(fd, 200, "computed");
     } else {
         const char *key = getenv("LLAMA_API_KEY");
         snprintf(body, sizeof body, "%s %s %s %ld", key ? key : "-", model, alias, (long)getppid());

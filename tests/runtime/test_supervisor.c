@@ -294,6 +294,76 @@ static void a_crash_in_use_is_explained(void **state)
     runtime_release(again);
 }
 
+typedef struct computation {
+    pthread_t thread;
+    runtime_lease *lease;
+    char path[128];
+    long status;
+} computation;
+
+static void *compute(void *user)
+{
+    computation *c = user;
+    rig_get(c->lease, c->path, &c->status);
+    return NULL;
+}
+
+/* b hangs twice, so a computes without an answer for longer than one may be silent. */
+static void an_engine_that_hangs_is_killed_and_a_busy_one_is_not(void **state)
+{
+    rig *r = *state;
+    computation busy = {0};
+    runtime_failure failure;
+    hearth_error err = {0};
+    long status;
+    r->options.hang_ms = 600;
+    rig_start(r);
+    busy.lease = rig_lease(r, "a");
+    snprintf(busy.path, sizeof busy.path, "/compute?%s/done", r->folder);
+    pthread_create(&busy.thread, NULL, compute, &busy);
+    for (int i = 0; i < 2; i++) {
+        runtime_lease *lease = rig_lease(r, "b");
+        int pid = rig_pid(r, "b");
+        rig_get(lease, "/freeze", &status);
+        assert_int_equal(status, 0);
+        assert_int_equal(runtime_lease_why(lease, PATIENCE_MS, &failure, &err), HEARTH_EIO);
+        assert_int_equal(failure.code, RUNTIME_CRASHED);
+        assert_non_null(strstr(err.message, "no sign of life"));
+        assert_true(rig_wait_gone(pid));
+        runtime_failure_deinit(&failure);
+        runtime_release(lease);
+        json_t *crash = rig_expect(r, EVENT_ENGINE_CRASHED);
+        assert_string_equal(text_of(crash, "model"), "b");
+        json_decref(crash);
+    }
+    json_t *o = runtime_find(r->rt, "a");
+    assert_int_equal(json_integer_value(json_object_get(o, "generation")),
+                     runtime_lease_endpoint(busy.lease)->generation);
+    json_decref(o);
+    close(open(busy.path + strlen("/compute?"), O_CREAT | O_WRONLY, 0600));
+    pthread_join(busy.thread, NULL);
+    assert_int_equal(busy.status, 200);
+    runtime_release(busy.lease);
+    unlink(busy.path + strlen("/compute?"));
+}
+
+/* Its streams are what it is waited for; they will not end. */
+static void an_engine_that_hangs_while_it_drains_is_killed(void **state)
+{
+    rig *r = *state;
+    r->options.hang_ms = 600;
+    rig_start(r);
+    runtime_lease *lease = rig_lease(r, "a");
+    int pid = rig_pid(r, "a");
+    kill(pid, SIGSTOP);
+    r->n_ctx = 1024; /* other settings: the first engine has to leave */
+    runtime_lease *next = rig_lease(r, "a");
+    assert_true(rig_wait_gone(pid));
+    assert_int_equal(runtime_lease_endpoint(next)->generation, 2);
+    runtime_release(lease);
+    runtime_release(next);
+}
+
 static void a_flood_of_messages_hinders_nobody(void **state)
 {
     rig *r = *state;
@@ -553,6 +623,12 @@ static void telemetry_is_taken_while_somebody_looks(void **state)
     r->options.sample_ms = 20;
     rig_start(r);
     runtime_lease *lease = rig_lease(r, "a");
+    json_t *first = runtime_telemetry(r->rt, 0); /* nobody has looked before */
+    json_t *samples = json_object_get(first, "samples");
+    assert_int_equal(json_array_size(samples), 1);
+    json_t *engines = json_object_get(json_array_get(samples, 0), "engines");
+    assert_string_equal(text_of(json_array_get(engines, 0), "model"), "a");
+    json_decref(first);
     assert_int_equal(events_subscribe(&watcher, r->bus, EVENT_BIT(EVENT_TELEMETRY), 64, NULL),
                      HEARTH_OK);
     bool known = false;
@@ -598,6 +674,8 @@ int main(int argc, char **argv)
         T(a_program_that_is_not_there_is_told),
         T(a_load_that_nobody_wants_ends),
         T(a_crash_in_use_is_explained),
+        T(an_engine_that_hangs_is_killed_and_a_busy_one_is_not),
+        T(an_engine_that_hangs_while_it_drains_is_killed),
         T(a_flood_of_messages_hinders_nobody),
         T(who_ignores_the_request_to_end_is_killed),
         T(unloading_waits_for_requests_unless_forced),

@@ -53,6 +53,39 @@ static gguf *open_with(const char *const *overrides, size_t n)
     return g;
 }
 
+/* ---- how far the header reaches ---- */
+
+/* Of any beginning of the file at path: that more is needed, and never more than the header has; of
+ * the header and anything behind it: its end, at most an alignment before the first tensor's data.
+ */
+static void check_header_bytes(uint64_t data_begin, uint64_t alignment)
+{
+    char *bytes;
+    size_t n;
+    must(file_read_all(path, 1 << 20, &bytes, &n, &err));
+    const uint64_t end = gguf_header_bytes(bytes, n);
+    assert_true(end <= data_begin && data_begin - end < alignment);
+    for (size_t i = 0; i <= n; i++) {
+        char *beginning = mem_dup(bytes, i); /* so that a byte read beyond it is seen */
+        uint64_t needed = gguf_header_bytes(beginning, i);
+        assert_true(i < end ? needed > i && needed <= end : needed == end);
+        mem_free(beginning);
+    }
+    mem_free(bytes);
+}
+
+static void test_header_of_others(void **state)
+{
+    (void)state;
+    static const char huge[] = "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0"
+                               "\377\377\377\377\377\377\377\377key";
+    assert_true(gguf_header_bytes("<html>", 6) <= 6);
+    assert_true(gguf_header_bytes("GGUF\1\0\0\0", 8) <= 8);
+    assert_true(gguf_header_bytes("GGU", 3) > 3);
+    assert_true(gguf_header_bytes(NULL, 0) > 0);
+    assert_true(gguf_header_bytes(huge, sizeof huge) == UINT64_MAX);
+}
+
 /* ---- round trips ---- */
 
 typedef struct scalar_case {
@@ -217,6 +250,7 @@ static void test_tensors(void **state)
     gguf *g = open_with(NULL, 0);
     uint64_t at = 0, sum;
     assert_true(gguf_walk(g, &sum));
+    check_header_bytes(gguf_tensor_at(g, 0)->offset, 64);
     assert_int_equal(gguf_n_tensors(g), WTYPE_COUNT);
     for (int type = 0; type < WTYPE_COUNT; type++) {
         const wtype_info *info = wtype_get((wtype)type);
@@ -460,11 +494,12 @@ static void test_reference_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_type),    cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_tensors),       cmocka_unit_test(test_writer_refuses),
-        cmocka_unit_test(test_typed_access),  cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bad_overrides), cmocka_unit_test(test_version_2),
-        cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_reference_files),
+        cmocka_unit_test(test_every_type),       cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_tensors),          cmocka_unit_test(test_writer_refuses),
+        cmocka_unit_test(test_typed_access),     cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_bad_overrides),    cmocka_unit_test(test_version_2),
+        cmocka_unit_test(test_missing_file),     cmocka_unit_test(test_reference_files),
+        cmocka_unit_test(test_header_of_others),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

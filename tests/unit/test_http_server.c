@@ -729,6 +729,36 @@ static void test_bad_places(void **state)
     assert_non_null(strstr(err.message, "PEM"));
 }
 
+static int admit(void *user, const http_request *request, char *message, size_t n_message)
+{
+    (void)user;
+    snprintf(message, n_message, "not %s", request->path);
+    return http_request_header(request, "X-Pass") ? 0 : 418;
+}
+
+/* What the application says of senders counts before the body is read; other paths are one
+ * handler's, but for what is no GET. */
+static void test_admission(void **state)
+{
+    static const http_route page = {HTTP_GET, "/", echo, HTTP_OPEN_TO_ALL, NULL};
+    http_options o = options();
+    (void)state;
+    o.admit = admit;
+    o.fallback = &page;
+    start(&o);
+    ask("GET", "/health", HOST, NULL);
+    expect_status(200); /* open to all */
+    ask("POST", "/echo", HOST, "{}");
+    expect_status(418);
+    expect("not /echo");
+    ask("POST", "/echo", HOST "X-Pass: 1\r\n", "{}");
+    expect_status(200);
+    ask("GET", "/any/where", HOST, NULL);
+    expect_status(200);
+    ask("POST", "/any/where", HOST "X-Pass: 1\r\n", "{}");
+    expect_status(404);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, start_default, stop)
 #define ALONE(test) cmocka_unit_test_teardown(test, stop)
 
@@ -743,7 +773,7 @@ int main(void)
         WITH_SERVER(test_pings),    WITH_SERVER(test_client_leaves),
         WITH_SERVER(test_ending),   ALONE(test_ending_with_deaf_handler),
         ALONE(test_silent_clients), ALONE(test_unix_socket),
-        ALONE(test_bad_places),
+        ALONE(test_bad_places),     ALONE(test_admission),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

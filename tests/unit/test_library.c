@@ -29,8 +29,9 @@
 static void test_valid_names(void **state)
 {
     static const char *const good[] = {"a", "Llama-3.2-3B", "org/repo/file", "llama3.2:3b", "a@2"};
-    static const char *const bad[] = {"",     "/a",  "a/",   "a//b", "..",   "a/../b", ".a",
-                                      "a/.b", "a b", "a\nb", "-a",   "a/-b", "a\\b",   "\xc3\xa9"};
+    static const char *const bad[] = {
+        "",    "/a",   "a/", "a//b", "..",   "a/../b",   ".a",        "a/.b",
+        "a b", "a\nb", "-a", "a/-b", "a\\b", "\xc3\xa9", "model.yml", "a/usage.json/b"};
     char longest[LIBRARY_NAME_MAX + 2];
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
@@ -53,7 +54,15 @@ static void test_names_from_files(void **state)
         {"", "/x/Llama-3.2-3B-Q4_K_M.gguf", "Llama-3.2-3B-Q4_K_M"},
         {"org/repo", "/x/m.GGUF", "org/repo/m"},
         {"", "/x/big-00001-of-00003.gguf", "big"},
-        {"", "/x/b\xc3\xa9 c.gguf", "b---c"},
+        {"", "/x/b\xc3\xa9 c.gguf", "b-c"},
+        {"",
+         "/x/\xc3\xbcn\xc3\xaf"
+         "c-\xe6\xa8\xa1\xe5\x9e\x8b.gguf",
+         "n-c"},
+        {"", "/x/\xe6\xa8\xa1.gguf", "model"},
+        {"org/\xe6\xa8\xa1", "/x/m.gguf", "org/m"},
+        {"", "/x/usage.json.gguf", "_sage.json"},
+        {"model.yml", "/x/Model.YML.gguf", "_odel.yml/_odel.YML"},
         {"../..", "/x/../a.gguf", "a"},
         {"", "/x/.gguf", "gguf"},
         {"", "/x/-rf.gguf", "rf"},
@@ -486,6 +495,31 @@ static void test_import_copy_and_remove(void **state)
     library_close(l);
 }
 
+static void test_import_that_fails_leaves_nothing_and_takes_nothing(void **state)
+{
+    static const char models[] = ".local/share/hearth/models";
+    char stem[256], second[256];
+    library *l = open_library();
+    hearth_error err = {0};
+    (void)state;
+    snprintf(stem, sizeof stem, "%s", files_path(home, "mine/Big"));
+    files_write_split(stem, 2);
+    snprintf(stem, sizeof stem, "%s", files_path(home, "mine/Big-00001-of-00002.gguf"));
+    snprintf(second, sizeof second, "%s/%s/org/big/Big-00002-of-00002.gguf", home, models);
+    files_make_folder(files_path(home, ".local/share/hearth/models/org/big"));
+    files_write_text(second, "the user's");
+    library_import import = {.path = stem, .name = "org/big", .copy = true};
+    assert_int_equal(library_import_file(l, &import, NULL, &err), HEARTH_EMISMATCH);
+    size_t n = 0;
+    char *text = NULL;
+    assert_int_equal(file_read_all(second, 100, &text, &n, &err), HEARTH_OK);
+    assert_string_equal(text, "the user's");
+    mem_free(text);
+    assert_int_equal(unlink(second), 0);
+    assert_int_equal(rmdir(files_path(home, ".local/share/hearth/models/org/big")), 0);
+    library_close(l);
+}
+
 static void test_import_what_is_no_model(void **state)
 {
     library *l = open_library();
@@ -505,6 +539,12 @@ static void test_import_what_is_no_model(void **state)
     import.sha256 = "abc";
     assert_int_equal(library_import_file(l, &import, NULL, &err), HEARTH_EINVAL);
     import.sha256 = NULL;
+    files_write_model(files_path(home, "mine/b\xe4.gguf"), 64);
+    import.path = files_path(home, "mine/b\xe4.gguf");
+    assert_int_equal(library_import_file(l, &import, NULL, &err), HEARTH_EINVAL);
+    assert_non_null(strstr(err.message, "UTF-8"));
+    assert_int_equal(unlink(files_path(home, "mine/b\xe4.gguf")), 0);
+    import.path = path;
     files_write_model(files_path(home, "mine/second.gguf"), 64);
     snprintf(path, sizeof path, "%s", files_path(home, "mine"));
     assert_int_equal(library_import_file(l, &import, NULL, &err), HEARTH_EINVAL);
@@ -734,6 +774,7 @@ int main(void)
         HOMED(test_jan_folder),
         HOMED(test_import_in_place_and_remove),
         HOMED(test_import_copy_and_remove),
+        HOMED(test_import_that_fails_leaves_nothing_and_takes_nothing),
         HOMED(test_import_what_is_no_model),
         HOMED(test_rename),
         HOMED(test_remove_takes_nothing_else),

@@ -383,7 +383,7 @@ static void test_configurations(void **state)
         {"[]", "must be an object"},
         {"{\"a\": 1}", "mcpServers.a: must be an object"},
         {"{\"a\": {}}", "mcpServers.a.command"},
-        {"{\"a\": {\"url\": \"https://x\"}}", "mcpServers.a.url"},
+        {"{\"a\": {\"url\": 1}}", "mcpServers.a.url"},
         {"{\"a\": {\"command\": \"x\", \"args\": [1]}}", "mcpServers.a.args"},
         {"{\"a\": {\"command\": \"x\", \"env\": {\"K\": 1}}}", "mcpServers.a.env"},
         {"{\"a\": {\"command\": \"x\", \"cwd\": 1}}", "mcpServers.a.cwd"},

@@ -21,13 +21,14 @@ static budget_amount ram(uint64_t bytes)
 
 static budget_holder ready(uint64_t bytes, uint64_t used_ms)
 {
-    return (budget_holder){.held = ram(bytes), .ready = true, .used_ms = used_ms, .keep_ms = -1};
+    return (budget_holder){
+        .held = ram(bytes), .ready = true, .used_ms = used_ms, .stay_ms = 10, .keep_ms = -1};
 }
 
 static budget_answer ask(const budget_holder *h, size_t n, uint64_t limit, uint64_t need,
                          uint64_t now, bool *marks)
 {
-    const budget_rules rules = {ram(limit), 10, 100};
+    const budget_rules rules = {ram(limit), 100};
     const budget_amount amount = ram(need);
     uint64_t again;
     return budget_admit(&rules, h, n, &amount, 1000, now, marks, &again);
@@ -83,7 +84,7 @@ static void patience_ends(void **state)
 {
     (void)state;
     budget_holder h[] = {ready(4, 200), ready(4, 100)};
-    const budget_rules rules = {ram(8), 10, 100};
+    const budget_rules rules = {ram(8), 100};
     const budget_amount need = ram(4);
     bool marks[2];
     uint64_t again;
@@ -98,7 +99,7 @@ static void pools_are_counted_apart(void **state)
 {
     (void)state;
     budget_holder h[] = {ready(4, 100), ready(0, 50)};
-    budget_rules rules = {{{8, 8}}, 10, 100};
+    budget_rules rules = {{{8, 8}}, 100};
     budget_amount need = {{1, 8}};
     bool marks[2];
     uint64_t again;
@@ -216,7 +217,7 @@ static void admit(world *w)
         }
         if (oldest == NULL)
             return;
-        const budget_rules rules = {ram(LIMIT), STAY, PATIENCE};
+        const budget_rules rules = {ram(LIMIT), PATIENCE};
         const size_t n = look(w, holders, of);
         const bool over = w->now - oldest->asked_ms >= PATIENCE;
         switch (budget_admit(&rules, holders, n, &oldest->h.held, oldest->asked_ms, w->now, marks,
@@ -318,7 +319,8 @@ static void random_lives_keep_the_rules(void **state)
     for (uint64_t seed = 1; seed <= 20; seed++) {
         world w = {.seed = seed};
         for (size_t i = 0; i < MODELS; i++)
-            w.models[i].h = (budget_holder){.held = ram(5 + random_below(&w, 50)), .keep_ms = -1};
+            w.models[i].h = (budget_holder){
+                .held = ram(5 + random_below(&w, 50)), .stay_ms = STAY, .keep_ms = -1};
         for (int i = 0; i < STEPS; i++) {
             act(&w);
             pass_time(&w);

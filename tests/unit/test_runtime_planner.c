@@ -123,7 +123,11 @@ static void what_is_asked_for_is_kept_or_refused(void **state)
     assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 0, &spec, &plan, &err), HEARTH_EINVAL);
     model_spec_deinit(&spec);
     spec.n_gpu_layers = 3;
-    assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 0, &spec, &plan, &err), HEARTH_ENOFIT);
+    assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 0, &spec, &plan, NULL), HEARTH_OK);
+    assert_int_equal(plan.mode, PLAN_CPU);
+    assert_int_equal(plan.fit, PLAN_YELLOW);
+    assert_string_equal(plan.reasons[1].text,
+                        "none, and not as asked for: there is no GPU that it can use");
     assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 4000, &spec, &plan, NULL), HEARTH_OK);
     assert_int_equal(plan.mode, PLAN_HYBRID);
     assert_int_equal(plan.n_gpu_layers, 3);

@@ -307,6 +307,12 @@ const routes = {
   'GET /hearth/search': ({ query }) => ({ hits: state.store.search(query.get('q') ?? ''), more: false }),
   'GET /hearth/chats': ({ query }) => state.store.list(query),
   'POST /hearth/chats': ({ body }) => state.store.addChat(body),
+  'GET /hearth/export': () => ({ chats: [...state.store.chats.values()] }),
+  'POST /hearth/chats/import': ({ body }) => {
+    const { chats } = JSON.parse(body.data);
+    for (const { title } of chats) state.store.addChat({ title });
+    return { format: 'hearth', chats: chats.length, messages: 0, attachments: 0, there: 0, empty: 0, left_out: 0 };
+  },
   'POST /hearth/attachments': ({ body }) => {
     const bytes = Buffer.from(body.data, 'base64');
     const id = ++state.store.lastId;
@@ -348,6 +354,7 @@ const chatRoutes = {
     chat.deleted_ms = Date.now();
     return { deleted: true };
   },
+  'GET /export': ({ chat }) => ({ chats: [chat], messages: state.store.branch(chat) }),
   'POST /restore': ({ chat }) => Object.assign(chat, { deleted_ms: 0 }),
   'POST /stop': ({ chat }) => {
     state.answers.get(chat.id)?.stop();
@@ -402,7 +409,7 @@ function findRoute(method, path) {
     if (method === 'PUT') return [({ body }) => state.store.view(Object.assign(message, body)), {}];
     return [() => {
       state.store.remove(message, method === 'DELETE');
-      chat.leaf_id = state.store.leaf(chat, method === 'DELETE' ? message.parent_id : message.id);
+      if (method === 'DELETE') chat.leaf_id = state.store.leaf(chat, message.parent_id);
       return chat;
     }, {}];
   }

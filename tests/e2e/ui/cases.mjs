@@ -429,8 +429,8 @@ export const cases = [
       }
       const nav = page.getByRole('navigation', { name: 'Chats and pages' });
       const actions = async (title, action) => {
-        await nav.getByRole('link', { name: title, exact: true }).hover();
-        await nav.getByRole('button', { name: `Actions for ${title}` }).click();
+        await nav.getByRole('link', { name: title, exact: true }).first().hover();
+        await nav.getByRole('button', { name: `Actions for ${title}` }).first().click();
         await page.getByRole('menuitem', { name: action, exact: true }).click();
       };
       await nav.getByRole('link', { name: 'Weekend in Ghent', exact: true }).waitFor();
@@ -445,9 +445,28 @@ export const cases = [
       await actions('Ghent in June', 'Pin');
       await nav.getByText('Pinned').waitFor();
       await actions('Ghent in June', 'Delete');
-      await nav.getByRole('link', { name: 'Ghent in June', exact: true }).waitFor({ state: 'detached' });
+      await until(async () => (await nav.getByRole('link', { name: 'Ghent in June', exact: true }).count()) === 0);
       await page.getByRole('button', { name: 'Undo' }).click();
-      await nav.getByRole('link', { name: 'Ghent in June', exact: true }).waitFor();
+      await nav.getByRole('link', { name: 'Ghent in June', exact: true }).first().waitFor();
+    },
+  },
+  {
+    name: 'chats are taken along and brought back',
+    ours: true,
+    async act(t) {
+      const { page } = t;
+      await begin(t);
+      await page.getByRole('button', { name: 'New chat' }).first().click();
+      await send(page, 'Something to keep');
+      await answered(page, 1);
+      await page.getByRole('button', { name: 'More about this chat' }).click();
+      const [one] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'Save as Markdown' }).click()]);
+      assert.match(one.suggestedFilename(), /\.md$/);
+      await page.evaluate(() => (location.hash = '#/settings/chat'));
+      const [all] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save all chats' }).click()]);
+      const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Choose a file' }).click()]);
+      await chooser.setFiles(await all.path());
+      await page.getByText(/chats? w(as|ere) added/).waitFor();
     },
   },
   {

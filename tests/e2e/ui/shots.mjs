@@ -44,10 +44,10 @@ await shot('tool', {}, async (page) => { await ask(page, 'Use a tool.'); await p
 await shot('failed', {}, async (page) => { await ask(page, 'Please fail.'); await page.getByText('The answer failed').waitFor(); });
 await shot('models', { path: '#/models' }, (page) => page.getByRole('heading', { name: 'Qwen3 8B' }).waitFor());
 await shot('models-dark', { path: '#/models', dark: true }, (page) => page.getByRole('heading', { name: 'Qwen3 8B' }).waitFor());
-await shot('catalog', { path: '#/models' }, async (page) => { await page.getByText('Catalogue').click(); await page.getByRole('button', { name: 'Download' }).first().click(); await page.getByText('50 %').waitFor(); await page.getByText('Catalogue').click(); });
+await shot('catalog', { path: '#/models' }, async (page) => { await page.getByText('Catalogue').click(); await page.getByRole('button', { name: 'Download' }).first().click(); await page.getByText('50 %').waitFor(); await page.getByText('Catalogue').click(); await page.getByText('Llama 3.3 70B').waitFor(); });
 await shot('plan', { path: '#/models/qwen3-8b' }, (page) => page.getByText('Fits well').waitFor());
-await shot('model-settings', { path: '#/models/qwen3-8b' }, async (page) => { await page.getByText('Settings', { exact: true }).last().click(); });
-await shot('monitor', { path: '#/monitor' }, async (page) => { await page.getByText('This machine').waitFor(); });
+await shot('model-settings', { path: '#/models/qwen3-8b' }, async (page) => { await page.getByRole('dialog').getByText('Settings', { exact: true }).click(); });
+await shot('monitor', { path: '#/monitor' }, async (page) => { await page.getByRole('heading', { name: 'This machine' }).waitFor(); await page.evaluate(() => (location.hash = '#/chat')); await ask(page, 'Hello'); await answered(page); await page.evaluate(() => (location.hash = '#/monitor')); await page.getByRole('heading', { name: 'This machine' }).waitFor(); });
 await shot('settings', { path: '#/settings' }, (page) => page.getByText('Theme').waitFor());
 await shot('tools', { path: '#/settings/tools', dark: true }, async (page) => { await page.getByRole('button', { name: /files/ }).click(); await page.getByText('read_file').waitFor(); });
 await shot('server', { path: '#/settings/server' }, (page) => page.getByText('idle-timeout').waitFor());

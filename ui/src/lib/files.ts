@@ -3,7 +3,7 @@
 import { post } from './api';
 import { bytes } from './format';
 import { t, fill } from './text';
-import type { Attachment, Chat, Message } from './types';
+import type { Attachment } from './types';
 
 const MOST_BYTES = 20 << 20;
 const MOST_TEXT_BYTES = 1 << 20;
@@ -46,10 +46,4 @@ export function saveFile(name: string, content: string, type: string): void {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
-}
-
-/** The branch that is shown, for reading elsewhere. */
-export function asMarkdown(chat: Chat, messages: Message[]): string {
-  const parts = messages.filter((m) => m.role !== 'tool').map((m) => `## ${m.role === 'user' ? t.chat.you : m.model || t.chat.assistant}\n\n${m.content.trim()}\n`);
-  return [`# ${chat.title || t.chat.untitled}\n`, ...(chat.system ? [`> ${chat.system.replaceAll('\n', '\n> ')}\n`] : []), ...parts].join('\n');
 }

@@ -59,7 +59,7 @@ export class Conversation {
     return this.busy || this.live !== null;
   }
 
-  async load(id: Id): Promise<void> {
+  async load(id: Id, join = true): Promise<void> {
     this.loading = this.messages.length === 0;
     this.failure = null;
     try {
@@ -67,7 +67,7 @@ export class Conversation {
       this.chat = chat;
       if (this.live === null || !messages.some((m) => m.id === this.live?.id)) this.messages = messages;
       noteChat(chat);
-      if (chat.answering && !this.answering) void this.join();
+      if (join && chat.answering && !this.answering) void this.join();
     } catch (error) {
       this.failure = messageOf(error);
     } finally {
@@ -103,8 +103,7 @@ export class Conversation {
   async edit(message: Message, content: string): Promise<boolean> {
     if (!this.chat || this.answering) return false;
     if (message.role === 'user') return this.ask('edit', { message_id: message.id, content });
-    const path = pathOf(this.chat.id);
-    return this.change(post<{ message: Message }>(`${path}/edit`, { message_id: message.id, content }).then((fresh) => put(path, { leaf_id: fresh.message.id })));
+    return this.change(post(`${pathOf(this.chat.id)}/edit`, { message_id: message.id, content }));
   }
 
   show(message: Id): Promise<boolean> {
@@ -115,7 +114,11 @@ export class Conversation {
   async deleteMessage(message: Message): Promise<void> {
     const path = `/hearth/messages/${message.id}`;
     if (!(await this.change(remove(path)))) return;
-    toast(t.chat.messageDeleted, { action: { label: t.common.undo, run: () => void this.change(post(`${path}/restore`)) } });
+    const restore = async (): Promise<void> => {
+      await post(`${path}/restore`);
+      await put(pathOf(message.chat_id), { leaf_id: message.id });
+    };
+    toast(t.chat.messageDeleted, { action: { label: t.common.undo, run: () => void this.change(restore()) } });
   }
 
   async rate(message: Message, feedback: Message['feedback']): Promise<void> {
@@ -207,7 +210,9 @@ export class Conversation {
     this.live = null;
     this.busy = false;
     // A stream that broke off says nothing of how it ended.
-    if (!ended && !abort.signal.aborted && this.chat) await this.load(this.chat.id);
+    if (!ended && !abort.signal.aborted && this.chat) await this.load(this.chat.id, begun);
+    // Only now the server counts the answer as written, its title too.
+    void refreshChats().catch(() => undefined);
     return begun;
   }
 
@@ -337,6 +342,5 @@ export class Conversation {
     this.busy = false;
     this.finished = message;
     if (this.chat) tellOthers(this.chat.id);
-    void refreshChats().catch(() => undefined);
   }
 }

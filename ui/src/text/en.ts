@@ -435,6 +435,16 @@ export const en = {
     thoughtsHint: 'What a model thinks before it answers.',
     samplingLead: 'For new chats. An empty field leaves it to what the model’s makers recommend.',
   },
+  transfer: {
+    import: 'Bring chats along',
+    importHint: 'An export of ChatGPT, Open WebUI, Jan or Hearth (a JSON file). What is there already is not added twice.',
+    choose: 'Choose a file',
+    brought: { one: '{n} chat was added.', other: '{n} chats were added.' },
+    there: { one: '{n} was there already.', other: '{n} were there already.' },
+    export: 'Take chats along',
+    exportHint: 'All chats with all their branches, as one file.',
+    save: 'Save all chats',
+  },
   prompts: {
     lead: 'Instructions that a chat begins with. The chosen one is used for new chats.',
     none: 'None',
@@ -460,6 +470,7 @@ export const en = {
     fixed: { flag: 'Set by a flag of the command line.', environment: 'Set by the environment.' },
     reset: 'Default',
     onePerLine: 'one per line',
+    licenses: 'Licences of what this page is made of',
     file: 'Kept in {file}',
   },
   mcp: {
