@@ -6,6 +6,7 @@
 #include "http/client_state.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
