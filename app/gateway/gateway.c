@@ -22,10 +22,11 @@
 #include "gateway/notify.h"
 #include "gateway/places.h"
 #include "gateway/tools.h"
+#include "http/secrets.h"
 #include "library/ember.h"
 #include "os/file.h"
 
-enum { PEM_MAX = 1 << 20, KEYS_MAX = 1 << 20, PORTS_TRIED = 20 };
+enum { PORTS_TRIED = 20 };
 
 hearth_status gateway_address_path(char **out, hearth_error *err)
 {
@@ -40,59 +41,17 @@ hearth_status gateway_key_path(char **out, hearth_error *err)
 /* ---- texts that the server needs while it runs ---- */
 
 typedef struct texts {
-    char *cert, *key;
-    char *key_file;
-    const char **keys; /* of --api-key and of the file */
-    size_t n_keys;
+    http_secrets secrets;
     char *data_folder, *store_path, *key_path, *address_path;
 } texts;
 
 static void texts_deinit(texts *t)
 {
-    mem_free(t->cert);
-    mem_free(t->key);
-    mem_free(t->key_file);
-    mem_free(t->keys);
+    http_secrets_deinit(&t->secrets);
     mem_free(t->data_folder);
     mem_free(t->store_path);
     mem_free(t->key_path);
     mem_free(t->address_path);
-}
-
-static hearth_status read_pem(const char *path, char **out, hearth_error *err)
-{
-    size_t n;
-    return path ? file_read_all(path, PEM_MAX, out, &n, err) : HEARTH_OK;
-}
-
-/* Keys of the option, then the lines of the file, which are cut where they are. */
-static hearth_status collect_keys(texts *t, const gateway_options *o, hearth_error *err)
-{
-    size_t n = 0, max = o->api_keys.n + 1;
-    if (o->api_key_file)
-        TRY(file_read_all(o->api_key_file, KEYS_MAX, &t->key_file, &n, err));
-    for (size_t i = 0; i < n; i++)
-        max += t->key_file[i] == '\n';
-    t->keys = mem_calloc(max + 1, sizeof *t->keys);
-    if (t->keys == NULL)
-        return error_no_memory(err, "API keys", max);
-    for (size_t i = 0; i < o->api_keys.n; i++)
-        t->keys[t->n_keys++] = o->api_keys.items[i];
-    for (char *line = t->key_file; line && *line;) {
-        size_t n_line = strcspn(line, "\r\n");
-        bool last = line[n_line] == '\0';
-        line[n_line] = '\0';
-        if (n_line > 0 && line[0] != '#')
-            t->keys[t->n_keys++] = line;
-        line += n_line + !last;
-    }
-    for (size_t i = 0; i < t->n_keys; i++) {
-        if (t->keys[i][0] == '\0')
-            FAIL(err, EINVAL, "--api-key", "--api-key: a key may not be empty");
-    }
-    if (t->n_keys == 0 && o->api_key_file)
-        FAIL(err, EINVAL, "--api-key-file", "%s: there is no key in it", o->api_key_file);
-    return HEARTH_OK;
 }
 
 static hearth_status join(const char *folder, const char *name, char **out, hearth_error *err)
@@ -125,11 +84,12 @@ static hearth_status make_places(texts *t, const gateway_options *o, hearth_erro
 
 static hearth_status texts_init(texts *t, const gateway_options *o, hearth_error *err)
 {
-    if (!o->ssl_cert_file != !o->ssl_key_file)
-        FAIL(err, EINVAL, "--ssl-cert-file", "--ssl-cert-file and --ssl-key-file need each other");
-    TRY(read_pem(o->ssl_cert_file, &t->cert, err));
-    TRY(read_pem(o->ssl_key_file, &t->key, err));
-    TRY(collect_keys(t, o, err));
+    const http_secret_sources from = {.ssl_cert_file = o->ssl_cert_file,
+                                      .ssl_key_file = o->ssl_key_file,
+                                      .api_keys = o->api_keys.items,
+                                      .n_api_keys = o->api_keys.n,
+                                      .api_key_file = o->api_key_file};
+    TRY(http_secrets_read(&t->secrets, &from, err));
     return make_places(t, o, err);
 }
 
@@ -173,8 +133,8 @@ static hearth_status open_parts(gateway *g, const texts *t, hearth_error *err)
     const gateway_options *o = &g->config->values.options;
     TRY(access_open(&g->access, t->key_path, err));
     g->data_folder = t->data_folder;
-    g->access.api = t->keys;
-    g->access.n_api = t->n_keys;
+    g->access.api = t->secrets.keys;
+    g->access.n_api = t->secrets.n_keys;
     TRY(store_open(&g->store, t->store_path, true, err));
     TRY(events_new(&g->bus, err));
     TRY(open_library(g, o, err));
@@ -212,8 +172,8 @@ static http_options server_options(gateway *g, const texts *t, const http_route 
     http_options_init(&options);
     options.host = o->host;
     options.port = (uint16_t)o->port;
-    options.cert = t->cert;
-    options.key = t->key;
+    options.cert = t->secrets.cert;
+    options.key = t->secrets.key;
     options.guard = (guard){.hosts = o->hosts.items,
                             .n_hosts = o->hosts.n,
                             .origins = o->origins.items,
@@ -292,13 +252,13 @@ static hearth_status serve(gateway *g, const texts *t, hearth_error *err)
                                            .summary = "the page"};
     const http_route page = {HTTP_GET, "/", gateway_handle, 0, &page_row};
     const gateway_options *o = &g->config->values.options;
-    if (!is_loopback(o->host) && t->n_keys == 0)
+    if (!is_loopback(o->host) && t->secrets.n_keys == 0)
         FAIL(err, EINVAL, "--host",
              "--host %s lets other machines in: give them a key with --api-key", o->host);
     http_route *routes = mem_calloc(gateway_n_routes, sizeof *routes);
     if (routes == NULL)
         return error_no_memory(err, "routes", gateway_n_routes * sizeof *routes);
-    g->access.infer_needs_key = t->n_keys > 0;
+    g->access.infer_needs_key = t->secrets.n_keys > 0;
     for (size_t i = 0; i < gateway_n_routes; i++) {
         const gateway_route *row = &gateway_routes[i];
         routes[i] = (http_route){row->methods, row->path, gateway_handle, 0, row};
@@ -310,7 +270,7 @@ static hearth_status serve(gateway *g, const texts *t, hearth_error *err)
         mem_free(routes);
         return status;
     }
-    if (!is_loopback(o->host) && t->cert == NULL)
+    if (!is_loopback(o->host) && t->secrets.cert == NULL)
         log_write(
             &g->host->log, HEARTH_LOG_WARNING,
             "keys and chats cross the network readable for others; --ssl-cert-file ends that");

@@ -11,73 +11,38 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "os/file.h"
+#include "http/secrets.h"
 #include "protocol/json_memory.h"
 #include "worker/setup.h"
-
-enum { PEM_MAX = 1 << 20, KEYS_MAX = 1 << 20 };
 
 /* ---- what HTTP needs of files ---- */
 
 typedef struct secrets {
-    char *cert, *key;
-    char *key_file;
-    char *key_text; /* all keys, joined by commas */
-    const char **keys;
+    http_secrets http;
+    const char **keys; /* of the flag */
     const char **origins, **hosts;
     size_t n_keys, n_origins, n_hosts;
 } secrets;
 
 static void secrets_deinit(secrets *s)
 {
-    mem_free(s->cert);
-    mem_free(s->key);
-    mem_free(s->key_file);
-    mem_free(s->key_text);
+    http_secrets_deinit(&s->http);
     mem_free(s->keys);
     mem_free(s->origins);
     mem_free(s->hosts);
 }
 
-static hearth_status read_pem(const char *path, char **out, hearth_error *err)
-{
-    size_t n;
-    return path ? file_read_all(path, PEM_MAX, out, &n, err) : HEARTH_OK;
-}
-
-/* Keys of the flag and of the file; lines of the file that begin with # are comments. */
-static hearth_status read_keys(secrets *s, const worker_flags *flags, hearth_error *err)
-{
-    buf all;
-    size_t n = 0;
-    hearth_status status = HEARTH_OK;
-    buf_init(&all, KEYS_MAX);
-    if (flags->api_key_file)
-        TRY_OUT(file_read_all(flags->api_key_file, KEYS_MAX, &s->key_file, &n, err));
-    bool ok = buf_append_text(&all, flags->api_key ? flags->api_key : "");
-    for (char *line = s->key_file; line && *line;) {
-        size_t n_line = strcspn(line, "\r\n");
-        if (n_line > 0 && line[0] != '#')
-            ok = ok && buf_append_text(&all, ",") && buf_append(&all, line, n_line);
-        line += n_line + (line[n_line] != '\0');
-    }
-    if (!ok || (s->key_text = buf_take(&all, &n)) == NULL)
-        FAIL_OUT(err, ENOMEM, "--api-key", "no memory for the API keys");
-    TRY_OUT(flags_split(s->key_text, &s->keys, &s->n_keys, err));
-    if (s->n_keys == 0 && (flags->api_key || flags->api_key_file))
-        FAIL_OUT(err, EINVAL, "--api-key", "--api-key: there is no key in it");
-out:
-    buf_deinit(&all);
-    return status;
-}
-
 static hearth_status secrets_init(secrets *s, const worker_flags *flags, hearth_error *err)
 {
-    if (!flags->ssl_cert_file != !flags->ssl_key_file)
-        FAIL(err, EINVAL, "--ssl-cert-file", "--ssl-cert-file and --ssl-key-file need each other");
-    TRY(read_pem(flags->ssl_cert_file, &s->cert, err));
-    TRY(read_pem(flags->ssl_key_file, &s->key, err));
-    TRY(read_keys(s, flags, err));
+    TRY(flags_split(flags->api_key, &s->keys, &s->n_keys, err));
+    if (s->n_keys == 0 && flags->api_key)
+        FAIL(err, EINVAL, "--api-key", "--api-key: there is no key in it");
+    const http_secret_sources from = {.ssl_cert_file = flags->ssl_cert_file,
+                                      .ssl_key_file = flags->ssl_key_file,
+                                      .api_keys = s->keys,
+                                      .n_api_keys = s->n_keys,
+                                      .api_key_file = flags->api_key_file};
+    TRY(http_secrets_read(&s->http, &from, err));
     TRY(flags_split(flags->cors_origins, &s->origins, &s->n_origins, err));
     return flags_split(flags->allowed_hosts, &s->hosts, &s->n_hosts, err);
 }
@@ -102,11 +67,11 @@ static http_options http_options_of(worker *w, const secrets *s, const http_rout
     http_options_init(&o);
     o.host = flags->host;
     o.port = (uint16_t)flags->port;
-    o.cert = s->cert;
-    o.key = s->key;
+    o.cert = s->http.cert;
+    o.key = s->http.key;
     o.prefix = flags->api_prefix;
-    o.guard = (guard){.keys = s->keys,
-                      .n_keys = s->n_keys,
+    o.guard = (guard){.keys = s->http.keys,
+                      .n_keys = s->http.n_keys,
                       .hosts = s->hosts,
                       .n_hosts = s->n_hosts,
                       .origins = s->origins,
@@ -127,7 +92,7 @@ static http_options http_options_of(worker *w, const secrets *s, const http_rout
 
 static void warn_open(const worker *w, const secrets *s)
 {
-    if (!http_server_is_loopback(w->server) && s->n_keys == 0)
+    if (!http_server_is_loopback(w->server) && s->http.n_keys == 0)
         log_write(&w->host->log, HEARTH_LOG_WARNING,
                   "%s can be used by everybody who reaches this machine; --api-key protects it",
                   w->flags->host);

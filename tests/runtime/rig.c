@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "support/test_reference.h"
 
 static hearth_status resolve_remote(const char *name, model_spec *out)
 {
@@ -67,8 +68,7 @@ void rig_init(rig *r)
     assert_int_equal(file_read_all(HEARTH_SOURCE_DIR "/models/ember/ember.gguf", 1 << 30, &r->ember,
                                    &r->n_ember, NULL),
                      HEARTH_OK);
-    snprintf(r->folder, sizeof r->folder, "/tmp/hearth-rig-XXXXXX");
-    assert_non_null(mkdtemp(r->folder));
+    assert_true(test_temporary(r->folder, sizeof r->folder));
     runtime_options_init(&r->options);
     r->options.resolve = resolve;
     r->options.user = r;
@@ -103,9 +103,7 @@ void rig_deinit(rig *r)
     events_unsubscribe(r->heard);
     events_free(r->bus);
     mem_free(r->ember);
-    char command[128];
-    snprintf(command, sizeof command, "%s", r->folder);
-    rmdir(command);
+    test_remove(r->folder);
 }
 
 json_t *rig_expect(rig *r, event_type type)

@@ -15,6 +15,7 @@
 #include "library/sha256.h"
 #include "os/file.h"
 #include "runtime/backend_install.h"
+#include "support/test_reference.h"
 
 static char work[64], data[96], archive[128];
 
@@ -279,8 +280,7 @@ static void who_sees_is_run_by_what_can_see(void **state)
 static int setup(void **state)
 {
     (void)state;
-    snprintf(work, sizeof work, "/tmp/hearth-backends-XXXXXX");
-    if (mkdtemp(work) == NULL)
+    if (!test_temporary(work, sizeof work))
         return -1;
     snprintf(data, sizeof data, "%s/data", work);
     return 0;
@@ -288,10 +288,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", work);
-    return system(command);
+    test_remove(work);
+    return 0;
 }
 
 int main(void)

@@ -4,7 +4,6 @@
  */
 #include "support/model_files.h"
 
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,25 +66,6 @@ void files_write(const char *path, const void *bytes, size_t n)
 void files_write_text(const char *path, const char *text)
 {
     files_write(path, text, strlen(text));
-}
-
-void files_temporary(char *out, size_t n)
-{
-    snprintf(out, n, "/tmp/hearth-test-XXXXXX");
-    must(mkdtemp(out) != NULL, out);
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
-{
-    (void)info;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
-void files_remove(const char *folder)
-{
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- GGUF ---- */

@@ -14,9 +14,6 @@ void files_make_folder(const char *path);
 const char *files_path(const char *folder, const char *name);
 void files_write(const char *path, const void *bytes, size_t n);
 void files_write_text(const char *path, const char *text);
-/* A fresh folder, and its removal with everything in it. */
-void files_temporary(char *out, size_t n);
-void files_remove(const char *folder);
 
 /* A model with random weights of width n_embd (a multiple of 32). */
 void files_write_model(const char *path, uint32_t n_embd);

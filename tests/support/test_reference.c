@@ -85,11 +85,11 @@ double reference_nmse(const float *got, const float *truth, size_t n)
     return difference / sum;
 }
 
-bool test_folder_make(test_folder *folder)
+bool test_temporary(char *path, size_t n)
 {
     const char *base = getenv("TMPDIR");
-    snprintf(folder->path, sizeof folder->path, "%s/hearth-test-XXXXXX", base ? base : "/tmp");
-    return mkdtemp(folder->path) != NULL;
+    int length = snprintf(path, n, "%s/hearth-test-XXXXXX", base ? base : "/tmp");
+    return length >= 0 && (size_t)length < n && mkdtemp(path) != NULL;
 }
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *at)
@@ -100,9 +100,19 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     return remove(path);
 }
 
+void test_remove(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+bool test_folder_make(test_folder *folder)
+{
+    return test_temporary(folder->path, sizeof folder->path);
+}
+
 void test_folder_remove(test_folder *folder)
 {
-    nftw(folder->path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    test_remove(folder->path);
 }
 
 void test_folder_path(const test_folder *folder, const char *name, char out[PATH_MAX])

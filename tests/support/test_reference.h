@@ -31,7 +31,12 @@ json_t *reference_read_json(const char *path);
 /* Sum of squared differences over sum of squares of the truth, in double. */
 double reference_nmse(const float *got, const float *truth, size_t n);
 
-/* A fresh empty folder below $TMPDIR or /tmp; removal takes everything in it. */
+/* Makes an empty folder below $TMPDIR or /tmp; false also if its path takes more than n bytes. */
+bool test_temporary(char *path, size_t n);
+/* With everything in it. */
+void test_remove(const char *path);
+
+/* The same, with room for any path. */
 typedef struct test_folder {
     char path[PATH_MAX];
 } test_folder;

@@ -19,12 +19,13 @@
 
 #include "gguf/gguf_writer.h"
 #include "support/engine_run.h"
+#include "support/test_reference.h"
 #include "support/tiny_model.h"
 
 enum { RANK = 3, N_TOKENS = 40 };
 
-static char folder[] = "/tmp/hearth_adapter_XXXXXX";
-static char base_path[64], adapter_path[64], merged_path[64];
+static char folder[64];
+static char base_path[96], adapter_path[96], merged_path[96];
 static hearth_error err;
 
 #define OK(call)                                                                                   \
@@ -148,7 +149,7 @@ static void write_merged(const char *path, const gguf *g, float scale)
 static int make_folder(void **unused)
 {
     (void)unused;
-    if (mkdtemp(folder) == NULL)
+    if (!test_temporary(folder, sizeof folder))
         return 1;
     snprintf(base_path, sizeof base_path, "%s/base.gguf", folder);
     snprintf(adapter_path, sizeof adapter_path, "%s/adapter.gguf", folder);
@@ -159,10 +160,8 @@ static int make_folder(void **unused)
 static int remove_folder(void **unused)
 {
     (void)unused;
-    unlink(base_path);
-    unlink(adapter_path);
-    unlink(merged_path);
-    return rmdir(folder);
+    test_remove(folder);
+    return 0;
 }
 
 static gguf *write_base(const char *arch)

@@ -23,6 +23,7 @@
 #include "os/file.h"
 #include "os/thread.h"
 #include "support/model_files.h"
+#include "support/test_reference.h"
 
 /* ---- the server ---- */
 
@@ -185,7 +186,7 @@ static int set_up(void **state)
     hearth_error err;
     for (size_t i = 0; i < sizeof unset / sizeof *unset; i++)
         unsetenv(unset[i]);
-    files_temporary(c->home, sizeof c->home);
+    assert_true(test_temporary(c->home, sizeof c->home));
     setenv("HOME", c->home, 1);
     snprintf(c->path, sizeof c->path, "%s/source.gguf", c->home);
     files_write_model(c->path, 64);
@@ -206,7 +207,7 @@ static int tear_down(void **state)
     library_close(c->l);
     stop(&c->s);
     mem_free(c->s.bytes);
-    files_remove(c->home);
+    test_remove(c->home);
     mem_free(c);
     return 0;
 }

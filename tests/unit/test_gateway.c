@@ -22,16 +22,27 @@
 #include "gateway/chunks.h"
 #include "gateway/relay.h"
 #include "gateway/title.h"
+#include "support/test_reference.h"
 
 /* ---- keys ---- */
 
+static char folder[48];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return test_temporary(folder, sizeof folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    test_remove(folder);
+    return 0;
+}
+
 static void temporary(char path[64], const char *name)
 {
-    static char folder[] = "/tmp/hearth-gateway-XXXXXX";
-    static bool made;
-    if (!made)
-        assert_non_null(mkdtemp(folder));
-    made = true;
     snprintf(path, 64, "%s/%s", folder, name);
 }
 
@@ -383,5 +394,5 @@ int main(void)
         cmocka_unit_test(test_titles),        cmocka_unit_test(test_options),
         cmocka_unit_test(test_wrong_options),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -22,6 +22,7 @@
 #include "library/sha256.h"
 #include "os/file.h"
 #include "support/model_files.h"
+#include "support/test_reference.h"
 
 /* ---- names ---- */
 
@@ -147,7 +148,7 @@ static int make_home(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof unset / sizeof *unset; i++)
         unsetenv(unset[i]);
-    files_temporary(home, sizeof home);
+    assert_true(test_temporary(home, sizeof home));
     setenv("HOME", home, 1);
     snprintf(own, sizeof own, "%s/.local/share/hearth/models", home);
     return 0;
@@ -156,7 +157,7 @@ static int make_home(void **state)
 static int remove_home(void **state)
 {
     (void)state;
-    files_remove(home);
+    test_remove(home);
     return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "library/model_yml.h"
 #include "os/file.h"
 #include "support/model_files.h"
+#include "support/test_reference.h"
 
 static model_yml *parse(const char *text)
 {
@@ -192,7 +193,7 @@ static void test_file(void **state)
     hearth_error err;
     model_yml *yml;
     (void)state;
-    files_temporary(folder, sizeof folder);
+    assert_true(test_temporary(folder, sizeof folder));
     snprintf(path, sizeof path, "%s/model.yml", folder);
     assert_int_equal(model_yml_read(&yml, path, &err), HEARTH_ENOTFOUND);
     yml = parse(jan);
@@ -204,7 +205,7 @@ static void test_file(void **state)
     files_write_text(path, "a: [");
     assert_int_equal(model_yml_read(&yml, path, &err), HEARTH_EFORMAT);
     assert_non_null(strstr(err.message, path));
-    files_remove(folder);
+    test_remove(folder);
 }
 
 int main(void)

@@ -24,6 +24,7 @@
 #include "library/pull.h"
 #include "os/file.h"
 #include "support/model_files.h"
+#include "support/test_reference.h"
 
 #define HUB "https://huggingface.co"
 
@@ -224,7 +225,7 @@ static char folder[64], part[96];
 static int make_folder(void **state)
 {
     (void)state;
-    files_temporary(folder, sizeof folder);
+    assert_true(test_temporary(folder, sizeof folder));
     snprintf(part, sizeof part, "%s/f.part", folder);
     return 0;
 }
@@ -232,7 +233,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    files_remove(folder);
+    test_remove(folder);
     return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "kernels/quantize.h"
 #include "kernels/tables.h"
 #include "os/file.h"
+#include "support/test_reference.h"
 
 static char folder[256];
 
@@ -39,9 +40,7 @@ static const char *path_of(const char *name)
 static int make_folder(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "%s/hearth-quantize-XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
+    return test_temporary(folder, sizeof folder) ? 0 : -1;
 }
 
 /* Deletes everything in the folder; returns how many files there were. */
@@ -63,8 +62,8 @@ static int empty_folder(void)
 static int remove_folder(void **state)
 {
     (void)state;
-    empty_folder();
-    return rmdir(folder);
+    test_remove(folder);
+    return 0;
 }
 
 /* ---- making models ---- */

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "os/file.h"
 #include "runtime/unpack.h"
+#include "support/test_reference.h"
 
 static char work[64], archive_path[128], folder[128], outside[128];
 static const unpack_limits limits = {1 << 20, 20};
@@ -193,8 +194,7 @@ static void broken_archives_are_refused(void **state)
 static int setup(void **state)
 {
     (void)state;
-    snprintf(work, sizeof work, "/tmp/hearth-unpack-XXXXXX");
-    if (mkdtemp(work) == NULL)
+    if (!test_temporary(work, sizeof work))
         return -1;
     snprintf(archive_path, sizeof archive_path, "%s/archive", work);
     snprintf(folder, sizeof folder, "%s/folder", work);
@@ -204,10 +204,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
     (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", work);
-    return system(command);
+    test_remove(work);
+    return 0;
 }
 
 int main(void)
