@@ -190,7 +190,8 @@ static hearth_status refused(exchange *x, hearth_error *err)
     const char *name = x->s->config->name;
     const int code = http_call_status(x->call);
     buf_init(&body, REFUSAL_BYTES);
-    x->lost = code == 404 && x->session[0] != '\0';
+    /* Servers on the common TypeScript package say 400 to a session from before their restart. */
+    x->lost = (code == 404 || code == 400) && x->session[0] != '\0';
     hearth_status status = read_whole(x, &body, NULL);
     json_t *root = status == HEARTH_OK ? json_loadb(body.data, body.n, 0, NULL) : NULL;
     const char *text =

@@ -23,7 +23,7 @@ typedef struct exchange {
     int64_t id;        /* of the answer that is waited for; 0: none */
     json_t *reply;     /* that answer */
     bool is_stream;    /* what comes are events */
-    bool lost;         /* the server does not know the session (404) */
+    bool lost;         /* the server does not know the session (404, 400) */
     bool unreachable;  /* the server did not take the message, or the connection broke */
     bool gave_up;      /* canceled, or too late: the server may still work at it */
 } exchange;

@@ -157,7 +157,7 @@ static void take(const http_request *q, json_t *message, http_reply *out)
     fake.n_calls += strcmp(method, "tools/call") == 0;
     fake.n_lists += strcmp(method, "tools/list") == 0;
     if (!knows(q, method)) {
-        out->status = 404;
+        out->status = fake.how == FORGETS ? 400 : 404;
         return;
     }
     if (strcmp(method, "initialize") == 0) {
