@@ -317,6 +317,7 @@ static hearth_status serve(gateway *g, const texts *t, hearth_error *err)
     write_address(g, t->address_path);
     tell_ready(g);
     g->host->wait();
+    atomic_store(&g->ending, true);
     notify_manager("STOPPING=1");
     unlink(t->address_path);
     http_server_stop(g->server, o->drain_s * 1000, g->host->is_urgent);

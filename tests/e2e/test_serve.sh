@@ -84,6 +84,9 @@ expect_equal "$(json b.state)" unloaded
 ask POST /hearth/engines/start '{"model":"tiny","settings":{"n_ctx":64}}'
 expect_status 200
 expect_equal "$(json b.plan.n_ctx)" 64
+ask GET '/hearth/model?model=emberr'
+expect_status 404
+expect_equal "$(json b.error.code)" model_not_found
 ask GET '/hearth/plan?model=ember'
 expect_equal "$(json b.fits)" true
 ask POST /hearth/engines/start '{"model":"tiny","settings":{"n_ctxx":64}}'
@@ -91,6 +94,18 @@ expect_status 400
 ask POST /hearth/engines/start '{"model":"tiny","colour":1}'
 expect_status 400
 expect_in colour "$(json b.error.message)"
+ask POST /hearth/engines/start '{"model":"tiny","keep_ms":-2}'
+expect_status 400
+# Settings that no engine takes are not kept, and the engine that runs stays.
+for body in '"wait":true,"settings":{"n_ctx":99999999}' '"wait":false,"settings":{"n_ctx":99999999}' \
+    '"wait":false,"settings":{"extra":["--api-key","x"]}' '"settings":{"extra":["--colour"]}'; do
+    ask POST /hearth/engines/start "{\"model\":\"tiny\",$body}"
+    expect_in '"bad_settings"|"does_not_fit"|"engine_start_failed"' "$(cat "$work/body")"
+    ask GET "/hearth/model?model=tiny"
+    expect_equal "$(json 'b.settings.n_ctx + "," + b.settings.extra.length')" 64,0
+    post /v1/completions '{"model":"tiny","prompt":"a","max_tokens":1}'
+    expect_status 200
+done
 ask GET '/hearth/models/metadata?model=ember'
 expect_equal "$(json 'b.metadata.find(m => m.key === "general.architecture").value')" llama
 ask GET /hearth/machine

@@ -46,6 +46,15 @@ expect_status 403
 get /v1/models -H 'Origin: http://evil.example'
 checks=$((checks + 1))
 grep -qi '^access-control-allow-origin' "$work/head" && fail "a foreign page may read"
+for origin in '' 'Origin: http://evil.example'; do
+    get '/props?model=ember' -H 'Sec-Fetch-Site: cross-site' -H "$origin"
+    expect_status 403
+    expect_in --cors-origin "$(json b.error.message)"
+done
+get /v1/models -H 'Sec-Fetch-Site: cross-site' -H 'Origin: http://localhost:3000'
+expect_status 200
+get /v1/models -H 'Sec-Fetch-Site: same-origin'
+expect_status 200
 get /hearth/models -H 'Origin: http://127.0.0.1:1' -H "X-Api-Key: wrong"
 expect_status 401
 get /hearth/chats -H "X-Api-Key: $key" -d '{}' -H 'Content-Type: text/plain'

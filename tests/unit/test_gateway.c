@@ -81,6 +81,29 @@ static void test_keys(void **state)
     assert_non_null(strstr(err.message, "chmod 600"));
 }
 
+static void test_key_files(void **state)
+{
+    char path[64], read[ACCESS_KEY_BYTES], bytes[65];
+    access_keys keys = {0};
+    hearth_error err;
+    (void)state;
+    temporary(path, "fifo");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(access_read_key(path, read, &err), HEARTH_EFORMAT);
+    assert_int_equal(access_open(&keys, path, &err), HEARTH_EFORMAT);
+    temporary(path, "bytes");
+    for (int fill = 1; fill < 256; fill++) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(chmod(path, 0600), 0);
+        memset(bytes, fill, sizeof bytes);
+        assert_int_equal(fwrite(bytes, 1, sizeof bytes, file), sizeof bytes);
+        assert_int_equal(fclose(file), 0);
+        bool good = fill > ' ' && fill < 0x7f && fill != ',';
+        assert_int_equal(access_read_key(path, read, &err), good ? HEARTH_OK : HEARTH_EFORMAT);
+    }
+}
+
 /* ---- routes ---- */
 
 static void test_routes(void **state)
@@ -162,6 +185,12 @@ static void test_body(void **state)
     assert_true(body_with_model(&view, "m", &out));
     assert_string_equal(out.data, "{\"model\":\"m\",\"n\":1}");
     buf_deinit(&out);
+    static const char escaped[] = "{\"session\\u005fid\":\"s\",\"m\\u006fdel\":\"a\",\"\\\"\":1}";
+    assert_int_equal(body_read(escaped, sizeof escaped - 1, &view, NULL), HEARTH_OK);
+    assert_true(body_text(view.session_id, name, sizeof name));
+    assert_string_equal(name, "s");
+    assert_true(body_text(view.model, name, sizeof name));
+    assert_string_equal(name, "a");
     char deep[2 * BODY_DEPTH_MAX + 32] = "{\"a\":";
     memset(deep + 5, '[', BODY_DEPTH_MAX + 1);
     assert_int_equal(body_read(deep, strlen(deep), &view, NULL), HEARTH_EINVAL);
@@ -376,12 +405,12 @@ static void test_wrong_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),          cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_route_order),   cmocka_unit_test(test_body),
-        cmocka_unit_test(test_whole_events),  cmocka_unit_test(test_stream_failure),
-        cmocka_unit_test(test_chunks),        cmocka_unit_test(test_chunk_failures),
-        cmocka_unit_test(test_titles),        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_routes),         cmocka_unit_test(test_route_order),
+        cmocka_unit_test(test_body),           cmocka_unit_test(test_whole_events),
+        cmocka_unit_test(test_stream_failure), cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_chunk_failures), cmocka_unit_test(test_titles),
+        cmocka_unit_test(test_options),        cmocka_unit_test(test_wrong_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
