@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "gateway/access.h"
+#include "gateway/address.h"
 #include "gateway/assets.h"
 #include "gateway/body.h"
 #include "gateway/chunks.h"
@@ -102,6 +103,35 @@ static void test_key_files(void **state)
         bool good = fill > ' ' && fill < 0x7f && fill != ',';
         assert_int_equal(access_read_key(path, read, &err), good ? HEARTH_OK : HEARTH_EFORMAT);
     }
+}
+
+/* ---- the address file ---- */
+
+static void test_address(void **state)
+{
+    char path[64];
+    int first, second;
+    hearth_error err;
+    (void)state;
+    temporary(path, "serve.json");
+    assert_int_equal(address_check(path, &err), HEARTH_ENOTFOUND);
+    FILE *stale = fopen(path, "w"); /* names a process that lives, and is no server */
+    assert_non_null(stale);
+    fprintf(stale, "{\"url\":\"http://127.0.0.1:1\",\"pid\":%ld}\n", (long)getpid());
+    assert_int_equal(fclose(stale), 0);
+    assert_int_equal(address_check(path, &err), HEARTH_ENOTFOUND);
+    assert_int_equal(address_publish(path, "http://127.0.0.1:2", &first, &err), HEARTH_OK);
+    assert_int_equal(address_check(path, &err), HEARTH_OK);
+    assert_int_equal(address_publish(path, "http://127.0.0.1:3", &second, &err), HEARTH_EBUSY);
+    assert_int_equal(second, -1);
+    address_withdraw(path, second);
+    assert_int_equal(address_check(path, &err), HEARTH_OK);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(address_publish(path, "http://127.0.0.1:3", &second, &err), HEARTH_OK);
+    address_withdraw(path, first); /* its file is another one's now */
+    assert_int_equal(address_check(path, &err), HEARTH_OK);
+    address_withdraw(path, second);
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 /* ---- routes ---- */
@@ -405,12 +435,13 @@ static void test_wrong_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),           cmocka_unit_test(test_key_files),
-        cmocka_unit_test(test_routes),         cmocka_unit_test(test_route_order),
-        cmocka_unit_test(test_body),           cmocka_unit_test(test_whole_events),
-        cmocka_unit_test(test_stream_failure), cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_chunk_failures), cmocka_unit_test(test_titles),
-        cmocka_unit_test(test_options),        cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_keys),          cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_address),       cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_route_order),   cmocka_unit_test(test_body),
+        cmocka_unit_test(test_whole_events),  cmocka_unit_test(test_stream_failure),
+        cmocka_unit_test(test_chunks),        cmocka_unit_test(test_chunk_failures),
+        cmocka_unit_test(test_titles),        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_wrong_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
