@@ -150,6 +150,32 @@ what="a stream at the server's end"
 expect_equal "$(tail -c 16 "$work/stream" | tr -d '\n')" 'data: [DONE]'
 expect_equal "$code" 0
 
+# ---- but nobody waits any more for a model that loads ----
+printf '#!/bin/sh\ncase $* in *--list-devices*) exit ;; esac\necho "$$" >>"%s"\nexec sleep 60\n' "$work/started" >"$work/slow"
+chmod +x "$work/slow"
+start_serve --model-folder "$work/models" --drain 20 || finish
+ask PUT '/hearth/model?model=tiny' "{\"settings\":{\"engine\":\"llama-server\",\"backend\":\"$work/slow\"}}"
+expect_status 200
+for path in /v1/completions /hearth/engines/start; do
+    curl -s -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$url$path" -w '%{http_code}' \
+        -d '{"model":"tiny"'"$([ $path = /v1/completions ] && echo ',"prompt":"a"')"'}' >"$work/answer${path##*/}" &
+    eval "${path##*/}=$!"
+done
+wait_for 10 test -s "$work/started" || fail "no engine was started"
+waiting() {
+    ask GET /hearth/engines
+    [ "$(json 'b.engines.find(e => e.model === "tiny").n_waiting')" = 2 ]
+}
+wait_for 5 waiting || fail "nobody waits for the load"
+before=$SECONDS
+stop_serve TERM
+what="a load at the server's end"
+expect_equal "$code" 0
+expect_equal "$((SECONDS - before < 12))" 1
+wait "$completions" "$start"
+expect_in 'the server is ending.*503$' "$(cat "$work/answercompletions")"
+expect_in 'the server is ending.*503$' "$(cat "$work/answerstart")"
+
 # ---- idle models leave ----
 start_serve --idle-timeout 1 || finish
 post /v1/chat/completions "{$question,\"max_tokens\":3}"
