@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "gateway/address.h"
 #include "gateway/gateway.h"
 #include "http/client.h"
 #include "os/file.h"
@@ -17,6 +18,16 @@ enum { FILE_MAX = 64 << 10, ANSWER_MAX = 64 << 20 };
 static hearth_status no_server(hearth_error *err)
 {
     FAIL(err, ENOTFOUND, "server", "no server runs; hearth serve starts one");
+}
+
+/* Who gets the key: not a program that has the address of a server that died. */
+static hearth_status check_server(hearth_error *err)
+{
+    char *path = NULL;
+    TRY(gateway_address_path(&path, err));
+    hearth_status status = address_check(path, NULL);
+    mem_free(path);
+    return status == HEARTH_OK ? HEARTH_OK : no_server(err);
 }
 
 /* The file that one of gateway.h's paths leads to, without the newline at its end. */
@@ -90,6 +101,7 @@ hearth_status ask_server(const char *path, json_t *body, int timeout_ms, json_t 
     *answer = NULL;
     if (body && text == NULL)
         FAIL_OUT(err, ENOMEM, "server", "no memory for a question");
+    TRY_OUT(check_server(err));
     TRY_OUT(read_place(gateway_address_path, &place, err));
     TRY_OUT(read_place(gateway_key_path, &key, err));
     root = json_loads(place, 0, NULL);

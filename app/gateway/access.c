@@ -64,6 +64,15 @@ static hearth_status draw(const char *prefix, size_t n, char *out, size_t n_out,
 
 /* ---- the installation's key ---- */
 
+/* Long enough, and of characters that a header takes as they are. */
+static bool is_key(const char *text)
+{
+    size_t n = 0;
+    while (text[n] > ' ' && text[n] < 0x7f && text[n] != ',')
+        n++;
+    return text[n] == '\0' && n >= RANDOM_BYTES;
+}
+
 static hearth_status read_from(int fd, const char *path, char out[ACCESS_KEY_BYTES],
                                hearth_error *err)
 {
@@ -75,19 +84,22 @@ static hearth_status read_from(int fd, const char *path, char out[ACCESS_KEY_BYT
              "%s: others can read this key; chmod 600 it, or remove it for a "
              "new one",
              path);
+    if (!S_ISREG(info.st_mode))
+        FAIL(err, EFORMAT, "key",
+             "%s: is no file, and does not hold a key; remove it for a new one", path);
     ssize_t n = read(fd, out, ACCESS_KEY_BYTES - 1);
     if (n < 0)
         return error_set_errno(err, HEARTH_EIO, "key", "%s: cannot be read", path);
     out[n] = '\0';
     out[strcspn(out, "\r\n")] = '\0';
-    if (strlen(out) < RANDOM_BYTES || strpbrk(out, " \t,"))
+    if (!is_key(out))
         FAIL(err, EFORMAT, "key", "%s: does not hold a key; remove it for a new one", path);
     return HEARTH_OK;
 }
 
 hearth_status access_read_key(const char *path, char out[ACCESS_KEY_BYTES], hearth_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO: no waiting */
     if (fd == -1)
         return error_set_errno(err, errno == ENOENT ? HEARTH_ENOTFOUND : HEARTH_EIO, "key",
                                "%s: the key cannot be opened", path);

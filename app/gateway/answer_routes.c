@@ -12,19 +12,21 @@
 /* ---- which model ---- */
 
 /* The request's, else the chat's, else the default; a chat without one keeps it. */
-static hearth_status choose_model(gateway *g, int64_t chat, const char *wanted,
+static hearth_status choose_model(gateway_call *c, int64_t chat, const char *wanted,
                                   char out[LIBRARY_NAME_MAX + 1], hearth_error *err)
 {
     store_chats one;
-    TRY(store_chat_get(g->store, chat, &one, err));
+    TRY(store_chat_get(c->g->store, chat, &one, err));
     const char *own = one.items[0].model;
     const bool has_none = *own == '\0';
-    hearth_status status = gateway_model_name(g, wanted && *wanted ? wanted : own, out, err);
+    hearth_status status = gateway_model_name(c->g, wanted && *wanted ? wanted : own, out, err);
     store_chats_free(&one);
+    if (status == HEARTH_ENOTFOUND)
+        c->failure.code = RUNTIME_NOT_FOUND;
     if (status != HEARTH_OK || !has_none)
         return status;
     const store_chat_change change = {.model = out};
-    return store_chat_update(g->store, chat, &change, err);
+    return store_chat_update(c->g->store, chat, &change, err);
 }
 
 /* ---- new messages ---- */
@@ -81,7 +83,7 @@ static hearth_status post(gateway_call *c, answer *a, int64_t chat, const ask_fi
 {
     char model[LIBRARY_NAME_MAX + 1];
     int64_t id;
-    hearth_status status = choose_model(c->g, chat, f->model, model, err);
+    hearth_status status = choose_model(c, chat, f->model, model, err);
     if (status == HEARTH_OK)
         status = store_message_add(c->g->store, message, &id, err);
     if (status != HEARTH_OK) {
@@ -152,7 +154,7 @@ hearth_status serve_answers_regenerate(gateway_call *c, hearth_error *err)
     bool is_answer = one.items[0].role == STORE_ASSISTANT;
     const int64_t parent = is_answer ? one.items[0].parent : one.items[0].id;
     store_messages_free(&one);
-    TRY(choose_model(c->g, chat, f.model, model, err));
+    TRY(choose_model(c, chat, f.model, model, err));
     TRY(answers_open(c->g, chat, &a, err));
     const answer_options options = {.parent = parent, .model = model, .parameters = f.parameters};
     return answers_begin(c, a, &options, err);
@@ -228,7 +230,7 @@ hearth_status serve_answers_title(gateway_call *c, hearth_error *err)
     char model[LIBRARY_NAME_MAX + 1], title[TITLE_BYTES];
     TRY(call_id(c, &chat, err));
     TRY(call_unpack(c, err, "{s?:s}", "model", &wanted));
-    TRY(choose_model(c->g, chat, wanted, model, err));
+    TRY(choose_model(c, chat, wanted, model, err));
     TRY(title_make(c->g, chat, model, call_is_wanted, (void *)(uintptr_t)c->q, title, &c->failure,
                    err));
     return call_json(c, json_pack("{s:s}", "title", title), err);

@@ -96,6 +96,15 @@ static bool is(body_span span, const char *text)
     return span.n == strlen(text) && memcmp(span.at, text, span.n) == 0;
 }
 
+/* A key's letters may be written as \u0061. */
+static bool is_key(body_span span, const char *text)
+{
+    char plain[16];
+    if (span.n < 2 || memchr(span.at, '\\', span.n) == NULL)
+        return span.n == strlen(text) + 2 && memcmp(span.at + 1, text, span.n - 2) == 0;
+    return body_text(span, plain, sizeof plain) && strcmp(plain, text) == 0;
+}
+
 static bool read_members(cursor *c, body_view *out)
 {
     do {
@@ -109,11 +118,11 @@ static bool read_members(cursor *c, body_view *out)
         skip_blanks(c);
         if (!skip_value(c, &value))
             return false;
-        if (is(key, "\"model\""))
+        if (is_key(key, "model"))
             out->model = value;
-        else if (is(key, "\"session_id\""))
+        else if (is_key(key, "session_id"))
             out->session_id = value;
-        else if (is(key, "\"stream\""))
+        else if (is_key(key, "stream"))
             out->streams = is(value, "true");
         skip_blanks(c);
     } while (take(c, ','));

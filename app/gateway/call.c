@@ -89,10 +89,19 @@ hearth_status call_model(gateway_call *c, const char *name, char out[LIBRARY_NAM
         name = http_request_query(c->q, "model");
     if (name == NULL || *name == '\0')
         FAIL(err, EINVAL, "model", "which model? Name it as 'model'");
-    return gateway_model_name(c->g, name, out, err);
+    hearth_status status = gateway_model_name(c->g, name, out, err);
+    if (status == HEARTH_ENOTFOUND)
+        c->failure.code = RUNTIME_NOT_FOUND;
+    return status;
 }
 
 bool call_is_wanted(void *q)
 {
     return http_request_life(q) == HTTP_OPEN;
+}
+
+bool call_may_load(void *user)
+{
+    const gateway_call *c = user;
+    return !atomic_load(&c->g->ending) && http_request_life(c->q) == HTTP_OPEN;
 }

@@ -28,36 +28,87 @@ hearth_status serve_engines(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:o}", "engines", runtime_list(c->g->runtime)), err);
 }
 
-/* An engine that runs with other settings leaves first. */
+/* What can be told of new settings before an engine leaves for them. */
+static hearth_status check_plan(gateway_call *c, const char *model, hearth_error *err)
+{
+    json_t *plan = NULL;
+    hearth_error why = {0};
+    hearth_status status = runtime_plan(c->g->runtime, model, &plan, &why);
+    const char *problem = json_string_value(json_object_get(plan, "problem"));
+    if (status == HEARTH_EINVAL)
+        c->failure.code = RUNTIME_BAD_SETTINGS;
+    if (status == HEARTH_OK && problem) {
+        c->failure.code = RUNTIME_NO_FIT;
+        status = error_set(&why, HEARTH_ENOFIT, "model", "%s", problem);
+    }
+    if (status != HEARTH_OK && err)
+        *err = why;
+    json_decref(plan);
+    return status;
+}
+
+/* An engine that runs with other settings leaves first. *before: what was set, if that is
+ * different; the caller's. */
 static hearth_status take_settings(gateway_call *c, const char *model, const json_t *settings,
-                                   hearth_error *err)
+                                   json_t **before, hearth_error *err)
 {
     bool changed = false;
     const runtime_wait wait = while_wanted(c);
     if (settings == NULL)
         return HEARTH_OK;
-    TRY(model_settings_change(c->g->store, model, settings, &changed, err));
-    if (!changed)
-        return HEARTH_OK;
-    hearth_status status = runtime_unload(c->g->runtime, model, false, &wait, NULL);
+    json_t *old = NULL;
+    TRY(model_settings_get(c->g->store, model, &old, err));
+    hearth_status status = model_settings_change(c->g->store, model, settings, &changed, err);
+    if (!changed) {
+        json_decref(old);
+        return status;
+    }
+    *before = old;
+    TRY(check_plan(c, model, err));
+    status = runtime_unload(c->g->runtime, model, false, &wait, NULL);
     if (status != HEARTH_OK && status != HEARTH_ENOTFOUND)
         FAIL(err, EBUSY, "model", "%s is in use with its old settings; try again", model);
     return HEARTH_OK;
+}
+
+/* Settings that no engine takes must not stay, or every later request would fail by them. */
+static void give_back_settings(gateway_call *c, const char *model, const json_t *before)
+{
+    switch (c->failure.code) {
+    case RUNTIME_BAD_SETTINGS:
+    case RUNTIME_NO_FIT:
+    case RUNTIME_NO_ENGINE:
+    case RUNTIME_START_FAILED:
+        model_settings_put(c->g->store, model, before, NULL);
+        break;
+    default:
+        break;
+    }
 }
 
 hearth_status serve_engine_start(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     const char *model;
-    json_t *settings = NULL;
-    json_int_t keep_ms = RUNTIME_KEEP_DEFAULT;
+    json_t *settings = NULL, *before = NULL;
+    json_int_t keep_ms = RUNTIME_KEEP_FOREVER;
     int waits = 1;
-    const runtime_wait wait = while_wanted(c);
+    const runtime_wait wait = {.wanted = call_may_load, .user = c};
     TRY(call_unpack(c, err, "{s:s, s?:I, s?:b, s?:o}", "model", &model, "keep_ms", &keep_ms, "wait",
                     &waits, "settings", &settings));
+    if (keep_ms < RUNTIME_KEEP_FOREVER)
+        FAIL(err, EINVAL, "keep_ms", "keep_ms %lld: give milliseconds, or -1 for ever",
+             (long long)keep_ms);
+    if (json_object_get(c->body, "keep_ms") == NULL)
+        keep_ms = RUNTIME_KEEP_DEFAULT;
     TRY(call_model(c, model, name, err));
-    TRY(take_settings(c, name, settings, err));
-    TRY(runtime_load(c->g->runtime, name, keep_ms, !waits, &wait, &c->failure, err));
+    hearth_status status = take_settings(c, name, settings, &before, err);
+    if (status == HEARTH_OK)
+        status = runtime_load(c->g->runtime, name, keep_ms, !waits, &wait, &c->failure, err);
+    if (status != HEARTH_OK && before)
+        give_back_settings(c, name, before);
+    json_decref(before);
+    TRY(status);
     gateway_model_used(c->g, name);
     if (!waits)
         return call_json(c, json_pack("{s:s, s:s}", "model", name, "state", "planning"), err);

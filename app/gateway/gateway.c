@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/address.h"
 #include "gateway/answers.h"
 #include "gateway/downloads.h"
 #include "gateway/embedder.h"
@@ -216,22 +217,15 @@ static hearth_status start_server(gateway *g, http_options *options, hearth_erro
 
 /* ---- telling where it is ---- */
 
-static void write_address(gateway *g, const char *path)
+/* The descriptor that holds the file, or -1. */
+static int write_address(gateway *g, const char *path)
 {
-    file_writer *writer = NULL;
-    char line[320];
-    int n = snprintf(line, sizeof line, "{\"url\":\"%s\",\"pid\":%ld}\n",
-                     http_server_url(g->server), (long)getpid());
     hearth_error err = {0};
-    hearth_status status = file_writer_open(&writer, path, &err);
-    if (status == HEARTH_OK)
-        status = file_writer_write(writer, line, (size_t)n, &err);
-    if (status == HEARTH_OK)
-        status = file_writer_commit(writer, &err);
-    file_writer_close(writer);
-    if (status != HEARTH_OK)
+    int fd;
+    if (address_publish(path, http_server_url(g->server), &fd, &err) != HEARTH_OK)
         log_write(&g->host->log, HEARTH_LOG_WARNING, "%s; 'hearth ps' will not find this server",
                   err.message);
+    return fd;
 }
 
 static void tell_ready(gateway *g)
@@ -274,11 +268,12 @@ static hearth_status serve(gateway *g, const texts *t, hearth_error *err)
         log_write(
             &g->host->log, HEARTH_LOG_WARNING,
             "keys and chats cross the network readable for others; --ssl-cert-file ends that");
-    write_address(g, t->address_path);
+    const int address = write_address(g, t->address_path);
     tell_ready(g);
     g->host->wait();
+    atomic_store(&g->ending, true);
     notify_manager("STOPPING=1");
-    unlink(t->address_path);
+    address_withdraw(t->address_path, address);
     http_server_stop(g->server, o->drain_s * 1000, g->host->is_urgent);
     answers_drain(g->answers, o->drain_s * 1000, g->host->is_urgent);
     http_server_free(g->server);

@@ -159,7 +159,8 @@ hearth_status model_settings_get(store *s, const char *model, json_t **out, hear
     return status;
 }
 
-static hearth_status put(store *s, const char *model, const json_t *settings, hearth_error *err)
+hearth_status model_settings_put(store *s, const char *model, const json_t *settings,
+                                 hearth_error *err)
 {
     char key[KEY_BYTES];
     char *text = json_dumps(settings, JSON_COMPACT);
@@ -196,7 +197,7 @@ hearth_status model_settings_change(store *s, const char *model, const json_t *c
     if (changed)
         *changed = differs;
     if (differs)
-        status = put(s, model, settings, err);
+        status = model_settings_put(s, model, settings, err);
 out:
     model_spec_deinit(&spec);
     json_decref(settings);
@@ -209,7 +210,7 @@ hearth_status model_settings_rename(store *s, const char *from, const char *to, 
     json_t *settings = NULL;
     hearth_status status = model_settings_get(s, from, &settings, err);
     if (status == HEARTH_OK)
-        status = put(s, to, settings, err);
+        status = model_settings_put(s, to, settings, err);
     json_decref(settings);
     return status == HEARTH_OK ? model_settings_remove(s, from, err) : status;
 }

@@ -21,6 +21,10 @@ hearth_status model_settings_get(store *s, const char *model, json_t **out, hear
 hearth_status model_settings_change(store *s, const char *model, const json_t *changes,
                                     bool *changed, hearth_error *err);
 
+/* Keeps `settings` in the place of what is set, unchecked: what model_settings_get gave before. */
+hearth_status model_settings_put(store *s, const char *model, const json_t *settings,
+                                 hearth_error *err);
+
 /* Another name for the model; nothing happens if nothing is set. */
 hearth_status model_settings_rename(store *s, const char *from, const char *to, hearth_error *err);
 hearth_status model_settings_remove(store *s, const char *model, hearth_error *err);

@@ -199,7 +199,7 @@ static hearth_status embed(gateway_call *c, const ollama_request *r, const char 
 static hearth_status load(gateway_call *c, const ollama_request *r, const char *model,
                           hearth_error *err)
 {
-    const runtime_wait wait = {.wanted = call_is_wanted, .user = (void *)(uintptr_t)c->q};
+    const runtime_wait wait = {.wanted = call_may_load, .user = c};
     if (r->keep_ms == 0) {
         hearth_status status = runtime_unload(c->g->runtime, model, false, &wait, err);
         if (status != HEARTH_OK && status != HEARTH_ENOTFOUND)

@@ -142,6 +142,18 @@ static bool says_json(const http_request *q)
            (type[16] == '\0' || type[16] == ';' || type[16] == ' ');
 }
 
+/* A page from elsewhere that shows no Origin that is let in: browsers say so by themselves, and
+ * no page can make them not to. Even a GET of it may load a model, and throw out another. */
+static bool is_foreign_page(const gateway *g, const http_request *q)
+{
+    const gateway_options *o = &g->config->values.options;
+    const guard rules = {.origins = o->origins.items, .n_origins = o->origins.n};
+    const char *site = http_request_header(q, "Sec-Fetch-Site");
+    const char *origin = http_request_header(q, "Origin");
+    return site && strcmp(site, "cross-site") == 0 &&
+           (origin == NULL || !guard_allows_origin(&rules, origin, http_request_header(q, "Host")));
+}
+
 int gateway_admit(void *app, const http_request *q, char *message, size_t n_message)
 {
     const gateway *g = app;
@@ -159,6 +171,12 @@ int gateway_admit(void *app, const http_request *q, char *message, size_t n_mess
                      ? "this key may not manage the server; the installation's key may"
                      : "this needs the installation's key; 'hearth open' opens the page with it");
         return given == SCOPE_INFER ? 403 : 401;
+    }
+    if (given == SCOPE_OPEN && is_foreign_page(g, q)) {
+        snprintf(message, n_message,
+                 "a page from elsewhere may not use this server; allow its "
+                 "origin with --cors-origin");
+        return 403;
     }
     const char *length = http_request_header(q, "Content-Length");
     bool has_body =
@@ -182,13 +200,23 @@ static void write_failure(gateway_call *c, const hearth_error *error)
         http_reply_header(out, "Retry-After", "1");
 }
 
+/* It was not the client who ended it. */
+static void say_ending(gateway_call *c, hearth_error *error)
+{
+    c->failure.code = RUNTIME_CANCELED;
+    error_set(error, HEARTH_ECANCELED, "server", "the server is ending");
+}
+
 void gateway_handle(void *app, const http_request *q, http_reply *out)
 {
     gateway_call c = {.g = app, .q = q, .reply = out, .route = q->tag};
     hearth_error err = {0};
     http_reply_header(out, "X-Content-Type-Options", "nosniff");
-    if (c.route->handler(&c, &err) != HEARTH_OK)
+    if (c.route->handler(&c, &err) != HEARTH_OK) {
+        if (err.code == HEARTH_ECANCELED && atomic_load(&c.g->ending))
+            say_ending(&c, &err);
         write_failure(&c, &err);
+    }
     runtime_failure_deinit(&c.failure);
     json_decref(c.body);
 }

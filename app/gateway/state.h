@@ -41,6 +41,7 @@ typedef struct gateway {
     tools *tools;
     embedder *embedder; /* NULL: none */
     atomic_bool ready;
+    atomic_bool ending; /* whoever waits for a load waits in vain */
     pthread_mutex_t lock;
     char last_model[LIBRARY_NAME_MAX + 1]; /* "" if none was used yet */
 } gateway;
@@ -117,5 +118,7 @@ hearth_status call_model(gateway_call *c, const char *name, char out[LIBRARY_NAM
                          hearth_error *err);
 /* For runtime_wait: whether the client is still there. user is the http_request. */
 bool call_is_wanted(void *q);
+/* The same of a load: false also as soon as the server begins to end. user is the gateway_call. */
+bool call_may_load(void *c);
 
 #endif

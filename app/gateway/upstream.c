@@ -56,10 +56,23 @@ out:
     return status;
 }
 
+typedef struct waiter {
+    const gateway *g;
+    const upstream_request *ask;
+} waiter;
+
+/* The end of the server lets answers end, but nobody begins one any more. */
+static bool may_load(void *user)
+{
+    const waiter *w = user;
+    return !atomic_load(&w->g->ending) && is_wanted(w->ask);
+}
+
 static hearth_status lease(upstream *u, const upstream_request *ask, runtime_failure *failure,
                            hearth_error *err)
 {
-    const runtime_wait wait = {.wanted = ask->wanted, .user = ask->user};
+    waiter who = {u->g, ask};
+    const runtime_wait wait = {.wanted = may_load, .user = &who};
     runtime_failure_deinit(failure);
     return runtime_acquire(u->g->runtime, ask->model, ask->keep_ms, &wait, &u->lease, failure, err);
 }

@@ -84,6 +84,9 @@ expect_equal "$(json b.state)" unloaded
 ask POST /hearth/engines/start '{"model":"tiny","settings":{"n_ctx":64}}'
 expect_status 200
 expect_equal "$(json b.plan.n_ctx)" 64
+ask GET '/hearth/model?model=emberr'
+expect_status 404
+expect_equal "$(json b.error.code)" model_not_found
 ask GET '/hearth/plan?model=ember'
 expect_equal "$(json b.fits)" true
 ask POST /hearth/engines/start '{"model":"tiny","settings":{"n_ctxx":64}}'
@@ -91,6 +94,18 @@ expect_status 400
 ask POST /hearth/engines/start '{"model":"tiny","colour":1}'
 expect_status 400
 expect_in colour "$(json b.error.message)"
+ask POST /hearth/engines/start '{"model":"tiny","keep_ms":-2}'
+expect_status 400
+# Settings that no engine takes are not kept, and the engine that runs stays.
+for body in '"wait":true,"settings":{"n_ctx":99999999}' '"wait":false,"settings":{"n_ctx":99999999}' \
+    '"wait":false,"settings":{"extra":["--api-key","x"]}' '"settings":{"extra":["--colour"]}'; do
+    ask POST /hearth/engines/start "{\"model\":\"tiny\",$body}"
+    expect_in '"bad_settings"|"does_not_fit"|"engine_start_failed"' "$(cat "$work/body")"
+    ask GET "/hearth/model?model=tiny"
+    expect_equal "$(json 'b.settings.n_ctx + "," + b.settings.extra.length')" 64,0
+    post /v1/completions '{"model":"tiny","prompt":"a","max_tokens":1}'
+    expect_status 200
+done
 ask GET '/hearth/models/metadata?model=ember'
 expect_equal "$(json 'b.metadata.find(m => m.key === "general.architecture").value')" llama
 ask GET /hearth/machine
@@ -134,6 +149,32 @@ wait "$stream_pid"
 what="a stream at the server's end"
 expect_equal "$(tail -c 16 "$work/stream" | tr -d '\n')" 'data: [DONE]'
 expect_equal "$code" 0
+
+# ---- but nobody waits any more for a model that loads ----
+printf '#!/bin/sh\ncase $* in *--list-devices*) exit ;; esac\necho "$$" >>"%s"\nexec sleep 60\n' "$work/started" >"$work/slow"
+chmod +x "$work/slow"
+start_serve --model-folder "$work/models" --drain 20 || finish
+ask PUT '/hearth/model?model=tiny' "{\"settings\":{\"engine\":\"llama-server\",\"backend\":\"$work/slow\"}}"
+expect_status 200
+for path in /v1/completions /hearth/engines/start; do
+    curl -s -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$url$path" -w '%{http_code}' \
+        -d '{"model":"tiny"'"$([ $path = /v1/completions ] && echo ',"prompt":"a"')"'}' >"$work/answer${path##*/}" &
+    eval "${path##*/}=$!"
+done
+wait_for 10 test -s "$work/started" || fail "no engine was started"
+waiting() {
+    ask GET /hearth/engines
+    [ "$(json 'b.engines.find(e => e.model === "tiny").n_waiting')" = 2 ]
+}
+wait_for 5 waiting || fail "nobody waits for the load"
+before=$SECONDS
+stop_serve TERM
+what="a load at the server's end"
+expect_equal "$code" 0
+expect_equal "$((SECONDS - before < 12))" 1
+wait "$completions" "$start"
+expect_in 'the server is ending.*503$' "$(cat "$work/answercompletions")"
+expect_in 'the server is ending.*503$' "$(cat "$work/answerstart")"
 
 # ---- idle models leave ----
 start_serve --idle-timeout 1 || finish

@@ -54,6 +54,9 @@ ask POST "/hearth/messages/$second/restore" '{}'
 expect_status 200
 ask POST "/hearth/chats/$chat/messages" '{"content":"x","parameters":{"messages":[]}}'
 expect_status 400
+ask POST "/hearth/chats/$chat/messages" '{"content":"x","model":"emberr"}'
+expect_status 404
+expect_equal "$(json b.error.code)" model_not_found
 ask POST "/hearth/chats/$chat/messages" '{"content":""}'
 expect_status 400
 ask GET /hearth/chats/999

@@ -46,6 +46,15 @@ expect_status 403
 get /v1/models -H 'Origin: http://evil.example'
 checks=$((checks + 1))
 grep -qi '^access-control-allow-origin' "$work/head" && fail "a foreign page may read"
+for origin in '' 'Origin: http://evil.example'; do
+    get '/props?model=ember' -H 'Sec-Fetch-Site: cross-site' -H "$origin"
+    expect_status 403
+    expect_in --cors-origin "$(json b.error.message)"
+done
+get /v1/models -H 'Sec-Fetch-Site: cross-site' -H 'Origin: http://localhost:3000'
+expect_status 200
+get /v1/models -H 'Sec-Fetch-Site: same-origin'
+expect_status 200
 get /hearth/models -H 'Origin: http://127.0.0.1:1' -H "X-Api-Key: wrong"
 expect_status 401
 get /hearth/chats -H "X-Api-Key: $key" -d '{}' -H 'Content-Type: text/plain'
@@ -76,6 +85,28 @@ expect_in "default-src 'none'" "$(grep -i '^content-security-policy' "$work/head
 start_serve || finish
 get /hearth/session -H "Authorization: Bearer $session"
 expect_status 200
+
+# ---- two servers: the first is the one that is found, and a dead one's address gets no key ----
+run ps
+expect_code 0
+XDG_DATA_HOME="$work/other" timeout 20 "$HEARTH" serve --port 0 --own-models-only >"$work/second" 2>"$work/second.err" &
+second_pid=$!
+wait_for 10 grep -q '^open' "$work/second" || fail "no second server"
+expect_in 'another server' "$(cat "$work/second.err")"
+kill "$second_pid"
+wait "$second_pid"
+run ps
+expect_code 0
+stop_serve
+node -e 'const s = require("http").createServer((q, r) => { console.log("asked"); r.end("{}") });
+    s.listen(0, "127.0.0.1", () => require("fs").writeFileSync(process.argv[1],
+        JSON.stringify({url: "http://127.0.0.1:" + s.address().port, pid: process.pid})))' \
+    "$XDG_STATE_HOME/hearth/serve.json" >"$work/asked" &
+thief_pid=$!
+wait_for 5 test -s "$XDG_STATE_HOME/hearth/serve.json"
+refuse 5 'no server runs' ps
+kill "$thief_pid"
+[ -s "$work/asked" ] && fail "a stranger was asked"
 
 # ---- keys for programs ----
 start_serve --api-key alpha --api-key beta || finish

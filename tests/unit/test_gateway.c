@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "gateway/access.h"
+#include "gateway/address.h"
 #include "gateway/assets.h"
 #include "gateway/body.h"
 #include "gateway/chunks.h"
@@ -90,6 +91,58 @@ static void test_keys(void **state)
     assert_int_equal(chmod(path, 0640), 0);
     assert_int_equal(access_open(&again, path, &err), HEARTH_EINVAL);
     assert_non_null(strstr(err.message, "chmod 600"));
+}
+
+static void test_key_files(void **state)
+{
+    char path[64], read[ACCESS_KEY_BYTES], bytes[65];
+    access_keys keys = {0};
+    hearth_error err;
+    (void)state;
+    temporary(path, "fifo");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(access_read_key(path, read, &err), HEARTH_EFORMAT);
+    assert_int_equal(access_open(&keys, path, &err), HEARTH_EFORMAT);
+    temporary(path, "bytes");
+    for (int fill = 1; fill < 256; fill++) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(chmod(path, 0600), 0);
+        memset(bytes, fill, sizeof bytes);
+        assert_int_equal(fwrite(bytes, 1, sizeof bytes, file), sizeof bytes);
+        assert_int_equal(fclose(file), 0);
+        bool good = fill > ' ' && fill < 0x7f && fill != ',';
+        assert_int_equal(access_read_key(path, read, &err), good ? HEARTH_OK : HEARTH_EFORMAT);
+    }
+}
+
+/* ---- the address file ---- */
+
+static void test_address(void **state)
+{
+    char path[64];
+    int first, second;
+    hearth_error err;
+    (void)state;
+    temporary(path, "serve.json");
+    assert_int_equal(address_check(path, &err), HEARTH_ENOTFOUND);
+    FILE *stale = fopen(path, "w"); /* names a process that lives, and is no server */
+    assert_non_null(stale);
+    fprintf(stale, "{\"url\":\"http://127.0.0.1:1\",\"pid\":%ld}\n", (long)getpid());
+    assert_int_equal(fclose(stale), 0);
+    assert_int_equal(address_check(path, &err), HEARTH_ENOTFOUND);
+    assert_int_equal(address_publish(path, "http://127.0.0.1:2", &first, &err), HEARTH_OK);
+    assert_int_equal(address_check(path, &err), HEARTH_OK);
+    assert_int_equal(address_publish(path, "http://127.0.0.1:3", &second, &err), HEARTH_EBUSY);
+    assert_int_equal(second, -1);
+    address_withdraw(path, second);
+    assert_int_equal(address_check(path, &err), HEARTH_OK);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(address_publish(path, "http://127.0.0.1:3", &second, &err), HEARTH_OK);
+    address_withdraw(path, first); /* its file is another one's now */
+    assert_int_equal(address_check(path, &err), HEARTH_OK);
+    address_withdraw(path, second);
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 /* ---- routes ---- */
@@ -173,6 +226,12 @@ static void test_body(void **state)
     assert_true(body_with_model(&view, "m", &out));
     assert_string_equal(out.data, "{\"model\":\"m\",\"n\":1}");
     buf_deinit(&out);
+    static const char escaped[] = "{\"session\\u005fid\":\"s\",\"m\\u006fdel\":\"a\",\"\\\"\":1}";
+    assert_int_equal(body_read(escaped, sizeof escaped - 1, &view, NULL), HEARTH_OK);
+    assert_true(body_text(view.session_id, name, sizeof name));
+    assert_string_equal(name, "s");
+    assert_true(body_text(view.model, name, sizeof name));
+    assert_string_equal(name, "a");
     char deep[2 * BODY_DEPTH_MAX + 32] = "{\"a\":";
     memset(deep + 5, '[', BODY_DEPTH_MAX + 1);
     assert_int_equal(body_read(deep, strlen(deep), &view, NULL), HEARTH_EINVAL);
@@ -387,7 +446,8 @@ static void test_wrong_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),          cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_keys),          cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_address),       cmocka_unit_test(test_routes),
         cmocka_unit_test(test_route_order),   cmocka_unit_test(test_body),
         cmocka_unit_test(test_whole_events),  cmocka_unit_test(test_stream_failure),
         cmocka_unit_test(test_chunks),        cmocka_unit_test(test_chunk_failures),
