@@ -104,7 +104,8 @@ static void test_bad_references(void **state)
     assert_non_null(strstr(err.message, "qwen3-0.6b, qwen3-1.7b, qwen3-4b"));
 }
 
-/* Every entry is one that can be asked for, and those that other programs begin with are there, put right. */
+/* Every entry is one that can be asked for, and those that other programs begin with are there, put
+ * right. */
 static void test_catalog(void **state)
 {
     reference r;
