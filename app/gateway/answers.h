@@ -6,8 +6,9 @@
  *          model for it. Nobody has to watch: it goes on when the browser leaves, and is stored as
  *          it grows. Whoever watches reads its events from the beginning.
  *
- *     opened ──> stored, STREAMING ──> loading ──> reading ──> writing ──> COMPLETE, STOPPED,
- * FAILED └──> the chat gets a title
+ *     opened ─> stored (STREAMING) ─> loading ─> reading ─> writing ─> COMPLETE, STOPPED, FAILED
+ *
+ *          A chat without a title gets one at the end.
  *
  * Threads  Thread-safe; an answer that is open belongs to who opened it until it begins.
  */
