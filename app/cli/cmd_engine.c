@@ -23,13 +23,13 @@ typedef struct engine_command {
 } engine_command;
 
 /* Launchers look for the readiness line in llama-server's log, which is standard error; a person
- * sees both, and wants it once. */
+ * sees both, and wants it once. Who reads standard output finds the log complete. */
 static void tell(const char *line)
 {
-    puts(line);
-    fflush(stdout);
     if (!terminal_is_tty(stdout) || !terminal_is_tty(stderr))
         fprintf(stderr, "%s\n", line);
+    puts(line);
+    fflush(stdout);
 }
 
 /* All that was written is flushed by whoever wrote it, and a thread may hold a stream's lock. */
