@@ -50,7 +50,7 @@ static bool read_message(arena *a, sqlite3_stmt *statement, store_message *m)
                   .n_generated = sqlite3_column_int64(statement, 9),
                   .prompt_ms = sqlite3_column_double(statement, 10),
                   .generate_ms = sqlite3_column_double(statement, 11)},
-        .n_attachments = (size_t)sqlite3_column_int(statement, 20), /* whether any: they are counted when read */
+        .n_attachments = (size_t)sqlite3_column_int(statement, 20), /* whether any */
     };
     if (sqlite3_column_count(statement) > 21) {
         m->sibling_index = (uint32_t)sqlite3_column_int64(statement, 21);
