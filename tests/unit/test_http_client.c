@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "http/client.h"
+#include "support/test_reference.h"
 #include "http/origin.h"
 #include "os/thread.h"
 
@@ -178,8 +179,9 @@ static void test_unix_socket(void **state)
     hearth_error err;
     buf body;
     (void)state;
-    snprintf(at.sun_path, sizeof at.sun_path, "/tmp/hearth-client-%d.sock", (int)getpid());
-    unlink(at.sun_path);
+    char folder[sizeof at.sun_path - sizeof "/socket"];
+    assert_true(test_temporary(folder, sizeof folder));
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", folder);
     listen_at(&s, (struct sockaddr *)&at, sizeof at);
     buf_init(&body, 0);
     http_call *call = new_call();
@@ -189,7 +191,7 @@ static void test_unix_socket(void **state)
     http_call_free(call);
     buf_deinit(&body);
     stop(&s);
-    unlink(at.sun_path);
+    test_remove(folder);
 }
 
 /* A stream of events: the first piece is there while the connection is silent; a pull then says
