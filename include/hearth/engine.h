@@ -98,6 +98,14 @@ HEARTH_API const hearth_model *hearth_engine_model(const hearth_engine *engine);
 /* The plan as it is in force. */
 HEARTH_API const hearth_engine_plan_result *hearth_engine_get_plan(const hearth_engine *engine);
 
+/* Takes the memory that passes with this adapter need, so that the first request with it need not:
+ * that is n_batch rows of its rank and its widest matrix, kept until close and told in the
+ * statistics. Nothing is left to do if an adapter of that size was used before. ENOFIT, ENOMEM.
+ * Any thread. */
+HEARTH_API hearth_status hearth_engine_prepare_adapter(hearth_engine *engine,
+                                                       const hearth_adapter *adapter,
+                                                       hearth_error *err);
+
 /* ---- requests ---- */
 
 typedef struct hearth_request_options {
@@ -129,6 +137,10 @@ typedef struct hearth_request_options {
     uint32_t n_discard; /* tokens that a shift forgets, at least one is left; 0: half */
     double max_time_ms; /* since submit; 0: none. Ends with HEARTH_FINISH_LIMIT and `timed_out` */
     uint64_t client;    /* who asks: passes and places are shared fairly between different keys */
+    const hearth_adapter_use *uses; /* exactly these adapters, opened for the model at any time, in
+                                       place of `adapters`; kept until the request ends. The array
+                                       is copied. NULL: as `adapters` says */
+    size_t n_uses;
 } hearth_request_options;
 
 /* max_tokens -1, everything else 0. */
@@ -287,6 +299,8 @@ typedef struct hearth_embed_options {
     uint64_t client;
     hearth_progress progress; /* texts done of all; false cancels. Asked after every text, and some
                                  times a second while waiting */
+    const hearth_adapter_use *uses; /* exactly these adapters; NULL: the model's own, 1 each */
+    size_t n_uses;
 } hearth_embed_options;
 
 /* The model's pooling, normalized. */
@@ -336,6 +350,8 @@ typedef struct hearth_engine_stats {
     uint64_t
         n_disk_dropped; /* not written: the disk was full, or they had to leave before their turn */
     uint64_t n_disk_damaged;
+    uint64_t adapter_bytes; /* of memory for passes with adapters: beyond what the plan counts, if
+                               they were opened after it */
 } hearth_engine_stats;
 
 /* struct_size must be set. As of the end of the last pass. Any thread. */

@@ -123,8 +123,30 @@ HEARTH_API size_t hearth_model_n_tensors(const hearth_model *model);
 HEARTH_API hearth_status hearth_model_tensor_at(const hearth_model *model, size_t i,
                                                 hearth_tensor_info *out, hearth_error *err);
 
-/* The LoRA adapters, in the order they were given in. How strongly each is applied is a session's
- * business (hearth_session_set_adapters). EINVAL for i past the end. */
+/* ---- LoRA adapters ---- */
+
+/* Small matrices that are added to a model's own: a GGUF file made for it. Those that the model was
+ * opened with are its own; others may be opened and closed at any time. Who uses one (a request, a
+ * session) keeps it until it ends or uses others, so that it may be closed meanwhile. What was
+ * cached of texts that were read with it is found by its contents: another file, under whatever
+ * name, never gets it. Immutable; any thread. */
+typedef struct hearth_adapter hearth_adapter;
+
+/* The model must outlive it, and whoever uses it. Errors as for hearth_model_open: ENOTFOUND, EIO,
+ * EFORMAT, EUNSUPPORTED (a tensor that cannot be adapted, named), EMISMATCH (another architecture,
+ * or a tensor of another shape, named), ENOFIT unless the model was opened with
+ * ignore_memory_limit, EINVAL for a model without its weights, ENOMEM. */
+HEARTH_API hearth_status hearth_adapter_open(hearth_adapter **out, const hearth_model *model,
+                                             const char *path, hearth_error *err);
+/* Lets go of it; whoever uses it goes on. NULL is fine. Not for a model's own. */
+HEARTH_API void hearth_adapter_close(hearth_adapter *adapter);
+
+/* An adapter, and how strongly it is applied: 1 as it was trained, 0 not at all. */
+typedef struct hearth_adapter_use {
+    hearth_adapter *adapter;
+    float scale;
+} hearth_adapter_use;
+
 typedef struct hearth_adapter_info {
     const char *path;
     uint32_t rank; /* the largest of its matrices */
@@ -132,9 +154,15 @@ typedef struct hearth_adapter_info {
     size_t n_matrices;
     uint64_t file_bytes;
 } hearth_adapter_info;
+/* Its strings are borrowed from the adapter. */
+HEARTH_API void hearth_adapter_get_info(const hearth_adapter *adapter, hearth_adapter_info *out);
+
+/* A model's own, in the order they were given in. EINVAL for i past the end. */
 HEARTH_API size_t hearth_model_n_adapters(const hearth_model *model);
 HEARTH_API hearth_status hearth_model_adapter_at(const hearth_model *model, size_t i,
                                                  hearth_adapter_info *out, hearth_error *err);
+/* The same to be used beside others; borrowed. NULL for i past the end. */
+HEARTH_API hearth_adapter *hearth_model_get_adapter(const hearth_model *model, size_t i);
 
 /* ---- memory ---- */
 

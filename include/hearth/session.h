@@ -59,6 +59,13 @@ HEARTH_API hearth_status hearth_session_feed(hearth_session *session, const int3
 HEARTH_API hearth_status hearth_session_set_adapters(hearth_session *session, const float *scales,
                                                      size_t n, hearth_error *err);
 
+/* The same with any adapters opened for the model, its own among them, in place of all that were
+ * used before: exactly these n. The session keeps them until it uses others or is closed. Takes the
+ * memory that a pass with them needs: ENOFIT, ENOMEM, with those used before still in force. */
+HEARTH_API hearth_status hearth_session_use_adapters(hearth_session *session,
+                                                     const hearth_adapter_use *uses, size_t n,
+                                                     hearth_error *err);
+
 /* Logits after the last token fed: n_vocab floats, borrowed until the next feed, rewind or load.
  * NULL if there are none (nothing fed, no_logits, after a rewind, or an encoder). */
 HEARTH_API const float *hearth_session_logits(const hearth_session *session);

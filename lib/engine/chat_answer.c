@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "engine/chat_prompt.h"
+#include "engine/model.h"
 #include "engine/options.h"
 #include "os/entropy.h"
 
@@ -37,6 +38,7 @@ struct hearth_answer {
     /* Only with a budget. */
     hearth_sampler_options sampler;
     kept_block *kept;
+    adapter_mix mix; /* what options.uses tells */
     int32_t budget;
     int32_t *tokens; /* prompt and answer so far */
     size_t n_tokens, n_prompt, capacity;
@@ -145,6 +147,21 @@ static hearth_status keep_sampler(hearth_answer *a, hearth_error *err)
     return ok ? HEARTH_OK : error_no_memory(err, "the sampler's options", sizeof *s);
 }
 
+/* The adapters must be there a second time too, whoever closes them meanwhile. */
+static hearth_status keep_uses(hearth_answer *a, hearth_error *err)
+{
+    hearth_request_options *o = &a->options;
+    TRY(adapters_mix_uses(&a->mix, hearth_engine_model(a->engine), o->uses, o->n_uses, err));
+    hearth_adapter_use *uses = keep(a, o->uses, o->n_uses * sizeof *o->uses);
+    if (uses == NULL)
+        return error_no_memory(err, "the adapters", o->n_uses * sizeof *o->uses);
+    for (size_t i = 0; i < a->mix.n; i++)
+        uses[i] = (hearth_adapter_use){a->mix.adapters[i], a->mix.scales[i]};
+    o->uses = uses;
+    o->n_uses = a->mix.n;
+    return HEARTH_OK;
+}
+
 static hearth_status keep_options(hearth_answer *a, hearth_error *err)
 {
     hearth_request_options *o = &a->options;
@@ -153,6 +170,8 @@ static hearth_status keep_options(hearth_answer *a, hearth_error *err)
         if (o->adapters == NULL)
             return error_no_memory(err, "the adapters", o->n_adapters * sizeof *o->adapters);
     }
+    if (o->uses)
+        TRY(keep_uses(a, err));
     if (o->sampler == NULL)
         return HEARTH_OK;
     hearth_sampler_options_init(&a->sampler);
@@ -273,6 +292,7 @@ void hearth_answer_free(hearth_answer *answer)
         answer->kept = block->next;
         mem_free(block);
     }
+    adapter_mix_deinit(&answer->mix);
     mem_free(answer->stop);
     mem_free(answer->tokens);
     buf_deinit(&answer->strings);

@@ -145,6 +145,16 @@ static void show(hearth_engine *e)
     monitor_unlock(&e->door);
 }
 
+static void show_adapter_room(hearth_engine *e, uint32_t rank, uint32_t n_out)
+{
+    uint32_t before = atomic_load(&e->adapter_rank), before_out = atomic_load(&e->adapter_n_out);
+    rank = rank > before ? rank : before;
+    n_out = n_out > before_out ? n_out : before_out;
+    atomic_store(&e->adapter_rank, rank);
+    atomic_store(&e->adapter_n_out, n_out);
+    e->stats.adapter_bytes = forward_adapter_bytes(e->plan.memory.n_batch, rank, n_out);
+}
+
 /* Until the next deadline; below 0: none. */
 static int64_t time_to_deadline(const hearth_engine *e)
 {
@@ -221,6 +231,7 @@ static hearth_status allocate(hearth_engine *e, hearth_error *err)
     size_t n_parallel = plan->n_parallel, n_clients = n_parallel + e->options.n_queue;
     forward_options options = engine_forward_options(e->model, &e->options, plan);
     TRY(forward_open(&e->f, &options, err));
+    show_adapter_room(e, options.adapter_rank, options.adapter_n_out);
     TRY(page_pool_init(&e->pool, forward_kv_layout(e->f), plan->n_pages, err));
     TRY(prefix_tree_init(&e->tree, &e->pool,
                          model_cache_fingerprint(e->model, plan->memory.n_ctx,
@@ -376,9 +387,50 @@ const hearth_engine_plan_result *hearth_engine_get_plan(const hearth_engine *e)
 
 /* ---- requests ---- */
 
+typedef struct room_job {
+    engine_job base; /* the first member: one is the other */
+    uint32_t rank, n_out;
+    hearth_status status;
+    hearth_error error;
+} room_job;
+
+static bool grow(hearth_engine *e, engine_job *base)
+{
+    room_job *job = (room_job *)base;
+    job->status = forward_grow_adapters(e->f, job->rank, job->n_out, &job->error);
+    if (job->status == HEARTH_OK) {
+        show_adapter_room(e, job->rank, job->n_out);
+        show(e);
+    }
+    return true;
+}
+
+hearth_status engine_make_room(hearth_engine *e, const adapter_mix *mix, hearth_error *err)
+{
+    room_job job = {0};
+    size_t n_batch = e->plan.memory.n_batch;
+    adapter_mix_measure(mix, &job.rank, &job.n_out);
+    if (job.rank <= atomic_load(&e->adapter_rank) && job.n_out <= atomic_load(&e->adapter_n_out))
+        return HEARTH_OK;
+    TRY(adapters_check_room(n_batch, job.rank, job.n_out, e->options.ignore_memory_limit, err));
+    engine_do(e, &job.base, grow);
+    if (job.status != HEARTH_OK && err)
+        *err = job.error;
+    return job.status;
+}
+
+hearth_status hearth_engine_prepare_adapter(hearth_engine *e, const hearth_adapter *a,
+                                            hearth_error *err)
+{
+    hearth_adapter *one = (hearth_adapter *)a; /* only measured */
+    float scale = 1.0f;
+    return engine_make_room(e, &(adapter_mix){&one, &scale, 1}, err);
+}
+
 /* A second reference goes to the engine. */
 hearth_status engine_enqueue(hearth_engine *e, hearth_request *r, hearth_error *err)
 {
+    TRY(engine_make_room(e, &r->mix, err));
     monitor_lock(&e->door);
     /* A free place takes in one more than may wait. */
     uint32_t n_free = e->plan.n_parallel - e->shown.n_running, n_waiting = e->n_waiting;

@@ -333,6 +333,31 @@ static void answer_all(hearth_engine *e)
     }
 }
 
+static bool has_adapters(const pass *p)
+{
+    for (size_t i = 0; i < p->n_parts; i++)
+        if (p->parts[i].request->mix.n > 0)
+            return true;
+    return false;
+}
+
+/* Those whose adapters are lost end, and are in the pass no more. The rows of the others are right:
+ * a row depends on itself alone. */
+static void fail_lost(hearth_engine *e)
+{
+    pass *p = &e->pass;
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_parts; i++) {
+        hearth_error error;
+        const adapter *lost = adapter_mix_find_lost(&p->parts[i].request->mix);
+        if (lost)
+            engine_fail(e, p->parts[i].request, adapters_fail_lost(lost, &error), &error);
+        else
+            p->parts[n++] = p->parts[i];
+    }
+    p->n_parts = n;
+}
+
 void engine_run_pass(hearth_engine *e)
 {
     hearth_error error;
@@ -342,7 +367,7 @@ void engine_run_pass(hearth_engine *e)
                .positions = p->positions,
                .sequences = p->sequences,
                .n_visible = p->visible,
-               .mixes = e->model->n_adapters ? p->mixes : NULL};
+               .mixes = has_adapters(p) ? p->mixes : NULL};
     uint64_t start = clock_now_ns();
     hearth_status status =
         forward_run(e->f, &b, p->may_be_cut ? &e->interrupted : &e->closing, &error);
@@ -364,6 +389,7 @@ void engine_run_pass(hearth_engine *e)
         fail_all(e, status, &error);
         return;
     }
+    fail_lost(e);
     commit(e);
     answer_all(e);
 }

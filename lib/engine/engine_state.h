@@ -66,6 +66,7 @@ struct hearth_engine {
     forward *f;
     page_pool pool;
     prefix_tree tree;
+    atomic_uint adapter_rank, adapter_n_out; /* for which there is room */
     page_store *store;  /* NULL: no disk tier */
     int32_t *path;      /* tokens of a page and of all before it, for that */
     draft_model *draft; /* NULL: none */
@@ -105,7 +106,10 @@ void engine_interrupt(hearth_engine *e);
 /* Any other thread. Has the engine run the job, again and again until it is over. */
 void engine_do(hearth_engine *e, engine_job *job, engine_job_fn *run);
 
-/* Any thread. Puts a new request into the queue; EBUSY if it is full. The engine gets a reference
+/* Any other thread. Room for passes with these adapters. */
+hearth_status engine_make_room(hearth_engine *e, const adapter_mix *mix, hearth_error *err);
+
+/* Any other thread. Puts a new request into the queue; EBUSY if it is full. The engine gets a reference
  * of its own. */
 hearth_status engine_enqueue(hearth_engine *e, hearth_request *r, hearth_error *err);
 

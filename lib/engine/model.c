@@ -318,6 +318,7 @@ static hearth_status open_model(hearth_model **out, const model_source *from,
         return error_no_memory(err, "the model", sizeof *m);
     m->scope = options.scope;
     m->log = options.log;
+    m->ignore_memory_limit = options.ignore_memory_limit;
     hearth_status status = open_parts(m, from, &options, err);
     if (status != HEARTH_OK) {
         hearth_model_close(m);
@@ -355,7 +356,7 @@ void hearth_model_close(hearth_model *model)
     if (model == NULL)
         return;
     for (size_t i = 0; i < model->n_adapters; i++)
-        adapter_close(model->adapters[i]);
+        adapter_unref(model->adapters[i]);
     mem_free(model->adapters);
     weights_deinit(&model->w);
     token_index_free(model->token_index);
@@ -371,29 +372,7 @@ void hearth_model_close(hearth_model *model)
 
 bool model_is_lost(const hearth_model *m)
 {
-    bool lost = gguf_is_lost(m->g);
-    for (size_t i = 0; i < m->n_adapters; i++)
-        lost |= gguf_is_lost(m->adapters[i]->g);
-    return lost;
-}
-
-size_t hearth_model_n_adapters(const hearth_model *model)
-{
-    return model->n_adapters;
-}
-
-hearth_status hearth_model_adapter_at(const hearth_model *model, size_t i, hearth_adapter_info *out,
-                                      hearth_error *err)
-{
-    if (i >= model->n_adapters)
-        FAIL(err, EINVAL, "i", "there is no adapter %zu; the model has %zu", i, model->n_adapters);
-    const adapter *a = model->adapters[i];
-    *out = (hearth_adapter_info){.path = gguf_path(a->g),
-                                 .rank = a->rank,
-                                 .alpha = a->alpha,
-                                 .n_matrices = a->n_pairs,
-                                 .file_bytes = gguf_file_bytes(a->g)};
-    return HEARTH_OK;
+    return gguf_is_lost(m->g);
 }
 
 void hearth_free(void *p)

@@ -25,8 +25,9 @@ struct hearth_model {
     hearth_error unknown; /* why arch is NULL */
     weights w;            /* empty below HEARTH_SCOPE_ALL */
     tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
-    adapter **adapters;
+    adapter **adapters; /* its own */
     size_t n_adapters;
+    bool ignore_memory_limit;
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */
     _Atomic(token_index *) token_index; /* for grammars: made by the first that needs it */
     char *strings[4];                   /* NUL-terminated copies that info points to */
@@ -37,8 +38,22 @@ struct hearth_model {
  * character, and NUL, become '?'. */
 void metadata_repair(char *text, size_t n);
 
-/* Whether the model's file, or an adapter's, has shrunk since open. */
+/* Whether the model's file has shrunk since open. */
 bool model_is_lost(const hearth_model *model);
+
+/* ---- adapters.c ---- */
+
+/* A new mix of n of the model's own adapters with these scales; NULL: 1 each. */
+hearth_status adapters_mix_own(adapter_mix *mix, const hearth_model *model, const float *scales,
+                               size_t n, hearth_error *err);
+/* A new mix of adapters that are open. */
+hearth_status adapters_mix_uses(adapter_mix *mix, const hearth_model *model,
+                                const hearth_adapter_use *uses, size_t n, hearth_error *err);
+/* ENOFIT if a pass of n_batch has no room for these adapters now, unless the limit is ignored. */
+hearth_status adapters_check_room(size_t n_batch, uint32_t rank, uint32_t n_out, bool ignore_limit,
+                                  hearth_error *err);
+/* What is wrong once an adapter's file has shrunk. */
+hearth_status adapters_fail_lost(const adapter *a, hearth_error *err);
 
 /* The plan for options as they will be in force, where `beside` bytes of what is free are for
  * something else; EINVAL for options that make no sense for the model. */

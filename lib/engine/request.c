@@ -4,7 +4,6 @@
  */
 #include "engine/request.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -140,27 +139,6 @@ static hearth_status make_blank(hearth_request **out, hearth_error *err)
     return HEARTH_OK;
 }
 
-/* An embedding has all of them. */
-static hearth_status set_adapters(hearth_request *r, const hearth_model *model,
-                                  const hearth_request_options *o, hearth_error *err)
-{
-    size_t n = model->n_adapters;
-    if (o && o->adapters && o->n_adapters != n)
-        FAIL(err, EINVAL, "adapters", "%zu scales were given; the model has %zu adapters",
-             o->n_adapters, n);
-    r->scales = mem_alloc_array(n + 1, sizeof *r->scales);
-    if (r->scales == NULL)
-        return error_no_memory(err, "adapters", n * sizeof *r->scales);
-    for (size_t i = 0; i < n; i++) {
-        r->scales[i] = o && o->adapters ? o->adapters[i] : 1.0f;
-        if (!isfinite(r->scales[i]))
-            FAIL(err, EINVAL, "adapters", "the scale of adapter %zu is %g; give a finite number", i,
-                 (double)r->scales[i]);
-    }
-    r->mix = (adapter_mix){(const adapter *const *)model->adapters, r->scales, n};
-    return HEARTH_OK;
-}
-
 hearth_status request_new(hearth_request **out, const hearth_model *model, uint32_t n_ctx,
                           const hearth_request_options *options, hearth_error *err)
 {
@@ -170,7 +148,10 @@ hearth_status request_new(hearth_request **out, const hearth_model *model, uint3
     TRY(make_blank(&r, err));
     r->options = *options;
     r->options.logprobs |= options->n_probs > 0;
-    TRY_OUT(set_adapters(r, model, options, err));
+    if (options->uses)
+        TRY_OUT(adapters_mix_uses(&r->mix, model, options->uses, options->n_uses, err));
+    else
+        TRY_OUT(adapters_mix_own(&r->mix, model, options->adapters, options->n_adapters, err));
     r->client_key = options->client;
     r->caches = !options->no_cache_prompt;
     if (options->max_time_ms > 0)
@@ -205,7 +186,10 @@ hearth_status request_new_embedding(hearth_request **out, const hearth_model *mo
     hearth_request *r;
     TRY(check_tokens(model, item->tokens, item->n_tokens, err));
     TRY(make_blank(&r, err));
-    TRY_OUT(set_adapters(r, model, NULL, err));
+    if (options->uses)
+        TRY_OUT(adapters_mix_uses(&r->mix, model, options->uses, options->n_uses, err));
+    else
+        TRY_OUT(adapters_mix_own(&r->mix, model, NULL, 0, err));
     r->wants_sum = true;
     r->pooling = pooling;
     r->normalize = options->normalize;
@@ -253,7 +237,7 @@ void request_unref(hearth_request *r)
     answer_text_close(&r->text);
     hearth_sampler_free(r->sampler);
     hearth_matcher_free(r->matcher);
-    mem_free(r->scales);
+    adapter_mix_deinit(&r->mix);
     mem_free(r->end_tokens);
     mem_free(r->tokens);
     mem_free(r->hidden);
@@ -335,6 +319,7 @@ void request_end(hearth_request *r, hearth_status status, const hearth_error *er
         r->error = *error;
     monitor_wake(&r->door);
     monitor_unlock(&r->door);
+    adapter_mix_deinit(&r->mix);
 }
 
 /* ---- the consumer's side ---- */

@@ -201,7 +201,7 @@ static void add_part(hearth_engine *e, hearth_request *r, size_t n, size_t n_dra
         p->positions[p->n + i] = (uint32_t)(r->n_past + i);
         p->visible[p->n + i] = (uint32_t)(r->n_past + n);
         p->sequences[p->n + i] = &r->pages->kv;
-        p->mixes[p->n + i] = &r->mix;
+        p->mixes[p->n + i] = r->mix.n > 0 ? &r->mix : NULL;
     }
     p->n += n;
     r->in_pass = true;

@@ -9,7 +9,6 @@
  */
 #include "engine/session.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -55,7 +54,6 @@ static hearth_status allocate(hearth_session *s, hearth_error *err)
     s->positions = mem_alloc_array(plan->n_batch, sizeof *s->positions);
     s->visible = mem_alloc_array(plan->n_batch, sizeof *s->visible);
     s->mixes = mem_alloc_array(plan->n_batch, sizeof *s->mixes);
-    s->scales = mem_alloc_array(s->model->n_adapters + 1, sizeof *s->scales);
     s->sequences = mem_alloc_array(plan->n_batch, sizeof *s->sequences);
     /* The pooled embedding, and its copy while a feed may still fail. */
     float *hidden = mem_calloc(2 * (size_t)POOLED_ROWS * h->n_embd, sizeof(float));
@@ -63,15 +61,11 @@ static hearth_status allocate(hearth_session *s, hearth_error *err)
         pooled_init(&s->pooled, hidden, h->n_embd);
     if (h->causal)
         s->logits = mem_alloc_array(h->n_vocab, sizeof *s->logits);
-    if (!s->tokens || !s->positions || !s->visible || !s->mixes || !s->scales || !s->sequences ||
-        !hidden || (h->causal && !s->logits))
+    if (!s->tokens || !s->positions || !s->visible || !s->mixes || !s->sequences || !hidden ||
+        (h->causal && !s->logits))
         return error_no_memory(err, "a session", session_bytes(h, plan));
     s->has_hidden = true;
-    for (size_t i = 0; i < s->model->n_adapters; i++)
-        s->scales[i] = 1.0f;
-    s->mix =
-        (adapter_mix){(const adapter *const *)s->model->adapters, s->scales, s->model->n_adapters};
-    return HEARTH_OK;
+    return adapters_mix_own(&s->mix, s->model, NULL, 0, err);
 }
 
 hearth_status hearth_session_open(hearth_session **out, const hearth_model *model,
@@ -123,7 +117,7 @@ void hearth_session_close(hearth_session *s)
     mem_free(s->positions);
     mem_free(s->visible);
     mem_free(s->mixes);
-    mem_free(s->scales);
+    adapter_mix_deinit(&s->mix);
     mem_free(s->sequences);
     mem_free(s->pooled.sum);
     mem_free(s->logits);
@@ -172,22 +166,65 @@ uint64_t session_fingerprint(const hearth_session *s)
     return adapter_mix_fingerprint(&s->mix, hash);
 }
 
+/* ---- adapters ---- */
+
+static hearth_status check_empty(const hearth_session *s, hearth_error *err)
+{
+    if (s->n_tokens > 0)
+        FAIL(err, EINVAL, "adapters",
+             "%zu tokens were read with the adapters as they were; rewind to 0 first", s->n_tokens);
+    return HEARTH_OK;
+}
+
+/* Takes the mix, also on failure. */
+static hearth_status set_mix(hearth_session *s, adapter_mix *mix, hearth_error *err)
+{
+    uint32_t rank, n_out;
+    adapter_mix_measure(mix, &rank, &n_out);
+    hearth_status status = HEARTH_OK;
+    if (!forward_has_adapter_room(s->f, rank, n_out)) {
+        status = adapters_check_room(s->plan.n_batch, rank, n_out, s->options.ignore_memory_limit,
+                                     err);
+        if (status == HEARTH_OK)
+            status = forward_grow_adapters(s->f, rank, n_out, err);
+    }
+    if (status != HEARTH_OK) {
+        adapter_mix_deinit(mix);
+        return status;
+    }
+    adapter_mix_deinit(&s->mix);
+    s->mix = *mix;
+    return HEARTH_OK;
+}
+
 hearth_status hearth_session_set_adapters(hearth_session *s, const float *scales, size_t n,
                                           hearth_error *err)
 {
-    if (n != s->mix.n || (n > 0 && scales == NULL))
-        FAIL(err, EINVAL, "scales", "%zu scales were given; the model has %zu adapters", n,
-             s->mix.n);
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(scales[i]))
-            FAIL(err, EINVAL, "scales", "the scale of adapter %zu is %g; give a finite number", i,
-                 (double)scales[i]);
-    }
-    if (s->n_tokens > 0)
-        FAIL(err, EINVAL, "scales",
-             "%zu tokens were read with the adapters as they were; rewind to 0 first", s->n_tokens);
-    memcpy(s->scales, scales, n * sizeof *scales);
-    return HEARTH_OK;
+    static const float none;
+    adapter_mix mix;
+    TRY(check_empty(s, err));
+    if (n > 0 && scales == NULL)
+        FAIL(err, EINVAL, "adapters", "scales is NULL with n %zu", n);
+    TRY(adapters_mix_own(&mix, s->model, scales ? scales : &none, n, err));
+    return set_mix(s, &mix, err);
+}
+
+hearth_status hearth_session_use_adapters(hearth_session *s, const hearth_adapter_use *uses,
+                                          size_t n, hearth_error *err)
+{
+    adapter_mix mix;
+    TRY(check_empty(s, err));
+    TRY(adapters_mix_uses(&mix, s->model, uses, n, err));
+    return set_mix(s, &mix, err);
+}
+
+static hearth_status copy_mix(hearth_session *to, const adapter_mix *from, hearth_error *err)
+{
+    adapter_mix mix;
+    TRY(adapter_mix_init(&mix, from->n, err));
+    for (size_t i = 0; i < from->n; i++)
+        adapter_mix_add(&mix, from->adapters[i], from->scales[i]);
+    return set_mix(to, &mix, err);
 }
 
 /* ---- feeding ---- */
@@ -244,7 +281,7 @@ static hearth_status feed_piece(hearth_session *s, const int32_t *tokens, size_t
                .positions = s->positions,
                .sequences = s->sequences,
                .n_visible = s->visible,
-               .mixes = s->mix.n ? s->mixes : NULL};
+               .mixes = s->mix.n > 0 ? s->mixes : NULL};
     for (size_t i = 0; i < n; i++) {
         s->mixes[i] = &s->mix;
         s->positions[i] = (uint32_t)(first + i);
@@ -276,6 +313,9 @@ static hearth_status feed_pieces(hearth_session *s, const int32_t *tokens, size_
         FAIL(err, EIO, s->model->info.path,
              "the model file '%s' became shorter while it was in use; copy it again and reopen it",
              s->model->info.path);
+    const adapter *lost = adapter_mix_find_lost(&s->mix);
+    if (lost)
+        return adapters_fail_lost(lost, err);
     if (s->model->h.causal && !o->no_logits) {
         size_t stride, row = piece - 1;
         const float *last = forward_logits(s->f, &row, 1, &stride);
@@ -355,6 +395,12 @@ hearth_status hearth_session_fork(hearth_session **out, const hearth_session *fr
     TRY(hearth_session_open(out, from->model, &options, err));
     hearth_session *s = *out;
     size_t width = from->model->h.n_embd;
+    hearth_status status = copy_mix(s, &from->mix, err);
+    if (status != HEARTH_OK) {
+        hearth_session_close(s);
+        *out = NULL;
+        return status;
+    }
     for (size_t i = 0; i < kv_n_pages(from->n_tokens); i++)
         memcpy(s->sequence.data[i], from->sequence.data[i], from->cache.page_bytes);
     memcpy(s->tokens, from->tokens, from->n_tokens * sizeof *s->tokens);
@@ -363,7 +409,6 @@ hearth_status hearth_session_fork(hearth_session **out, const hearth_session *fr
     if (from->has_logits)
         memcpy(s->logits, from->logits, from->model->h.n_vocab * sizeof *s->logits);
     memcpy(s->pooled.sum, from->pooled.sum, POOLED_ROWS * width * sizeof(float));
-    memcpy(s->scales, from->scales, from->mix.n * sizeof *s->scales);
     s->has_hidden = from->has_hidden;
     s->pooled.n = from->pooled.n;
     return HEARTH_OK;

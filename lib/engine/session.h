@@ -29,7 +29,6 @@ struct hearth_session {
     const kv_sequence **sequences;
     const adapter_mix **mixes;
     adapter_mix mix;
-    float *scales; /* of the model's adapters */
     atomic_bool cancel;
 };
 

@@ -161,6 +161,8 @@ static hearth_status bind(adapter *a, const gguf *model, const char *path, heart
         const gguf_tensor *t = gguf_tensor_at(a->g, i);
         TRY(check_name(t, path, err));
         a->fingerprint = hash_bytes(a->fingerprint, t->name.data, t->name.n);
+        a->fingerprint = hash_bytes(a->fingerprint, &t->type, sizeof t->type);
+        a->fingerprint = hash_bytes(a->fingerprint, t->ne, sizeof t->ne);
         a->fingerprint = hash_bytes(a->fingerprint, t->data, (size_t)t->n_bytes);
         if (!ends_with(t->name, suffix_a))
             continue;
@@ -175,6 +177,13 @@ static hearth_status bind(adapter *a, const gguf *model, const char *path, heart
 
 /* ---- life ---- */
 
+static void destroy(adapter *a)
+{
+    gguf_close(a->g);
+    mem_free(a->pairs);
+    mem_free(a);
+}
+
 hearth_status adapter_open(adapter **out, const char *path, const gguf *model,
                            const hearth_log *log, hearth_error *err)
 {
@@ -182,26 +191,31 @@ hearth_status adapter_open(adapter **out, const char *path, const gguf *model,
     adapter *a = mem_calloc(1, sizeof *a);
     if (a == NULL)
         return error_no_memory(err, "an adapter", sizeof *a);
+    atomic_init(&a->references, 1);
+    a->model = model;
     hearth_status status = gguf_open(&a->g, path, &options, err);
     if (status == HEARTH_OK)
         status = read_head(a, model, path, err);
     if (status == HEARTH_OK)
         status = bind(a, model, path, err);
     if (status != HEARTH_OK) {
-        adapter_close(a);
+        destroy(a);
         return status;
     }
     *out = a;
     return HEARTH_OK;
 }
 
-void adapter_close(adapter *a)
+adapter *adapter_ref(adapter *a)
 {
-    if (a == NULL)
-        return;
-    gguf_close(a->g);
-    mem_free(a->pairs);
-    mem_free(a);
+    atomic_fetch_add(&a->references, 1);
+    return a;
+}
+
+void adapter_unref(adapter *a)
+{
+    if (a && atomic_fetch_sub(&a->references, 1) == 1)
+        destroy(a);
 }
 
 bool adapter_find(const adapter *a, const linear *w, linear *down, linear *up, float *scale)
@@ -228,11 +242,57 @@ bool adapter_find(const adapter *a, const linear *w, linear *down, linear *up, f
     return true;
 }
 
+/* ---- mixes ---- */
+
+hearth_status adapter_mix_init(adapter_mix *mix, size_t n, hearth_error *err)
+{
+    *mix = (adapter_mix){0};
+    if (n == 0)
+        return HEARTH_OK;
+    mix->adapters = mem_alloc_array(n, sizeof *mix->adapters + sizeof *mix->scales);
+    if (mix->adapters == NULL)
+        return error_no_memory(err, "adapters", n * sizeof *mix->adapters);
+    mix->scales = (float *)(void *)(mix->adapters + n);
+    return HEARTH_OK;
+}
+
+void adapter_mix_add(adapter_mix *mix, adapter *a, float scale)
+{
+    if (scale == 0.0f)
+        return;
+    mix->adapters[mix->n] = adapter_ref(a);
+    mix->scales[mix->n++] = scale;
+}
+
+void adapter_mix_deinit(adapter_mix *mix)
+{
+    for (size_t i = 0; i < mix->n; i++)
+        adapter_unref(mix->adapters[i]);
+    mem_free(mix->adapters);
+    *mix = (adapter_mix){0};
+}
+
+const adapter *adapter_mix_find_lost(const adapter_mix *mix)
+{
+    for (size_t i = 0; i < mix->n; i++)
+        if (gguf_is_lost(mix->adapters[i]->g))
+            return mix->adapters[i];
+    return NULL;
+}
+
+void adapter_mix_measure(const adapter_mix *mix, uint32_t *rank, uint32_t *n_out)
+{
+    *rank = *n_out = 0;
+    for (size_t i = 0; i < mix->n; i++) {
+        const adapter *a = mix->adapters[i];
+        *rank = a->rank > *rank ? a->rank : *rank;
+        *n_out = a->n_out > *n_out ? a->n_out : *n_out;
+    }
+}
+
 uint64_t adapter_mix_fingerprint(const adapter_mix *mix, uint64_t hash)
 {
     for (size_t i = 0; i < mix->n; i++) {
-        if (mix->scales[i] == 0.0f)
-            continue;
         hash = hash_bytes(hash, &mix->adapters[i]->fingerprint, sizeof(uint64_t));
         hash = hash_bytes(hash, &mix->scales[i], sizeof mix->scales[i]);
     }

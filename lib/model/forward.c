@@ -22,6 +22,8 @@ struct forward {
     size_t n; /* rows of the last run */
     void *memory;
     size_t memory_bytes;
+    void *adapter_memory; /* of low and delta; NULL: none yet */
+    size_t adapter_bytes;
     float *x;      /* [n_batch][n_embd] */
     float *in;     /* [n_batch][n_embd] */
     float *in_2;   /* [n_batch][n_embd] the feed-forward's input beside attention's */
@@ -61,11 +63,14 @@ static size_t lay_out(forward *f, const hparams *h, void *base)
     f->gate = take(base, &used, b, n_ff);
     f->up = take(base, &used, b, n_ff);
     f->share = take(base, &used, b, 1);
-    f->low = take(base, &used, b, f->adapter_rank);
-    f->delta = take(base, &used, b, f->adapter_n_out);
     if (h->causal)
         f->logits = take(base, &used, FORWARD_LOGITS_ROWS, h->n_vocab);
     return used;
+}
+
+uint64_t forward_adapter_bytes(size_t n_batch, uint32_t rank, uint32_t n_out)
+{
+    return (uint64_t)n_batch * (ops_stride(rank) + ops_stride(n_out)) * sizeof(float);
 }
 
 static ops_cpu_options ops_options(const forward_options *options)
@@ -76,12 +81,11 @@ static ops_cpu_options ops_options(const forward_options *options)
 
 uint64_t forward_bytes(const forward_options *options)
 {
-    forward counted = {.n_batch = options->n_batch,
-                       .adapter_rank = options->adapter_rank,
-                       .adapter_n_out = options->adapter_n_out};
+    forward counted = {.n_batch = options->n_batch};
     ops_cpu_options o = ops_options(options);
     return lay_out(&counted, options->h, NULL) + ops_cpu_bytes(options->h, &o) +
-           rope_bytes(options->h);
+           rope_bytes(options->h) +
+           forward_adapter_bytes(options->n_batch, options->adapter_rank, options->adapter_n_out);
 }
 
 hearth_status forward_open(forward **out, const forward_options *options, hearth_error *err)
@@ -94,12 +98,11 @@ hearth_status forward_open(forward **out, const forward_options *options, hearth
     f->h = options->h;
     f->w = options->w;
     f->n_batch = options->n_batch;
-    f->adapter_rank = options->adapter_rank;
-    f->adapter_n_out = options->adapter_n_out;
     kv_layout_init(&f->layout, options->h, options->type_k, options->type_v);
     f->memory_bytes = lay_out(f, options->h, NULL);
     TRY_OUT(sysmem_map(&f->memory, f->memory_bytes, "activations", err));
     lay_out(f, options->h, f->memory);
+    TRY_OUT(forward_grow_adapters(f, options->adapter_rank, options->adapter_n_out, err));
     TRY_OUT(rope_init(&f->rope, options->h, options->w, options->n_ctx, err));
     TRY_OUT(ops_cpu_open(&f->o, options->h, &o, err));
     *out = f;
@@ -118,7 +121,34 @@ void forward_close(forward *f)
     rope_deinit(&f->rope);
     if (f->memory)
         sysmem_unmap(f->memory, f->memory_bytes);
+    if (f->adapter_memory)
+        sysmem_unmap(f->adapter_memory, f->adapter_bytes);
     mem_free(f);
+}
+
+bool forward_has_adapter_room(const forward *f, uint32_t rank, uint32_t n_out)
+{
+    return rank <= f->adapter_rank && n_out <= f->adapter_n_out;
+}
+
+hearth_status forward_grow_adapters(forward *f, uint32_t rank, uint32_t n_out, hearth_error *err)
+{
+    void *memory;
+    if (forward_has_adapter_room(f, rank, n_out))
+        return HEARTH_OK;
+    rank = rank > f->adapter_rank ? rank : f->adapter_rank;
+    n_out = n_out > f->adapter_n_out ? n_out : f->adapter_n_out;
+    size_t n_bytes = (size_t)forward_adapter_bytes(f->n_batch, rank, n_out);
+    TRY(sysmem_map(&memory, n_bytes, "adapters", err));
+    if (f->adapter_memory)
+        sysmem_unmap(f->adapter_memory, f->adapter_bytes);
+    f->adapter_memory = memory;
+    f->adapter_bytes = n_bytes;
+    f->adapter_rank = rank;
+    f->adapter_n_out = n_out;
+    f->low = memory;
+    f->delta = f->low + f->n_batch * ops_stride(rank);
+    return HEARTH_OK;
 }
 
 const kv_layout *forward_kv_layout(const forward *f)
@@ -161,7 +191,7 @@ static void adapt_rows(forward *f, const adapter *a, float scale, const linear *
     const ops_table *t = f->o->table;
     linear down, up;
     float own;
-    if (scale == 0.0f || !adapter_find(a, w, &down, &up, &own))
+    if (!adapter_find(a, w, &down, &up, &own))
         return;
     const linear *matrix = &down;
     t->linears(f->o, &matrix, &f->low, 1, x + first * ops_stride(w->k), n);

@@ -40,6 +40,13 @@ void forward_close(forward *f);
 /* Bytes that forward_open takes; w and kernels may be NULL. */
 uint64_t forward_bytes(const forward_options *options);
 
+/* Room for adapters up to these sizes, more than were told at open; what is there already is kept,
+ * and stays on failure. Between runs. */
+hearth_status forward_grow_adapters(forward *f, uint32_t rank, uint32_t n_out, hearth_error *err);
+bool forward_has_adapter_room(const forward *f, uint32_t rank, uint32_t n_out);
+/* Bytes of that room in a forward pass of n_batch. */
+uint64_t forward_adapter_bytes(size_t n_batch, uint32_t rank, uint32_t n_out);
+
 const kv_layout *forward_kv_layout(const forward *f);
 
 /* At most n_batch tokens. `cancel` (may be NULL) is looked at between layers: ECANCELED, with the

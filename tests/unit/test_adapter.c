@@ -407,6 +407,264 @@ static void test_requests_with_scales_of_their_own(void **unused)
     gguf_close(g);
 }
 
+/* ---- at run time ---- */
+
+static hearth_adapter *write_and_open(const hearth_model *model, const gguf *g, float alpha)
+{
+    hearth_adapter *a;
+    write_adapter(adapter_path, g, &(adapter_words){"adapter", "lora", "llama", alpha, 0, NULL});
+    OK(hearth_adapter_open(&a, model, adapter_path, &err));
+    return a;
+}
+
+static int32_t prompt[150];
+
+static void set_options(hearth_request_options *o, const hearth_adapter_use *uses, size_t n)
+{
+    static hearth_sampler_options greedy;
+    hearth_sampler_options_init(&greedy);
+    greedy.temperature = 0;
+    engine_run_text(prompt, 150, 320, 5);
+    hearth_request_options_init(o);
+    o->tokens = prompt;
+    o->n_tokens = 150;
+    o->max_tokens = 12;
+    o->logprobs = true;
+    o->sampler = &greedy;
+    o->uses = uses;
+    o->n_uses = n;
+}
+
+static uint64_t hash_with(hearth_engine *e, const hearth_adapter_use *uses, size_t n,
+                          size_t *n_cached)
+{
+    static engine_run run;
+    hearth_request_options o;
+    set_options(&o, uses, n);
+    engine_run_whole(&run, e, &o);
+    *n_cached = run.done.n_cached;
+    return run.hash;
+}
+
+/* What a model gives that was opened with the adapter at adapter_path. */
+static uint64_t hash_opened_with(void)
+{
+    size_t n_cached;
+    hearth_model *model = open_model(base_path, adapter_path, NULL);
+    hearth_engine *e = open_engine(model);
+    uint64_t hash = hash_with(e, NULL, 0, &n_cached);
+    hearth_engine_close(e);
+    hearth_model_close(model);
+    return hash;
+}
+
+static uint64_t adapter_bytes(const hearth_engine *e)
+{
+    hearth_engine_stats stats = {.struct_size = sizeof stats};
+    OK(hearth_engine_get_stats(e, &stats, &err));
+    return stats.adapter_bytes;
+}
+
+static void test_adapters_come_and_go(void **unused)
+{
+    (void)unused;
+    size_t n_cached;
+    gguf *g = write_base("llama");
+    hearth_model *model = open_model(base_path, NULL, NULL);
+    hearth_engine *e = open_engine(model);
+    uint64_t base = hash_with(e, NULL, 0, &n_cached);
+    assert_int_equal(adapter_bytes(e), 0);
+    hearth_adapter_use use = {write_and_open(model, g, 6.0f), 1.0f};
+    OK(hearth_engine_prepare_adapter(e, use.adapter, &err));
+    assert_true(adapter_bytes(e) > 0);
+    uint64_t first = hash_with(e, &use, 1, &n_cached), first_wanted = hash_opened_with();
+    assert_int_equal(n_cached, 0); /* of the base's text */
+    assert_int_equal(first, first_wanted);
+    assert_int_not_equal(first, base);
+    assert_int_equal(hash_with(e, NULL, 0, &n_cached), base);
+    assert_true(n_cached >= 128);
+    assert_int_equal(hash_with(e, &use, 0, &n_cached), base); /* none, though there is one */
+    hearth_adapter_close(use.adapter);
+    /* Another file under the same name. */
+    use.adapter = write_and_open(model, g, 3.0f);
+    uint64_t second = hash_with(e, &use, 1, &n_cached), second_wanted = hash_opened_with();
+    assert_int_equal(n_cached, 0);
+    assert_int_equal(second, second_wanted);
+    assert_int_not_equal(second, first);
+    hearth_adapter_close(use.adapter);
+    /* The first one again is known by what it holds. */
+    use.adapter = write_and_open(model, g, 6.0f);
+    assert_int_equal(hash_with(e, &use, 1, &n_cached), first);
+    assert_true(n_cached >= 128);
+    hearth_adapter_use both[] = {use, {write_and_open(model, g, 3.0f), 0.0f}};
+    assert_int_equal(hash_with(e, both, 2, &n_cached), first); /* 0 is not there */
+    both[1].scale = 0.5f;
+    assert_int_not_equal(hash_with(e, both, 2, &n_cached), first);
+    hearth_adapter_close(both[0].adapter);
+    hearth_adapter_close(both[1].adapter);
+    assert_int_equal(hash_with(e, NULL, 0, &n_cached), base);
+    hearth_engine_close(e);
+    hearth_model_close(model);
+    gguf_close(g);
+}
+
+/* Closed right after submit: by who waits, who runs, and beside one without it. */
+static void test_requests_keep_a_closed_adapter(void **unused)
+{
+    (void)unused;
+    enum { N = 12 };
+    static engine_run run;
+    size_t n_cached;
+    gguf *g = write_base("llama");
+    hearth_model *model = open_model(base_path, NULL, NULL);
+    hearth_engine *e = open_engine(model);
+    uint64_t base = hash_with(e, NULL, 0, &n_cached);
+    hearth_adapter_use use = {write_and_open(model, g, 6.0f), 1.0f};
+    uint64_t adapted = hash_with(e, &use, 1, &n_cached);
+    hearth_request *requests[N];
+    for (size_t i = 0; i < N; i++) {
+        hearth_request_options o;
+        set_options(&o, &use, i % 2);
+        OK(hearth_engine_submit(e, &o, &requests[i], &err));
+    }
+    hearth_adapter_close(use.adapter);
+    for (size_t i = 0; i < N; i++) {
+        engine_run_read(&run, requests[i]);
+        assert_int_equal(run.hash, i % 2 ? adapted : base);
+    }
+    use.adapter = write_and_open(model, g, 6.0f);
+    hearth_request_options o;
+    set_options(&o, &use, 1);
+    OK(hearth_engine_submit(e, &o, &requests[0], &err));
+    hearth_adapter_close(use.adapter);
+    hearth_engine_close(e); /* ends it */
+    hearth_request_free(requests[0]);
+    hearth_model_close(model);
+    gguf_close(g);
+}
+
+static void test_wrong_uses_are_refused(void **unused)
+{
+    (void)unused;
+    hearth_request *r;
+    hearth_request_options o;
+    gguf *g = write_base("llama");
+    hearth_model *model = open_model(base_path, NULL, NULL), *other;
+    hearth_engine *e = open_engine(model);
+    hearth_adapter_use use = {write_and_open(model, g, 6.0f), NAN};
+    other = open_model(base_path, NULL, NULL);
+    set_options(&o, &use, 1);
+    assert_int_equal(hearth_engine_submit(e, &o, &r, &err), HEARTH_EINVAL);
+    assert_non_null(strstr(err.message, "finite"));
+    hearth_adapter_close(use.adapter);
+    use = (hearth_adapter_use){NULL, 1.0f};
+    assert_int_equal(hearth_engine_submit(e, &o, &r, &err), HEARTH_EINVAL);
+    OK(hearth_adapter_open(&use.adapter, other, adapter_path, &err));
+    assert_int_equal(hearth_engine_submit(e, &o, &r, &err), HEARTH_EINVAL);
+    assert_non_null(strstr(err.message, "another model"));
+    hearth_adapter_close(use.adapter);
+    hearth_model_close(other);
+    hearth_adapter *a;
+    write_adapter(adapter_path, g, &(adapter_words){"adapter", "lora", "llama", 1.0f, 1, NULL});
+    assert_int_equal(hearth_adapter_open(&a, model, adapter_path, &err), HEARTH_EMISMATCH);
+    assert_non_null(strstr(err.message, "blk.0.attn_q.weight"));
+    assert_null(a);
+    assert_int_equal(hearth_adapter_open(&a, model, "/nowhere/a.gguf", &err), HEARTH_ENOTFOUND);
+    assert_int_equal(hearth_adapter_open(&a, model, "", &err), HEARTH_EINVAL);
+    hearth_engine_close(e);
+    hearth_model_close(model);
+    gguf_close(g);
+}
+
+/* A file that is cut ends the requests with it, and no others. */
+static void test_lost_adapter(void **unused)
+{
+    (void)unused;
+    size_t n_cached;
+    hearth_request *r;
+    hearth_request_event event;
+    hearth_request_options o;
+    hearth_status status;
+    gguf *g = write_base("llama");
+    hearth_model *model = open_model(base_path, NULL, NULL);
+    hearth_engine *e = open_engine(model);
+    uint64_t base = hash_with(e, NULL, 0, &n_cached);
+    hearth_adapter_use use = {write_and_open(model, g, 6.0f), 1.0f};
+    assert_int_equal(truncate(adapter_path, 0), 0);
+    set_options(&o, &use, 1);
+    OK(hearth_engine_submit(e, &o, &r, &err));
+    while ((status = hearth_request_next(r, -1, &event, &err)) == HEARTH_OK)
+        assert_int_not_equal(event.type, HEARTH_REQUEST_DONE);
+    assert_int_equal(status, HEARTH_EIO);
+    assert_non_null(strstr(err.message, adapter_path));
+    hearth_request_free(r);
+    assert_int_equal(hash_with(e, NULL, 0, &n_cached), base);
+    hearth_adapter_close(use.adapter);
+    hearth_engine_close(e);
+    hearth_model_close(model);
+    gguf_close(g);
+}
+
+static void embed_with(hearth_engine *e, const hearth_adapter_use *use, size_t n, float *out)
+{
+    static const int32_t tokens[] = {3, 5, 7, 11};
+    hearth_embed_item item = {tokens, 4, out};
+    hearth_embed_options o;
+    hearth_embed_options_init(&o);
+    o.pooling = HEARTH_POOLING_MEAN;
+    o.uses = use;
+    o.n_uses = n;
+    OK(hearth_engine_embed(e, &item, 1, &o, &err));
+}
+
+static void test_embeddings_and_sessions_with_adapters(void **unused)
+{
+    (void)unused;
+    gguf *g = write_base("llama");
+    hearth_model *model = open_model(base_path, NULL, NULL);
+    size_t n = hearth_model_get_info(model)->n_embd, n_vocab = hearth_model_get_info(model)->n_vocab;
+    hearth_adapter_use use = {write_and_open(model, g, 6.0f), 1.0f};
+    hearth_model *own = open_model(base_path, adapter_path, NULL);
+    hearth_engine *e = open_engine(model), *e_own = open_engine(own);
+    float *x = malloc(3 * n * sizeof *x);
+    embed_with(e, NULL, 0, x);
+    embed_with(e, &use, 1, x + n);
+    embed_with(e_own, NULL, 0, x + 2 * n);
+    assert_memory_equal(x + n, x + 2 * n, n * sizeof *x);
+    assert_memory_not_equal(x, x + n, n * sizeof *x);
+    free(x);
+
+    hearth_session *s, *fork;
+    hearth_session_options options;
+    hearth_session_options_init(&options);
+    options.n_ctx = 64;
+    float *want = malloc(n_vocab * sizeof *want);
+    OK(hearth_session_open(&s, own, &options, &err));
+    OK(hearth_session_feed(s, (int32_t[]){1, 2, 3}, 3, NULL, &err));
+    memcpy(want, hearth_session_logits(s), n_vocab * sizeof *want);
+    hearth_session_close(s);
+    OK(hearth_session_open(&s, model, &options, &err));
+    OK(hearth_session_use_adapters(s, &use, 1, &err));
+    hearth_adapter_close(use.adapter);
+    OK(hearth_session_feed(s, (int32_t[]){1, 2}, 2, NULL, &err));
+    assert_int_equal(hearth_session_use_adapters(s, NULL, 0, &err), HEARTH_EINVAL);
+    OK(hearth_session_fork(&fork, s, &err));
+    hearth_session_close(s);
+    OK(hearth_session_feed(fork, (int32_t[]){3}, 1, NULL, &err));
+    assert_memory_equal(hearth_session_logits(fork), want, n_vocab * sizeof *want);
+    OK(hearth_session_rewind(fork, 0, &err));
+    OK(hearth_session_use_adapters(fork, NULL, 0, &err));
+    OK(hearth_session_feed(fork, (int32_t[]){1, 2, 3}, 3, NULL, &err));
+    assert_memory_not_equal(hearth_session_logits(fork), want, n_vocab * sizeof *want);
+    hearth_session_close(fork);
+    free(want);
+    hearth_engine_close(e);
+    hearth_engine_close(e_own);
+    hearth_model_close(own);
+    hearth_model_close(model);
+    gguf_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +672,11 @@ int main(void)
         cmocka_unit_test(test_scales),
         cmocka_unit_test(test_requests_with_scales_of_their_own),
         cmocka_unit_test(test_wrong_files_are_refused),
+        cmocka_unit_test(test_adapters_come_and_go),
+        cmocka_unit_test(test_requests_keep_a_closed_adapter),
+        cmocka_unit_test(test_wrong_uses_are_refused),
+        cmocka_unit_test(test_lost_adapter),
+        cmocka_unit_test(test_embeddings_and_sessions_with_adapters),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
