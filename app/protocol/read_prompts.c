@@ -335,6 +335,11 @@ hearth_status read_filename(reader *in, const path *at, json_t *value)
     return HEARTH_OK;
 }
 
+hearth_status read_lora_scale(reader *in, const path *at, json_t *value)
+{
+    return want_float(in, at, value, -1e6, 1e6, &in->r->lora_scale);
+}
+
 hearth_status read_control_id(reader *in, const path *at, json_t *value)
 {
     return want_name(in, at, value, 1, 256, &in->r->control_id);
@@ -405,6 +410,8 @@ hearth_status finish_prompts(reader *in)
         return r->n_prompts > 0 ? HEARTH_OK : missing(in, "content", "a text");
     case REQUEST_DETOKENIZE:
         return r->n_prompts > 0 ? HEARTH_OK : missing(in, "tokens", "an array of tokens");
+    case REQUEST_LORA_LOAD:
+        return r->filename ? HEARTH_OK : missing(in, "filename", "the name of the adapter's file");
     case REQUEST_CONTROL:
         if (r->control_id == NULL)
             return missing(in, "id", "the id of the answer");

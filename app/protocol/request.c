@@ -296,6 +296,8 @@ static request_kind kind_of(protocol_api api)
         return REQUEST_SLOT;
     case API_LORA:
         return REQUEST_LORA;
+    case API_LORA_LOAD:
+        return REQUEST_LORA_LOAD;
     case API_CONTROL:
         return REQUEST_CONTROL;
     case API_PROPS:
@@ -343,6 +345,7 @@ hearth_status request_parse(request **out, protocol_api api, const char *body, s
     reader in = {.r = r, .mem = &box->mem, .limits = limits, .err = err};
     r->api = api;
     r->kind = kind_of(api);
+    r->lora_scale = 1;
     r->chat.parallel_tool_calls = true;
     if (limits->defaults)
         r->options = *limits->defaults;

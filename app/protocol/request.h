@@ -47,7 +47,8 @@ typedef enum protocol_api {
     API_CONTROL = 1 << 17,          /* POST /v1/chat/completions/control */
     API_PROPS = 1 << 18,            /* POST /props */
     API_OPENAI_MODELS = 1 << 19,    /* GET /v1/models: no body; here for its errors */
-    API_OTHER = 1 << 20             /* any other path of llama-server: for its errors */
+    API_OTHER = 1 << 20,            /* any other path of llama-server: for its errors */
+    API_LORA_LOAD = 1 << 21         /* POST /lora-adapters/load */
 } protocol_api;
 
 typedef enum request_kind {
@@ -62,6 +63,7 @@ typedef enum request_kind {
     REQUEST_DETOKENIZE, /* prompts[0]: tokens alone */
     REQUEST_SLOT,       /* filename */
     REQUEST_LORA,       /* options.lora */
+    REQUEST_LORA_LOAD,  /* filename, lora_scale */
     REQUEST_CONTROL,    /* control */
     REQUEST_PROPS       /* nothing to change */
 } request_kind;
@@ -205,7 +207,8 @@ typedef struct request {
     size_t n_prompts;
     request_infill infill;
     request_rerank rerank;
-    const char *filename;   /* SLOT: a plain name, without folders; NULL: not given */
+    const char *filename;   /* SLOT, LORA_LOAD: a plain name, without folders; NULL: not given */
+    float lora_scale;       /* LORA_LOAD; 1 if not given */
     const char *control_id; /* CONTROL: the id of the answer whose reasoning shall end */
     bool base64;            /* EMBED: encoding_format */
     const char *ignored;    /* "a, b": fields without effect, fit for a header value; NULL: none */

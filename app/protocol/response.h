@@ -181,6 +181,7 @@ typedef struct lora_card {
     const char *path;
     float scale;
 } lora_card;
+hearth_status response_lora(const lora_card *card, buf *out, hearth_error *err);
 hearth_status response_loras(const lora_card *cards, size_t n, buf *out, hearth_error *err);
 
 typedef struct slot_card {

@@ -118,20 +118,32 @@ hearth_status response_slot_file(const slot_file_result *result, buf *out, heart
     return json_done(&w, err);
 }
 
+static void write_lora(json_writer *w, const lora_card *card)
+{
+    json_open(w, NULL, '{');
+    json_whole(w, "id", card->id);
+    json_text(w, "path", card->path);
+    json_float(w, "scale", card->scale);
+    json_text(w, "task_name", "");
+    json_text(w, "prompt_prefix", "");
+    json_close(w, '}');
+}
+
+hearth_status response_lora(const lora_card *card, buf *out, hearth_error *err)
+{
+    json_writer w;
+    json_start(&w, out);
+    write_lora(&w, card);
+    return json_done(&w, err);
+}
+
 hearth_status response_loras(const lora_card *cards, size_t n, buf *out, hearth_error *err)
 {
     json_writer w;
     json_start(&w, out);
     json_open(&w, NULL, '[');
-    for (size_t i = 0; i < n; i++) {
-        json_open(&w, NULL, '{');
-        json_whole(&w, "id", cards[i].id);
-        json_text(&w, "path", cards[i].path);
-        json_float(&w, "scale", cards[i].scale);
-        json_text(&w, "task_name", "");
-        json_text(&w, "prompt_prefix", "");
-        json_close(&w, '}');
-    }
+    for (size_t i = 0; i < n; i++)
+        write_lora(&w, &cards[i]);
     json_close(&w, ']');
     return json_done(&w, err);
 }

@@ -99,6 +99,7 @@ void answer_free(answer *a)
         hearth_free(a->choices[i].prompt);
         token_list_deinit(&a->choices[i].text);
     }
+    adapters_leave(&a->adapters);
     mem_free(a->choices);
     mem_free(a->tokens);
     mem_free(a->candidates);
@@ -124,6 +125,10 @@ hearth_status answer_submit(answer *a, uint32_t i, const token_list *prompt, hea
     engine_options o;
     TRY_OUT(engine_options_init(&o, a->w, a->r, prompt, a->format, i, err));
     o.engine.client = a->client;
+    if (a->adapters.uses == NULL) /* once: an answer that goes on after its thoughts keeps them */
+        TRY_OUT(adapters_take(a->w, &a->r->options, &a->adapters, err));
+    o.engine.uses = a->adapters.uses;
+    o.engine.n_uses = a->adapters.n;
     if (n_before > 0 && o.engine.max_tokens >= 0)
         o.engine.max_tokens -= (int32_t)n_before;
     if (a->matcher)

@@ -6,6 +6,7 @@
 #ifndef HEARTH_WORKER_ANSWER_STATE_H
 #define HEARTH_WORKER_ANSWER_STATE_H
 
+#include "worker/adapters.h"
 #include "worker/answer.h"
 
 typedef struct choice {
@@ -35,6 +36,7 @@ struct answer {
     reply *y;
     hearth_chat_format *format; /* of a chat */
     hearth_matcher *matcher;    /* at the start of every choice, or NULL */
+    adapter_choice adapters;    /* of all choices */
     char id[33];
     reply_info info;
     uint64_t start_ns;

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/mem.h"
+#include "worker/adapters.h"
 #include "worker/tokens.h"
 
 static const struct {
@@ -109,8 +110,14 @@ static hearth_status compute(worker_call *c, texts *t, hearth_pooling pooling, h
     o.normalize = false;
     o.client = c->q->client;
     o.progress = (hearth_progress){go_on, (void *)(uintptr_t)c->q};
+    adapter_choice choice;
+    TRY(adapters_take(c->w, NULL, &choice, err));
+    o.uses = choice.uses;
+    o.n_uses = choice.n;
     worker_done_reading(c);
-    return hearth_engine_embed(w->engine, t->items, t->n, &o, err);
+    hearth_status status = hearth_engine_embed(w->engine, t->items, t->n, &o, err);
+    adapters_leave(&choice);
+    return status;
 }
 
 /* ---- embeddings ---- */

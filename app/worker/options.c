@@ -7,16 +7,13 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "worker/adapters.h"
 
 void engine_options_deinit(engine_options *o)
 {
     mem_free(o->biases);
     mem_free(o->stops);
-    mem_free(o->adapters);
     o->biases = NULL;
     o->stops = NULL;
-    o->adapters = NULL;
 }
 
 /* A bias on a text is one on each of its tokens. */
@@ -89,9 +86,6 @@ hearth_status engine_options_init(engine_options *o, worker *w, const request *r
     TRY(read_biases(o, w, from, err));
     hearth_request_options_init(to);
     TRY(join_stops(o, from, format, err));
-    TRY(adapters_scales(w, from, &o->adapters, err));
-    to->adapters = w->n_adapters > 0 ? o->adapters : NULL;
-    to->n_adapters = w->n_adapters;
     /* Choices differ although one seed was given. */
     if (from->sampler.seed != UINT32_MAX)
         o->sampler.seed = from->sampler.seed + i;

@@ -12,7 +12,6 @@ typedef struct engine_options {
     hearth_sampler_options sampler;
     hearth_logit_bias *biases;
     const char **stops;
-    float *adapters;
 } engine_options;
 
 /* Options of choice number i over a prompt; format is a chat's, or NULL. Valid while request and

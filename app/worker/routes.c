@@ -32,6 +32,8 @@ const worker_route worker_routes[] = {
     {HTTP_GET, "/metrics", API_OTHER, worker_metrics, 0, true},
     {HTTP_GET, "/lora-adapters", API_OTHER, worker_loras, 0, true},
     {HTTP_POST, "/lora-adapters", API_LORA, worker_set_loras, 0, false},
+    {HTTP_POST, "/lora-adapters/load", API_LORA_LOAD, worker_load_lora, 0, false},
+    {HTTP_DELETE, "/lora-adapters/*", API_OTHER, worker_unload_lora, 0, true},
     {HTTP_POST, "/tokenize", API_TOKENIZE, worker_tokenize, 0, false},
     {HTTP_POST, "/detokenize", API_DETOKENIZE, worker_detokenize, 0, false},
     {HTTP_POST, "/completion", API_COMPLETION, worker_complete, 0, false},

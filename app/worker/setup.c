@@ -225,6 +225,7 @@ static hearth_status open_file(const worker *w, const char *path, const hearth_m
 static hearth_status open_models(worker *w, hearth_error *err)
 {
     hearth_model_options o;
+    const char **paths;
     hearth_model_options_init(&o);
     o.isa = w->flags->isa;
     o.ignore_memory_limit = w->flags->ignore_memory_limit;
@@ -235,9 +236,14 @@ static hearth_status open_models(worker *w, hearth_error *err)
         TRY(open_file(w, w->flags->model_draft, &o, &w->draft_model, err));
     o.overrides = w->flags->overrides.items;
     o.n_overrides = w->flags->overrides.n;
-    o.adapters = w->adapters;
-    o.n_adapters = w->n_adapters;
-    TRY(open_file(w, w->model_path, &o, &w->model, err));
+    TRY(adapters_paths(w, &paths, err));
+    o.adapters = paths;
+    o.n_adapters = w->adapters.n;
+    hearth_status status = open_file(w, w->model_path, &o, &w->model, err);
+    mem_free(paths);
+    if (status != HEARTH_OK)
+        return status;
+    adapters_bind(w);
     w->info = hearth_model_get_info(w->model);
     return hearth_model_special_tokens(w->model, &w->special, err);
 }
@@ -301,13 +307,13 @@ void setup_undo(worker *w)
     slots_deinit(w);
     pressure_watch_stop(&w->pressure);
     hearth_engine_close(w->engine);
+    adapters_deinit(w);
     hearth_model_close(w->model);
     hearth_model_close(w->draft_model);
     json_decref(w->schema_json);
     mem_free(w->schema);
     mem_free(w->grammar);
     mem_free(w->biases);
-    adapters_deinit(w);
     mem_free(w->aliases);
     mem_free(w->tags);
 }

@@ -24,6 +24,22 @@ typedef struct infill_tokens {
     int32_t prefix, suffix, middle, repository, file;
 } infill_tokens;
 
+/* An adapter that requests may name. */
+typedef struct adapter_entry {
+    int32_t id;
+    char *path;
+    float scale; /* in requests that name none */
+    hearth_adapter *adapter;
+} adapter_entry;
+
+typedef struct adapter_table {
+    adapter_entry *items; /* by id, ascending; MOST_ADAPTERS */
+    size_t n;
+    int32_t next_id; /* never given again */
+} adapter_table;
+
+enum { MOST_ADAPTERS = 256 };
+
 typedef struct worker {
     const worker_flags *flags;
     const worker_host *host;
@@ -51,11 +67,9 @@ typedef struct worker {
     char fingerprint[32];
     int64_t created_s;
     metrics metrics;
-    const char **adapters; /* paths; one allocation with their texts */
-    size_t n_adapters;
-    float *scales;        /* of adapters: what requests without a say of their own get */
+    adapter_table adapters;
     hearth_text **texts;  /* [n_parallel], see slots.h; NULL: none yet */
-    pthread_mutex_t lock; /* of answers, scales, texts and large_busy */
+    pthread_mutex_t lock; /* of answers, adapters, texts and large_busy */
     pthread_cond_t large; /* large_busy was cleared */
     bool large_busy;      /* a large request is being turned into tokens */
     struct answer *answers;
@@ -112,7 +126,8 @@ reply_info worker_reply_info(const worker *w, char id[33]);
 /* ---- handlers ---- */
 
 worker_handler worker_health, worker_models, worker_model, worker_props, worker_set_props,
-    worker_slots, worker_slot_action, worker_loras, worker_set_loras, worker_metrics;
+    worker_slots, worker_slot_action, worker_loras, worker_set_loras, worker_load_lora,
+    worker_unload_lora, worker_metrics;
 worker_handler worker_tokenize, worker_detokenize;
 worker_handler worker_complete, worker_chat, worker_template, worker_count, worker_control,
     worker_embed, worker_rerank;

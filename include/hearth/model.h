@@ -138,7 +138,9 @@ typedef struct hearth_adapter hearth_adapter;
  * ignore_memory_limit, EINVAL for a model without its weights, ENOMEM. */
 HEARTH_API hearth_status hearth_adapter_open(hearth_adapter **out, const hearth_model *model,
                                              const char *path, hearth_error *err);
-/* Lets go of it; whoever uses it goes on. NULL is fine. Not for a model's own. */
+/* The same once more, to be closed too: for who may lose it to another thread before it is used. */
+HEARTH_API hearth_adapter *hearth_adapter_ref(hearth_adapter *adapter);
+/* Lets go of it; whoever uses it goes on. NULL is fine. */
 HEARTH_API void hearth_adapter_close(hearth_adapter *adapter);
 
 /* An adapter, and how strongly it is applied: 1 as it was trained, 0 not at all. */

@@ -45,6 +45,11 @@ hearth_status hearth_adapter_open(hearth_adapter **out, const hearth_model *mode
     return HEARTH_OK;
 }
 
+hearth_adapter *hearth_adapter_ref(hearth_adapter *a)
+{
+    return adapter_ref(a);
+}
+
 void hearth_adapter_close(hearth_adapter *a)
 {
     adapter_unref(a);

@@ -276,6 +276,62 @@ post /completion '{"prompt":"a","lora":[{"id":0,"scale":1},{"id":7,"scale":1}]}'
 expect_status 400
 expect_body 'lora\[1\]\.id: 7'
 
+# ---- adapters that come and go while the engine runs ----
+post /lora-adapters/load '{"filename":"a.gguf"}'
+expect_status 501
+expect_body 'not started with --lora-dir'
+mkdir "$work/adapters"
+cp "$work/a.gguf" "$work/adapters/a.gguf"
+node "$SOURCE/tests/e2e/make_adapter.mjs" "$work/adapters/other.gguf" 2.9
+head -c 300 "$work/a.gguf" >"$work/adapters/cut.gguf"
+start_engine -m ember --port 0 --lora-dir "$work/adapters" || finish
+expect_adapters '[]'
+expect_equal "$(content '')" "$plain"
+post /lora-adapters/load '{"filename":"a.gguf","scale":2}'
+expect_status 200
+expect_equal "$(json '[b.id, b.path.split("/").at(-1), b.scale]')" '[0,"a.gguf",2]'
+expect_equal "$(content '')" "$changed"
+expect_equal "$(content ',"lora":[{"id":0,"scale":0}]')" "$plain"
+post /lora-adapters/load '{"filename":"other.gguf","scale":0}'
+expect_adapters '[[0,"a.gguf",2],[1,"other.gguf",0]]'
+other=$(content ',"lora":[{"id":1,"scale":2}]')
+[ "$other" != "$plain" ] && [ "$other" != "$changed" ] || fail "the second adapter gives '$other'"
+# A stream that began with an adapter keeps it.
+told='"prompt":"What is Hearth?","temperature":0,"n_predict":2000,"ignore_eos":true,"context_shift":true'
+post /completion "{$told}"
+whole=$(json 'b.content')
+curl -sS -N -o "$work/kept" -H 'Content-Type: application/json' -d "{$told,\"stream\":true}" "$url/completion" &
+kept=$!
+await_busy 1
+get /lora-adapters/0 -X DELETE
+expect_status 200
+expect_equal "$(busy)" 1
+wait $kept
+expect_equal "$(node -e 'console.log(require("fs").readFileSync(0, "utf8").split("\n").filter(l => l.startsWith("data: {"))
+    .map(l => JSON.parse(l.slice(6)).content).join(""))' <"$work/kept")" "$whole"
+expect_adapters '[[1,"other.gguf",0]]'
+expect_equal "$(content '')" "$plain"
+post /completion '{"prompt":"a","lora":[{"id":0,"scale":1}]}'
+expect_status 400
+# Another file under the name of the first: nothing that was cached of the first is used.
+cp "$work/adapters/other.gguf" "$work/adapters/new.gguf"
+mv "$work/adapters/new.gguf" "$work/adapters/a.gguf"
+post /lora-adapters/load '{"filename":"a.gguf","scale":2}'
+expect_equal "$(json 'b.id')" 2
+expect_equal "$(content '')" "$other"
+for name in '"../a.gguf"' '"sub/a.gguf"' '".hidden"' '""' '7'; do
+    post /lora-adapters/load "{\"filename\":$name}"
+    expect_status 400
+done
+post /lora-adapters/load '{"filename":"none.gguf"}'
+expect_status 404
+post /lora-adapters/load '{"filename":"cut.gguf"}'
+expect_status 422
+for id in 0 7 -1 x 2x 99999999999; do
+    get "/lora-adapters/$id" -X DELETE
+    expect_status 404
+done
+
 # ---- slots: a text in a file, over two engines ----
 mkdir "$work/saved"
 told='"prompt":"Hearth is a program that runs language models on your own computer, in private.","temperature":0,"ignore_eos":true'

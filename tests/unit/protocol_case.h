@@ -168,6 +168,8 @@ static inline void say_rest(buf *b, const request *r)
                           r->rerank.return_documents ? " with_documents" : "");
     if (r->filename)
         buf_append_format(b, " filename=%s", r->filename);
+    if (r->kind == REQUEST_LORA_LOAD)
+        buf_append_format(b, " scale=%g", (double)r->lora_scale);
     if (r->control_id)
         buf_append_format(b, " control=%s", r->control_id);
     if (r->base64)
@@ -180,7 +182,7 @@ static inline char *describe(const request *r)
 {
     static const char *const kinds[] = {"chat",  "complete", "infill",   "count",      "template",
                                         "embed", "rerank",   "tokenize", "detokenize", "slot",
-                                        "lora",  "control",  "props"};
+                                        "lora",  "load",     "control",  "props"};
     buf b;
     buf_init(&b, 0);
     buf_append_text(&b, kinds[r->kind]);

@@ -157,6 +157,7 @@ static const struct group {
     {API_TOKENIZE, "tokenize"},
     {API_DETOKENIZE, "detokenize"},
     {API_SLOT, "slots"},
+    {API_LORA_LOAD, "lora-adapters/load"},
     {API_CONTROL, "control"},
 };
 
