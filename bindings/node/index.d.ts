@@ -202,6 +202,15 @@ export interface Plan {
   availableBytes: number;
 }
 
+export interface Adapter {
+  id: number;
+  path: string;
+  /** How strongly it is applied in calls that say nothing of it. */
+  scale: number;
+  rank: number;
+  bytes: number;
+}
+
 export interface Info {
   modelPath: string;
   name: string;
@@ -214,7 +223,7 @@ export interface Info {
   contextLength: number;
   vocabularySize: number;
   embeddingSize: number;
-  adapters: number;
+  adapters: Adapter[];
   capabilities: Array<'chat' | 'inference' | 'embedding' | 'rerank'>;
   plan: Plan;
   warnings: string[];
@@ -282,6 +291,10 @@ export function saveState(handle: ContextHandle, params: string | SaveParams): P
 export function loadState(handle: ContextHandle, params: string | LoadParams): Promise<{ tokens: number; bytes: number }>;
 /** How strongly the adapters are applied in requests that say nothing of it. */
 export function setAdapters(handle: ContextHandle, scales: number[] | AdapterParams): Promise<void>;
+/** A LoRA adapter more. Its scale (1) holds for calls that say nothing of it. */
+export function loadAdapter(handle: ContextHandle, params: string | ({ path: string; scale?: number } & CallOptions)): Promise<Adapter>;
+/** One less, also of those of `initialize`; what runs with it goes on. */
+export function removeAdapter(handle: ContextHandle, adapter: number | Adapter): Promise<void>;
 /** Gives memory back because other programs need it: what is cached, with `weights` the weights as well. Answers are the same. */
 export function trim(handle: ContextHandle, params?: { weights?: boolean } & CallOptions): Promise<{ cacheBytes: number; weightBytes: number }>;
 /** Cancels what runs and frees everything. At any moment, also more than once. */

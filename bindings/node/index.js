@@ -101,6 +101,8 @@ const logits = (handle, input) => run('logits', handle, texts('input', input));
 const saveState = (handle, params) => run('saveState', handle, texts('path', params));
 const loadState = (handle, params) => run('loadState', handle, texts('path', params));
 const setAdapters = (handle, scales) => run('setAdapters', handle, Array.isArray(scales) ? { adapterScales: scales } : scales);
+const loadAdapter = (handle, params) => run('loadAdapter', handle, texts('path', params));
+const removeAdapter = (handle, adapter) => run('removeAdapter', handle, { id: typeof adapter === 'object' && adapter !== null ? adapter.id : adapter });
 const trim = (handle, params) => run('trim', handle, params);
 const release = async (handle) => native.release(handle);
 const info = (handle) => native.info(handle);
@@ -109,5 +111,5 @@ const { parameters, version } = native;
 
 module.exports = {
   initialize, plan, generate, generateStream, chat, chatStream, tokenize, detokenize, embed, rerank,
-  logits, saveState, loadState, setAdapters, trim, release, info, stats, parameters, version,
+  logits, saveState, loadState, setAdapters, loadAdapter, removeAdapter, trim, release, info, stats, parameters, version,
 };

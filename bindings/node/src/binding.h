@@ -45,6 +45,12 @@ struct binding {
 
 /* ---- contexts ---- */
 
+typedef struct context_adapter {
+    int32_t id;
+    float scale; /* in calls that say nothing of it */
+    hearth_adapter *adapter;
+} context_adapter;
+
 struct context {
     binding *b; /* NULL once the environment has ended */
     context *next;
@@ -62,8 +68,9 @@ struct context {
     pthread_cond_t changed;
     size_t n_running; /* under lock: threads of jobs other than release; */
     bool closed;      /* under lock */
-    float *scales;    /* under lock: of the adapters */
-    size_t n_scales;
+    context_adapter *adapters; /* under lock */
+    size_t n_adapters;
+    int32_t last_adapter; /* id; never given again */
     hearth_text *last; /* under lock: of the newest answer that ended */
     void *models;      /* in place of the three above: the library of models/ */
 };
@@ -147,6 +154,7 @@ struct job {
     size_t label; /* whose score ranks: rerank */
     hearth_text_counts counts;
     hearth_trim_counts trimmed;
+    int32_t loaded; /* id of the adapter */
     hearth_engine_plan_result plan;
     hearth_finish_reason reason;
     bool timed_out, has_calls;
@@ -229,6 +237,8 @@ hearth_status work_save(job *j, hearth_error *err);
 hearth_status work_load(job *j, hearth_error *err);
 hearth_status work_trim(job *j, hearth_error *err);
 hearth_status work_adapters(job *j, hearth_error *err);
+hearth_status work_load_adapter(job *j, hearth_error *err);
+hearth_status work_remove_adapter(job *j, hearth_error *err);
 hearth_status work_release(job *j, hearth_error *err);
 napi_value give_context(napi_env env, job *j);
 napi_value give_plan(napi_env env, job *j);
@@ -240,11 +250,25 @@ napi_value give_ranking(napi_env env, job *j);
 napi_value give_logits(napi_env env, job *j);
 napi_value give_counts(napi_env env, job *j);
 napi_value give_trimmed(napi_env env, job *j);
+napi_value give_adapter(napi_env env, job *j);
 napi_value give_nothing(napi_env env, job *j);
 napi_value plan_value(napi_env env, const hearth_engine_plan_result *plan);
 /* Synchronous, for they only read: see binding.c. */
 napi_value context_info(napi_env env, context *c);
 napi_value context_stats(napi_env env, context *c);
+napi_value context_adapters(napi_env env, context *c);
+
+/* Those that initialize opened become the context's; and all of them go. */
+hearth_status context_take_adapters(context *c, const param_value *scales, hearth_error *err);
+void context_close_adapters(context *c);
+
+/* What a job uses: by its adapterScales, or as it is set for all. */
+typedef struct adapter_uses {
+    hearth_adapter_use *uses;
+    size_t n;
+} adapter_uses;
+hearth_status job_take_adapters(const job *j, adapter_uses *out, hearth_error *err);
+void adapter_uses_leave(adapter_uses *u);
 
 /* The prompt of generate, logits and saveState: its `tokens` or `input`. The job's. */
 hearth_status job_prompt(job *j, const int32_t **tokens, size_t *n, hearth_error *err);

@@ -75,21 +75,6 @@ static hearth_status open_draft(context *c, const params *p, hearth_error *err)
     return hearth_model_open(&c->draft, path, &m, err);
 }
 
-static hearth_status take_scales(context *c, const param_value *given, hearth_error *err)
-{
-    size_t n = hearth_model_n_adapters(c->model);
-    if (given->given && given->n != n)
-        return fail(err, HEARTH_EINVAL, "adapterScales",
-                    "adapterScales has %zu numbers; there are %zu adapters", given->n, n);
-    c->scales = malloc(n * sizeof *c->scales + 1);
-    if (c->scales == NULL)
-        return fail(err, HEARTH_ENOMEM, "adapterScales", "initialize: out of memory");
-    for (size_t i = 0; i < n; i++)
-        c->scales[i] = given->given ? (float)given->numbers[i] : 1.0f;
-    c->n_scales = n;
-    return HEARTH_OK;
-}
-
 static hearth_status open_parts(context *c, const params *p, const hearth_progress *progress,
                                 hearth_error *err)
 {
@@ -101,7 +86,7 @@ static hearth_status open_parts(context *c, const params *p, const hearth_progre
     if (status == HEARTH_OK)
         status = hearth_model_open(&c->model, value_of(p, PARAM_model)->text, &m, err);
     if (status == HEARTH_OK)
-        status = take_scales(c, value_of(p, PARAM_adapterScales), err);
+        status = context_take_adapters(c, value_of(p, PARAM_adapterScales), err);
     if (status == HEARTH_OK)
         status = setup_engine_options(p, c->model, &e, err);
     if (status == HEARTH_OK)
@@ -170,6 +155,7 @@ void context_close(context *c)
     if (!was_closed) {
         hearth_text_free(last);
         hearth_engine_close(engine);
+        context_close_adapters(c);
         hearth_chat_free(chat);
         hearth_model_close(draft);
         hearth_model_close(model);
@@ -184,7 +170,6 @@ void context_unref(context *c)
         return;
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
-    free(c->scales);
     free(c->warning);
     free(c);
 }
@@ -224,21 +209,6 @@ hearth_status work_plan(job *j, hearth_error *err)
     if (status == HEARTH_OK)
         status = hearth_engine_plan(model, &e, &j->plan, err);
     hearth_model_close(model);
-    return status;
-}
-
-hearth_status work_adapters(job *j, hearth_error *err)
-{
-    const param_value *v = &j->p.values[PARAM_adapterScales];
-    context *c = j->c;
-    hearth_status status = HEARTH_OK;
-    pthread_mutex_lock(&c->lock);
-    if (v->n != c->n_scales || !v->given)
-        status = fail(err, HEARTH_EINVAL, "adapterScales",
-                      "adapterScales has %zu numbers; there are %zu adapters", v->n, c->n_scales);
-    for (size_t i = 0; status == HEARTH_OK && i < c->n_scales; i++)
-        c->scales[i] = (float)v->numbers[i];
-    pthread_mutex_unlock(&c->lock);
     return status;
 }
 

@@ -69,7 +69,7 @@ napi_value context_info(napi_env env, context *c)
     set_number(env, to, "contextLength", info->n_ctx_train);
     set_number(env, to, "vocabularySize", info->n_vocab);
     set_number(env, to, "embeddingSize", info->n_embd);
-    set_number(env, to, "adapters", (double)c->n_scales);
+    set_value(env, to, "adapters", context_adapters(env, c));
     set_value(env, to, "capabilities", capabilities(env, c, info));
     set_value(env, to, "plan", plan_value(env, hearth_engine_get_plan(c->engine)));
     napi_create_array_with_length(env, 0, &warnings);

@@ -81,9 +81,16 @@ static hearth_status compute(job *j, items *t, hearth_pooling pooling, bool norm
     o.pooling = pooling;
     o.normalize = normalize;
     o.progress = (hearth_progress){job_progress, j};
+    adapter_uses adapters = {0};
     hearth_status status = make_room(j, t, pooling, err);
-    return status == HEARTH_OK ? hearth_engine_embed(j->c->engine, t->items, t->n, &o, err)
-                               : status;
+    if (status == HEARTH_OK)
+        status = job_take_adapters(j, &adapters, err);
+    o.uses = adapters.uses;
+    o.n_uses = adapters.n;
+    if (status == HEARTH_OK)
+        status = hearth_engine_embed(j->c->engine, t->items, t->n, &o, err);
+    adapter_uses_leave(&adapters);
+    return status;
 }
 
 hearth_status work_embed(job *j, hearth_error *err)
@@ -264,6 +271,7 @@ hearth_status work_logits(job *j, hearth_error *err)
 {
     hearth_session_options o;
     hearth_session *session = NULL;
+    adapter_uses adapters = {0};
     const int32_t *tokens = NULL;
     size_t n = 0;
     hearth_status status = job_prompt(j, &tokens, &n, err);
@@ -274,12 +282,17 @@ hearth_status work_logits(job *j, hearth_error *err)
     o.n_threads = hearth_engine_get_plan(j->c->engine)->memory.n_threads;
     if (status == HEARTH_OK)
         status = hearth_session_open(&session, j->c->model, &o, err);
+    if (status == HEARTH_OK)
+        status = job_take_adapters(j, &adapters, err);
+    if (status == HEARTH_OK)
+        status = hearth_session_use_adapters(session, adapters.uses, adapters.n, err);
     if (status == HEARTH_OK) {
         publish_session(j, session);
         status = read_logits(j, session, tokens, n, err);
         publish_session(j, NULL);
     }
     hearth_session_close(session);
+    adapter_uses_leave(&adapters);
     return status;
 }
 

@@ -16,7 +16,7 @@ typedef struct writing {
     hearth_sampler_options sampler;
     hearth_logit_bias *forbidden;
     char *order;
-    float *scales;
+    adapter_uses adapters;
     hearth_grammar *grammar;
     char *text; /* of the answer so far, which is the result */
     size_t n_text, capacity;
@@ -63,25 +63,12 @@ static hearth_status set_sampler(writing *w, const job *j, hearth_error *err)
     return HEARTH_OK;
 }
 
-static hearth_status set_scales(writing *w, const job *j, hearth_error *err)
+static hearth_status set_adapters(writing *w, const job *j, hearth_error *err)
 {
-    const param_value *given = V(j, adapterScales);
-    size_t n = j->c->n_scales;
-    if (given->given && given->n != n)
-        return fail(err, HEARTH_EINVAL, "adapterScales",
-                    "%s: adapterScales has %zu numbers; there are %zu adapters", j->op->name,
-                    given->n, n);
-    if (n == 0)
-        return HEARTH_OK;
-    if ((w->scales = malloc(n * sizeof *w->scales)) == NULL)
-        return no_memory(j, err);
-    pthread_mutex_lock(&j->c->lock);
-    for (size_t i = 0; i < n; i++)
-        w->scales[i] = given->given ? (float)given->numbers[i] : j->c->scales[i];
-    pthread_mutex_unlock(&j->c->lock);
-    w->o.adapters = w->scales;
-    w->o.n_adapters = n;
-    return HEARTH_OK;
+    hearth_status status = job_take_adapters(j, &w->adapters, err);
+    w->o.uses = w->adapters.uses;
+    w->o.n_uses = w->adapters.n;
+    return status;
 }
 
 static hearth_status set_grammar(writing *w, const job *j, hearth_error *err)
@@ -118,7 +105,7 @@ static hearth_status writing_init(writing *w, const job *j, hearth_error *err)
     o->n_probs = V(j, topLogprobs)->number > 0 ? (size_t)V(j, topLogprobs)->number : 0;
     hearth_status status = set_sampler(w, j, err);
     if (status == HEARTH_OK)
-        status = set_scales(w, j, err);
+        status = set_adapters(w, j, err);
     return status == HEARTH_OK ? set_grammar(w, j, err) : status;
 }
 
@@ -126,7 +113,7 @@ static void writing_deinit(writing *w)
 {
     free(w->forbidden);
     free(w->order);
-    free(w->scales);
+    adapter_uses_leave(&w->adapters);
     free(w->text);
     hearth_grammar_unref(w->grammar);
 }

@@ -18,6 +18,8 @@ const operation operations[] = {
     {"loadState", OF_loadState, true, work_load, give_counts},
     {"trim", OF_trim, true, work_trim, give_trimmed},
     {"setAdapters", OF_setAdapters, true, work_adapters, give_nothing},
+    {"loadAdapter", OF_loadAdapter, true, work_load_adapter, give_adapter},
+    {"removeAdapter", OF_removeAdapter, true, work_remove_adapter, give_nothing},
 };
 const size_t n_operations = sizeof operations / sizeof *operations;
 

@@ -24,6 +24,8 @@
     X(loadState, 10)                                                                               \
     X(setAdapters, 11)                                                                             \
     X(trim, 23)                                                                                    \
+    X(loadAdapter, 24)                                                                             \
+    X(removeAdapter, 25)                                                                           \
     X(release, 12)                                                                                 \
     X(openModels, 13)                                                                              \
     X(list, 14)                                                                                    \

@@ -280,6 +280,47 @@ test('LoRA adapters: loaded, per request, swapped', async () => {
   await Promise.all([hearth.release(handle), hearth.release(bare)]);
 });
 
+test('LoRA adapters come and go while answers are written', async () => {
+  const handle = await open();
+  const params = { input: 'What is Hearth?', maxTokens: 12, ...greedy };
+  const path = `${MODELS}/adapter.gguf`;
+  const { text: plain } = await hearth.generate(handle, params);
+  const before = await hearth.logits(handle, 'a b c');
+  const adapter = await hearth.loadAdapter(handle, { path, scale: 2 });
+  assert.deepEqual(hearth.info(handle).adapters, [adapter]);
+  assert.equal(adapter.path, path);
+  assert.equal(adapter.scale, 2);
+  assert.equal(adapter.rank, 2);
+  const { text: adapted } = await hearth.generate(handle, params);
+  assert.notEqual(adapted, plain);
+  assert.notDeepEqual(await hearth.logits(handle, 'a b c'), before);
+  assert.deepEqual(await hearth.logits(handle, { input: 'a b c', adapterScales: [0] }), before);
+  const vector = async (more) => (await hearth.embed(handle, { texts: 'a b c', ...more })).embeddings[0];
+  assert.notDeepEqual(await vector({}), await vector({ adapterScales: [0] }));
+  const long = { ...params, maxTokens: 400, ignoreEos: true };
+  const whole = (await hearth.generate(handle, long)).text;
+  const stream = hearth.generateStream(handle, long);
+  let written = '';
+  for await (const event of stream) {
+    if (written === '') await hearth.removeAdapter(handle, adapter);
+    written += event.text;
+  }
+  assert.equal(written, whole);
+  assert.deepEqual(hearth.info(handle).adapters, []);
+  assert.equal((await hearth.generate(handle, params)).text, plain);
+  const again = await hearth.loadAdapter(handle, path);
+  assert.ok(again.id > adapter.id);
+  assert.equal(again.scale, 1);
+  assert.equal((await hearth.generate(handle, { ...params, adapterScales: [2] })).text, adapted);
+  await rejects(hearth.removeAdapter(handle, adapter), 'id', /no adapter/);
+  await rejects(hearth.removeAdapter(handle, -2), 'id');
+  await rejects(hearth.loadAdapter(handle, {}), 'path');
+  await rejects(hearth.loadAdapter(handle, { path, scale: 'much' }), 'scale');
+  await assert.rejects(hearth.loadAdapter(handle, `${MODELS}/nothing.gguf`), { status: 'ENOTFOUND' });
+  await assert.rejects(hearth.loadAdapter(handle, `${MODELS}/ember.gguf`), { status: 'EFORMAT' });
+  await Promise.all([hearth.release(handle), hearth.loadAdapter(handle, path).catch(() => {})]);
+});
+
 test('memory given back, and guesses of a smaller model, change no answer', async () => {
   const handle = await open();
   const params = { input: 'Hearth is where the fire burns. '.repeat(8), maxTokens: 12, ...greedy };
