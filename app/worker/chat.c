@@ -16,13 +16,6 @@
 
 enum { TEMPLATE_MAX = 4 << 20 };
 
-/* What a model without a template is taken to speak. */
-static const char chatml[] =
-    "{%- for message in messages -%}"
-    "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}";
-
 /* ---- setup ---- */
 
 static hearth_status read_variables(chat_setup *s, const worker_flags *flags, hearth_error *err)
@@ -53,11 +46,8 @@ hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, hearth_e
     if (text && flags->chat_template_file)
         FAIL(err, EINVAL, "--chat-template",
              "--chat-template and --chat-template-file exclude each other");
-    if (text && strcmp(text, "chatml") == 0)
-        text = chatml;
     if (text && strchr(text, '{') == NULL)
-        FAIL(err, EINVAL, "--chat-template",
-             "--chat-template: '%.64s' is no template; give its Jinja text, or chatml", text);
+        TRY(hearth_chat_template_named(text, &text, err));
     if (flags->chat_template_file)
         TRY(file_read_all(flags->chat_template_file, TEMPLATE_MAX, &s->from_file, &n, err));
     s->source = s->from_file ? s->from_file : text;
@@ -113,7 +103,7 @@ hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const he
         if (hearth_model_get_info(model)->causal)
             log_write(log, HEARTH_LOG_WARNING,
                       "the model has no chat template; chats are written as ChatML");
-        s->source = chatml;
+        TRY(hearth_chat_template_named("chatml", &s->source, err));
     }
     size_t n = strlen(s->source);
     hearth_status status = hearth_chat_template_new(&s->jinja, s->source, n, &s->problem);

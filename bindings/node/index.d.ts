@@ -56,6 +56,7 @@ export interface Config extends SetupParams, CallOptions {
   /** LoRA adapters: GGUF files made for this model. */
   adapters?: string | string[];
   adapterScales?: number[];
+  /** Jinja in place of the model's template, or the name of a known format, as 'llama3'. */
   chatTemplate?: string;
   readAhead?: boolean;
 }

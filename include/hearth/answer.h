@@ -28,8 +28,8 @@ typedef struct hearth_answer hearth_answer;
 
 /* ---- once per model ---- */
 
-/* source (n_source bytes): the Jinja of the template; NULL takes the model's own, and ChatML where
- * it has none. The model must outlive the chat. Errors: EFORMAT with line and column, EINVAL for a
+/* source (n_source bytes): the Jinja of the template, or without any '{' the name of one
+ * (hearth_chat_template_named); NULL takes the model's own, and ChatML where it has none. The model must outlive the chat. Errors: EFORMAT with line and column, EINVAL for a
  * model without a tokenizer, ENOMEM. */
 HEARTH_API hearth_status hearth_chat_new(hearth_chat **out, const hearth_model *model,
                                          const char *source, size_t n_source, hearth_error *err);

@@ -29,6 +29,14 @@ HEARTH_API hearth_status hearth_chat_template_new(hearth_chat_template **out, co
                                                   size_t n_source, hearth_error *err);
 HEARTH_API void hearth_chat_template_free(hearth_chat_template *t); /* NULL is fine */
 
+/* The source of a well-known format by the name that llama.cpp has for it, "chatml", "llama3" or
+ * "mistral-v7": for a model whose file has no template. System, user and assistant, no tools; a
+ * role that the format has no turn for is refused. EINVAL lists the names. Borrowed for ever. */
+HEARTH_API hearth_status hearth_chat_template_named(const char *name, const char **source,
+                                                    hearth_error *err);
+/* The i-th name; NULL past the last one. */
+HEARTH_API const char *hearth_chat_template_name(size_t i);
+
 typedef struct hearth_chat_render_options {
     size_t struct_size;   /* set by hearth_chat_render_options_init */
     int64_t now;          /* for strftime_now: seconds since 1970, or -1 for the clock */

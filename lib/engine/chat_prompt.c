@@ -11,12 +11,26 @@
 #include "base/mem.h"
 #include "engine/model.h"
 
-/* What a model without a template is taken to speak. */
-static const char chatml[] =
-    "{%- for message in messages -%}"
-    "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}";
+/* A name stands for its template; and ChatML is what a model without one is taken to speak. */
+static hearth_status choose_source(const hearth_model *model, const char **source, size_t *n,
+                                   hearth_error *err)
+{
+    char name[32];
+    if (*source == NULL) {
+        *source = model->info.chat_template;
+        if (*source == NULL)
+            TRY(hearth_chat_template_named("chatml", source, err));
+    } else if (*n > 0 && memchr(*source, '{', *n) == NULL) {
+        size_t n_name = *n < sizeof name ? *n : sizeof name - 1;
+        memcpy(name, *source, n_name);
+        name[n_name] = '\0';
+        TRY(hearth_chat_template_named(name, source, err));
+    } else {
+        return HEARTH_OK;
+    }
+    *n = strlen(*source);
+    return HEARTH_OK;
+}
 
 hearth_status hearth_chat_new(hearth_chat **out, const hearth_model *model, const char *source,
                               size_t n_source, hearth_error *err)
@@ -24,10 +38,7 @@ hearth_status hearth_chat_new(hearth_chat **out, const hearth_model *model, cons
     *out = NULL;
     if (model->t == NULL)
         FAIL(err, EINVAL, "scope", "the model was opened without its tokenizer, or has none");
-    if (source == NULL) {
-        source = model->info.chat_template ? model->info.chat_template : chatml;
-        n_source = strlen(source);
-    }
+    TRY(choose_source(model, &source, &n_source, err));
     hearth_chat *chat = mem_calloc(1, sizeof *chat);
     if (chat == NULL)
         return error_no_memory(err, "a chat", sizeof *chat);

@@ -165,6 +165,13 @@ post /v1/chat/completions "{$question}"
 expect_status 422
 post /completion '{"prompt":"a","n_predict":1}'
 expect_status 200
-refuse 2 "chatglm' is no template" engine -m ember --port 0 --chat-template chatglm
+refuse 2 "'chatglm' is neither Jinja nor the name of a format: chatml .* vicuna -orca .* gpt-oss" engine -m ember --port 0 --chat-template chatglm
+start_engine -m ember --port 0 --chat-template vicuna-orca || finish
+post /apply-template '{"messages":[{"role":"system","content":"S"},{"role":"user","content":"U"}]}'
+expect_equal "$(json 'b.prompt')" 'SYSTEM: S
+USER: U
+ASSISTANT:'
+post /apply-template '{"messages":[{"role":"critic","content":"S"}]}'
+expect_status 400
 stop_engine
 finish
