@@ -13,10 +13,10 @@
  * Names    Letters, digits and . _ - / : + @, at most 200 bytes, no part of it "." or "..". One
  *          name is one model. Where a function takes a `name`, the only one that begins with it
  *          will do, from the start or behind a '/': ENOTFOUND tells the nearest, EINVAL the
- *          candidates. Functions that change something want it in full.
+ *          candidates. remove and rename want it in full.
  * Threads  Thread-safe: any thread may call anything at any time but close. What the active model
  *          adds to that is told there.
- * Blocking Everything here reads or writes the disk. Calls that may take long tell their progress
+ * Time     Everything here reads or writes the disk. Calls that may take long tell their progress
  *          on the calling thread, and end with ECANCELED when it returns false.
  */
 #ifndef HEARTH_MODELS_H

@@ -1,5 +1,5 @@
 # The Node binding and its examples: bindings/node/test/test.mjs against the built package.
-. "$SOURCE/tests/e2e/check.sh"
+. "${SOURCE:?}/tests/e2e/check.sh" || exit 1
 command -v node >/dev/null || skip "needs node"
 [ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ] || skip "needs Node.js 18, this is $(node --version)"
 # A sanitizer must be the first library of a process; NODE_PRELOAD names it for those who try.
