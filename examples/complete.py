@@ -37,6 +37,7 @@ while event.type != 2 and event.n_generated < limit:
     sys.stdout.write(string_at(event.text, event.n_text).decode() if event.type == 1 else "")
     sys.stdout.flush()
 print()
+hearth.hearth_free(tokens)
 hearth.hearth_generation_free(generation)
 hearth.hearth_sampler_free(sampler)
 hearth.hearth_session_close(session)

@@ -14,7 +14,7 @@ const run = runner(native);
 class AnswerStream {
   #listeners = new Map();
   #queue = [];
-  #wake = null;
+  #waiting = []; // of iterators: more than one may read
   #ended = false;
   #error = null;
   #controller = new AbortController();
@@ -40,7 +40,7 @@ class AnswerStream {
   #take(event) {
     if (event.type !== 'progress') this.#queue.push(event);
     this.#emit(event.type, event);
-    this.#wake?.();
+    this.#wake();
   }
 
   #finish(type, value, error) {
@@ -48,7 +48,11 @@ class AnswerStream {
     this.#ended = true;
     this.#error = error;
     this.#emit(type, value);
-    this.#wake?.();
+    this.#wake();
+  }
+
+  #wake() {
+    for (const go of this.#waiting.splice(0)) go();
   }
 
   #emit(type, value) {
@@ -75,8 +79,7 @@ class AnswerStream {
       for (;;) {
         while (this.#queue.length > 0) yield this.#queue.shift();
         if (this.#ended) break;
-        await new Promise((resolve) => (this.#wake = resolve));
-        this.#wake = null;
+        await new Promise((resolve) => this.#waiting.push(resolve));
       }
       if (this.#error) throw this.#error;
     } finally {

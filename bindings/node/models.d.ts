@@ -30,8 +30,13 @@ export interface ModelMetadata {
   parameters?: number;
   contextLength?: number;
   contextSize?: number;
+  batchSize?: number;
+  threads?: number;
   maxTokens?: number;
   temperature?: number;
+  topK?: number;
+  topP?: number;
+  mirostat?: number;
   /** Milliseconds, as Date.now(). */
   created?: number;
   modified?: number;
@@ -83,7 +88,10 @@ export class ModelManager {
   /** Compares SHA-256 with what is known; gives the sum. */
   verify(name: string, options?: CallOptions): Promise<string>;
   set(name: string, key: string, value?: string | number | boolean): Promise<void>;
-  /** Loads it in place of the active one. */
+  /**
+   * Loads it in place of the active one, with what model.yml says (contextSize, batchSize, threads; temperature, topK,
+   * topP and mirostat as its defaults for answers) unless config says otherwise.
+   */
   activate(name: string, config?: Omit<Config, 'model'>): Promise<ContextHandle>;
   deactivate(): Promise<void>;
   close(): Promise<void>;

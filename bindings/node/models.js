@@ -8,9 +8,26 @@ const native = require('./models.node');
 const { runner } = require('./run.js');
 const run = runner(native);
 
+// What model.yml says of loading.
+function settings({ contextSize, batchSize, threads }) {
+  return Object.fromEntries(Object.entries({ contextSize, batchSize, threads }).filter(([, value]) => value));
+}
+
+// What it says of answering, as the model's own recommendation, unless the caller overrides that.
+function overrides({ temperature, topK, topP, mirostat }, given = []) {
+  const list = Array.isArray(given) ? [...given] : [given];
+  const own = { 'temp=float': temperature, 'top_k=int': topK, 'top_p=float': topP, 'mirostat=int': mirostat };
+  for (const [key, value] of Object.entries(own)) {
+    const name = `general.sampling.${key.split('=')[0]}=`;
+    if (value !== undefined && !list.some((text) => String(text).startsWith(name))) list.push(`general.sampling.${key}:${value}`);
+  }
+  return list.length > 0 ? list : undefined;
+}
+
 class ModelManager {
   #library;
-  #active = null; // {name, handle, lastInitialized}
+  #active = null; // {name, handle}
+  #initialized = new Map(); // when a model was loaded here, by its name
   #turn = Promise.resolve(); // one change of the active model at a time
 
   static async open(options) {
@@ -21,7 +38,8 @@ class ModelManager {
 
   #describe(model) {
     const active = this.#active?.name === model.name;
-    return { ...model, active, modelLoaded: active, ...(active && { lastInitialized: this.#active.lastInitialized }) };
+    const lastInitialized = this.#initialized.get(model.name);
+    return { ...model, active, modelLoaded: active, ...(lastInitialized && { lastInitialized }) };
   }
 
   get catalogue() {
@@ -59,6 +77,8 @@ class ModelManager {
     const model = await this.find(name);
     await run('rename', this.#library, { name: model.name, newName });
     if (model.active) this.#active.name = newName;
+    this.#initialized.set(newName, this.#initialized.get(model.name));
+    this.#initialized.delete(model.name);
   }
 
   verify(name, options) {
@@ -85,8 +105,9 @@ class ModelManager {
       if (model.problem) throw Object.assign(new Error(`${model.name}: ${model.problem}`), { code: 'HEARTH_EFORMAT', status: 'EFORMAT' });
       if (!model.modelPath) throw Object.assign(new Error(`${model.name} is built into the hearth program; import a file`), { code: 'HEARTH_EUNSUPPORTED', status: 'EUNSUPPORTED' });
       await this.#drop();
-      const handle = await hearth.initialize({ ...(model.contextSize && { contextSize: model.contextSize }), ...config, model: model.modelPath });
-      this.#active = { name: model.name, handle, lastInitialized: Date.now() };
+      const handle = await hearth.initialize({ ...settings(model), ...config, overrides: overrides(model, config?.overrides), model: model.modelPath });
+      this.#active = { name: model.name, handle };
+      this.#initialized.set(model.name, Date.now());
       await run('markUsed', this.#library, { name: model.name });
       return handle;
     });

@@ -1,5 +1,5 @@
 # The programs of examples/: an answer, mistakes, output that cannot be written.
-. "$SOURCE/tests/e2e/check.sh"
+. "${SOURCE:?}/tests/e2e/check.sh" || exit 1
 
 complete="$BUILD/example_complete"
 chat="$BUILD/example_chat"
@@ -59,6 +59,59 @@ expect_equal "$(wc -l <"$work/out")" 3
 try "$BUILD/example_search" "$ember" "anything" </dev/null
 expect_code 0
 expect_equal "$out" ""
+
+# ---- models: a folder of an application's own, and what a download tells ----
+models="$BUILD/example_models"
+mine="$work/mine"
+export XDG_CACHE_HOME="$work/cache"
+try "$models" "$mine" import "$model" house/small
+expect_code 0
+expect_in "^house/small  hearth  llama " "$out"
+try "$models" "$mine" import "$model" ../out
+expect_code 1
+expect_in "'../out'" "$err"
+try "$models" "$mine" list
+expect_equal "$(cut -d' ' -f1 "$work/out" | tr '\n' ' ')" "ember house/small "
+try "$models" "$mine" set house/small temperature hot
+expect_code 1
+expect_in "'hot'" "$err"
+try "$models" "$mine" ask ember Hello
+expect_code 0
+[ -n "$out" ] || fail "$what: no answer"
+try "$models" "$mine" ask nobody Hello
+expect_code 1
+expect_in "'nobody'" "$err"
+try "$models" "$mine" remove ember
+expect_code 1
+try "$models" "$mine" remove house/small
+expect_code 0
+[ -f "$model" ] || fail "$what: a file outside the folder was deleted"
+if command -v node >/dev/null; then
+    unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY HF_TOKEN HF_HOME HF_HUB_OFFLINE
+    mkdir -p "$work/hub/org/tiny"
+    cp "$ember" "$work/hub/org/tiny/Tiny-Q8_0.gguf"
+    node "$SOURCE/tests/e2e/hub.mjs" "$work/hub" &
+    hub=$!
+    trap 'kill $hub 2>/dev/null; rm -rf "$work"' EXIT
+    for _ in $(seq 200); do [ -s "$work/hub/port" ] && break; sleep 0.05; done
+    HF_ENDPOINT="http://127.0.0.1:$(cat "$work/hub/port")/"
+    export HF_ENDPOINT
+    try "$models" "$mine" download hf.co/org/tiny pulled
+    expect_code 0
+    expect_in "^pulled  hearth  llama " "$out"
+    expect_in "100%" "$err"
+    expect_same_file "$ember" "$(find "$mine" -name 'Tiny-Q8_0.gguf')"
+    try "$models" "$mine" remove pulled
+    expect_equal "$(find "$mine" -name '*.gguf*')" ""
+    echo badsum >"$work/hub/mode"
+    try "$models" "$mine" download hf.co/org/tiny pulled
+    expect_code 1
+    expect_in "SHA-256|sum" "$err"
+    try "$models" "$mine" download hf.co/org/nothing
+    expect_code 1
+    expect_in "nothing" "$err"
+    kill "$hub"
+fi
 
 # ---- Python, in no more than 40 lines; a sanitized library does not load into it ----
 if command -v python3 >/dev/null && ! grep -q '^HEARTH_SANITIZE:STRING=.' "$BUILD/CMakeCache.txt"; then

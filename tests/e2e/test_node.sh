@@ -1,5 +1,5 @@
 # The Node binding and its examples: bindings/node/test/test.mjs against the built package.
-. "$SOURCE/tests/e2e/check.sh"
+. "${SOURCE:?}/tests/e2e/check.sh" || exit 1
 command -v node >/dev/null || skip "needs node"
 [ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ] || skip "needs Node.js 18, this is $(node --version)"
 # A sanitizer must be the first library of a process; NODE_PRELOAD names it for those who try.
@@ -11,19 +11,41 @@ cp "$SOURCE/models/ember/ember.gguf" "$MODELS/"
 LD_PRELOAD='' "$BUILD/make_model" "$MODELS/encoder.gguf" bert --labels 1
 node "$SOURCE/tests/e2e/make_adapter.mjs" "$MODELS/adapter.gguf"
 
-what="what the addon needs"
-expect_equal "$(objdump -p "$PACKAGE/hearth.node" | awk '/NEEDED/ { print $2 }' | grep -E 'uv|node|v8|stdc')" ""
-expect_equal "$(nm -D --defined-only "$PACKAGE/hearth.node" | awk '{ print $3 }' | grep -vE '^(napi_register_module_v1|node_api_module_get_api_version_v1)$')" ""
-expect_equal "$(nm -D --undefined-only "$PACKAGE/hearth.node" | awk '{ print $2 }' | grep -E '^(uv_|_Z|node::|v8)')" ""
-
-for file in test models.test; do
-    checks=$((checks + 1))
-    node --expose-gc --test "$SOURCE/bindings/node/test/$file.mjs" >"$work/log" 2>&1 || {
-        fail "$file.mjs"
-        grep -vE '^ *(duration_ms|type):' "$work/log" | head -n 80
-    }
-    [ "${VERBOSE:-0}" = 1 ] && cat "$work/log"
+# ---- Node-API and nothing else of a host; names that a bundler for React Native can find ----
+for addon in hearth models; do
+    what="what $addon.node needs"
+    strange=$(nm -D --undefined-only "$PACKAGE/$addon.node" | awk '{ print $2 }' |
+        grep -vE '^napi_[a-z0-9_]+$|@GLIBC|^_ITM_|^__gmon_start__$|^(pcre2|utf8proc|json|jansson|curl|yaml)_|@OPENSSL|@CURL')
+    expect_equal "$strange" ""
+    expect_equal "$(nm -D --undefined-only "$PACKAGE/$addon.node" | awk '$2 ~ /^napi_/ { print $2 }' |
+        grep -vxFf <(grep -oE 'napi_[a-z0-9_]+' "$SOURCE/bindings/node/src/node_api_part.h"))" ""
+    expect_in '^napi_create_promise$' "$(nm -D --undefined-only "$PACKAGE/$addon.node" | awk '{ print $2 }')"
+    expect_equal "$(objdump -p "$PACKAGE/$addon.node" | awk '/NEEDED/ { print $2 }' | grep -E 'uv|node|v8|stdc')" ""
+    expect_equal "$(nm -D --defined-only "$PACKAGE/$addon.node" | awk '{ print $3 }' | grep -vE '^(napi_register_module_v1|node_api_module_get_api_version_v1)$')" ""
 done
+what="what the scripts load"
+expect_equal "$(grep -ohE '= (require|import)\(.*' "$PACKAGE"/*.js | sed 's/^= //; s/;$//' | sort -u | tr '\n' ' ')" \
+    "require('./hearth.node') require('./index.js') require('./models.node') require('./run.js') "
+
+# ---- the tests in Node.js, and in Bun where it is ----
+try_tests() {
+    for file in test models.test hostile.test; do
+        checks=$((checks + 1))
+        timeout 200 "$@" "$SOURCE/bindings/node/test/$file.mjs" >"$work/log" 2>&1 || {
+            fail "$file.mjs in $1"
+            grep -vE '^ *(duration_ms|type):' "$work/log" | head -n 80
+        }
+        [ "${VERBOSE:-0}" = 1 ] && cat "$work/log"
+        rm -rf "$WORK"
+        mkdir "$WORK"
+    done
+}
+try_tests node --expose-gc --test
+if command -v bun >/dev/null; then
+    try_tests bun test
+else
+    echo "skipped: Bun is not there; Node.js alone was tried"
+fi
 
 # ---- examples, as in a program that has the package installed ----
 mkdir -p "$work/app/node_modules"

@@ -162,8 +162,14 @@ static napi_value model_value(napi_env env, const library_model *m)
     set_known_number(env, to, "contextLength", m->context_length);
     set_known_number(env, to, "contextSize", m->context_size);
     set_known_number(env, to, "maxTokens", m->max_tokens);
+    set_known_number(env, to, "batchSize", m->batch_size);
+    set_known_number(env, to, "threads", m->threads);
+    set_known_number(env, to, "topK", m->top_k);
+    set_known_number(env, to, "mirostat", m->mirostat);
     if (!isnan(m->temperature))
         set_number(env, to, "temperature", m->temperature);
+    if (!isnan(m->top_p))
+        set_number(env, to, "topP", m->top_p);
     set_known_number(env, to, "created", (double)m->created_ms);
     set_known_number(env, to, "modified", (double)m->modified_ms);
     set_time(env, to, "createdAt", m->created_ms);

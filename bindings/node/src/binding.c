@@ -39,9 +39,9 @@ static void finalize_context(napi_env env, void *data, void *hint)
     (void)hint;
     if (c->b) {
         forget(c);
-        /* Not on this thread: closing waits for a pass under way. */
-        if (!c->released)
-            job_start_release(c->b, c, NULL);
+        /* Not on this thread, if it can be: closing waits for a pass under way. */
+        if (!c->released && !job_start_release(c->b, c, NULL))
+            context_close(c);
     }
     context_unref(c);
 }

@@ -214,14 +214,14 @@ failed:
 bool job_start_release(binding *b, context *c, napi_deferred deferred)
 {
     static const operation release = {"release", OF_release, true, work_release, give_nothing};
-    job *j = job_new(b, &release, c);
-    if (j == NULL)
-        return false;
     c->released = true;
     for (job *other = b->jobs; other; other = other->next) {
         if (other->c == c)
             job_cancel(other);
     }
+    job *j = job_new(b, &release, c);
+    if (j == NULL)
+        return false;
     j->deferred = deferred;
     if (start_thread(j))
         return true;

@@ -74,6 +74,21 @@ test('the active model: one at a time, counted, released', async () => {
   await assert.rejects(manager.activate('ember'), { status: 'EUNSUPPORTED' });
   await manager.remove('two');
   assert.equal(manager.active, null);
+  // What model.yml says of answers holds, unless a call or the configuration says otherwise.
+  assert.ok((await manager.find('one')).lastInitialized > 0);
+  for (const [key, value] of Object.entries({ temperature: 0, topK: 5, topP: 0.5, threads: 1, batchSize: 64 })) await manager.set('one', key, value);
+  const one = await manager.find('one');
+  assert.deepEqual([one.temperature, one.topK, one.topP, one.threads, one.batchSize], [0, 5, 0.5, 1, 64]);
+  const again = await manager.activate('one');
+  const { plan } = hearth.info(again);
+  assert.deepEqual([plan.contextSize, plan.batchSize, plan.threads], [256, 64, 1]);
+  const write = (handle) => hearth.generate(handle, { input: 'What is Hearth?', maxTokens: 12, ignoreEos: true, seed: 1 });
+  const expected = await hearth.generate(again, { input: 'What is Hearth?', maxTokens: 12, ignoreEos: true, seed: 2, temperature: 0 });
+  assert.equal((await write(again)).text, expected.text);
+  const hot = await manager.activate('one', { threads: 1, overrides: ['general.sampling.temp=float:5', 'general.sampling.top_p=float:1', 'general.sampling.top_k=int:0'] });
+  assert.notEqual((await write(hot)).text, expected.text);
+  await assert.rejects(manager.activate('one', { contextSiez: 1 }), { parameter: 'contextSiez' });
+  assert.equal(manager.active, null);
   await manager.close();
 });
 
