@@ -44,6 +44,7 @@ static hearth_status send(upstream *u, const upstream_request *ask, hearth_error
         .body = body.data,
         .n_body = body.n,
         .has_body = ask->body != NULL,
+        .is_stream = true,
         .headers = json,
         .n_headers = ask->body ? 1 : 0,
     };
@@ -134,6 +135,11 @@ const runtime_endpoint *upstream_endpoint(const upstream *u)
 http_pull upstream_pull(upstream *u, int timeout_ms, buf *out)
 {
     return http_call_pull(u->call, timeout_ms, out);
+}
+
+int upstream_fd(const upstream *u)
+{
+    return http_call_fd(u->call);
 }
 
 hearth_status upstream_read(upstream *u, const upstream_request *ask, buf *out,
