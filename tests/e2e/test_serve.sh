@@ -187,6 +187,20 @@ wait "$completions" "$start"
 expect_in 'the server is ending.*503$' "$(cat "$work/answercompletions")"
 expect_in 'the server is ending.*503$' "$(cat "$work/answerstart")"
 
+# ---- nor for a program that was asked for its devices and says nothing ----
+printf '#!/bin/sh\n[ -e "%s" ] && { : >"%s"; exec sleep 600; }\nexit 0\n' "$work/hang" "$work/asked" >"$work/mute"
+chmod +x "$work/mute"
+start_serve --model-folder "$work/models" || finish
+ask PUT '/hearth/model?model=tiny' "{\"settings\":{\"engine\":\"llama-server\",\"backend\":\"$work/mute\"}}"
+expect_status 200
+: >"$work/hang"
+ask POST /hearth/engines/start '{"model":"tiny","wait":false}'
+wait_for 10 test -e "$work/asked" || fail "nobody asked for devices"
+before=$SECONDS
+stop_serve TERM
+[ $((SECONDS - before)) -lt 20 ] || fail "the end waits for a program that says nothing"
+expect_equal "$code" 0
+
 # ---- idle models leave ----
 start_serve --idle-timeout 1 || finish
 post /v1/chat/completions "{$question,\"max_tokens\":3}"
