@@ -50,7 +50,7 @@ static hearth_status list(const backends_options *o, const char *data, hearth_er
     gpu gpus[GPU_MOST];
     backend *all;
     size_t n;
-    const size_t n_gpus = gpu_ask_smi(NULL, gpus, GPU_MOST);
+    const size_t n_gpus = gpu_ask_smi(NULL, NULL, gpus, GPU_MOST);
     json_t *json = json_array();
     TRY(backends_list(data, gpus, n_gpus, &all, &n, err));
     for (size_t i = 0; i < n; i++) {
@@ -80,7 +80,7 @@ static hearth_status install(const backends_options *o, const char *data, const 
                                              .version = o->version,
                                              .type = o->type,
                                              .gpus = gpus,
-                                             .n_gpus = gpu_ask_smi(NULL, gpus, GPU_MOST),
+                                             .n_gpus = gpu_ask_smi(NULL, NULL, gpus, GPU_MOST),
                                              .log = cli_log(&o->general)};
     TRY(place_make(data, err));
     TRY(backend_install(&options, &b, err));

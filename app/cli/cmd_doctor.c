@@ -125,7 +125,7 @@ static hearth_status look(const char *data, json_t *report, hearth_error *err)
     options.builtin_name = EMBER_NAME;
     TRY(runtime_new(&rt, &options, err));
     json_object_set_new(report, "machine", runtime_machine(rt));
-    if (runtime_plan(rt, EMBER_NAME, &plan, &ignored) == HEARTH_OK)
+    if (runtime_plan(rt, EMBER_NAME, &plan, NULL, &ignored) == HEARTH_OK)
         json_object_set_new(report, "ember", plan);
     runtime_free(rt);
     nearest_folder(data, nearest, sizeof nearest);

@@ -16,6 +16,7 @@
 #include "library/ember.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
+#include "cli/models.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "os/file.h"
@@ -35,9 +36,10 @@ typedef struct run_options {
 } run_options;
 
 static const option rows[] = {
-    OPTION_ROW_I32("--n-predict", run_options, generate.max_tokens, -1, INT32_MAX, "N",
-                   "write at most N tokens; -1 goes on until the model ends its answer or the "
-                   "context is full"),
+    OPTION_ROW_I32(
+        "--n-predict", run_options, generate.max_tokens, -1, INT32_MAX, "N",
+        "write at most N tokens; -1 goes on until the model ends its answer, the context "
+        "is full, or as many are written as the model's model.yml says"),
     OPTION_ROW_ALIAS("-n", "--n-predict"),
     OPTION_ROW_ALIAS("--predict", "--n-predict"),
     OPTION_ROW_TEXT("--file", run_options, file, "FILE",
@@ -318,6 +320,8 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     TRY_OUT(open_matcher(o, model, &o->generate.matcher, err));
     if (o->generate.matcher && !found)
         FAIL_OUT(err, EINVAL, "--grammar", "a grammar needs a prompt; a conversation is free");
+    if (o->generate.max_tokens < 0)
+        o->generate.max_tokens = models_limit(path);
     request.generate = o->generate;
     status = found ? answer_prompt(o, chat, &request, &prompt, err)
                    : conversation_run(&request, chat, !o->no_special, o->general.verbose, err);

@@ -51,6 +51,18 @@ void model_choice_deinit(model_choice *choice)
     *choice = (model_choice){.file = NULL};
 }
 
+int32_t models_limit(const char *model)
+{
+    const library_model *m = NULL;
+    char *file = NULL;
+    if (library_resolve(NULL, model, &file, &m, NULL) != HEARTH_OK)
+        return -1;
+    uint32_t limit = m ? m->max_tokens : 0;
+    library_model_unref(m);
+    mem_free(file);
+    return limit > 0 && limit <= INT32_MAX ? (int32_t)limit : -1;
+}
+
 /* ---- a model elsewhere ---- */
 
 static bool is_wanted(void *user)

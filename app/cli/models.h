@@ -20,6 +20,8 @@ typedef struct model_choice {
 hearth_status models_choose(model_choice *out, const char *model, const option_list *overrides,
                             hearth_error *err);
 void model_choice_deinit(model_choice *choice);
+/* The most tokens of an answer that its model.yml names; -1: none. */
+int32_t models_limit(const char *model);
 
 /* If *model means one that is elsewhere (peek.h): its headers are fetched, *model becomes the path
  * that they are at until peek_close, and how much was read is told. Else *out is NULL. */

@@ -19,12 +19,20 @@ static json_t *describe(const backend *b)
                      (int)b->for_gpu, "reason", b->reason);
 }
 
+static bool go_on(void *user, uint64_t done, uint64_t total)
+{
+    (void)done;
+    (void)total;
+    return call_is_wanted(user);
+}
+
 hearth_status serve_backends(gateway_call *c, hearth_error *err)
 {
     gpu gpus[GPU_MOST];
     backend *all = NULL;
     size_t n = 0;
-    const size_t n_gpus = gpu_ask_smi(NULL, gpus, GPU_MOST);
+    const hearth_progress watch = {go_on, (void *)(uintptr_t)c->q};
+    const size_t n_gpus = gpu_ask_smi(NULL, &watch, gpus, GPU_MOST);
     TRY(backends_list(c->g->data_folder, gpus, n_gpus, &all, &n, err));
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
@@ -33,21 +41,15 @@ hearth_status serve_backends(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:o}", "backends", list), err);
 }
 
-static bool go_on(void *user, uint64_t done, uint64_t total)
-{
-    (void)done;
-    (void)total;
-    return call_is_wanted(user);
-}
-
 hearth_status serve_backend_install(gateway_call *c, hearth_error *err)
 {
     gpu gpus[GPU_MOST];
     backend installed;
+    const hearth_progress watch = {go_on, (void *)(uintptr_t)c->q};
     backend_install_options options = {.data_folder = c->g->data_folder,
                                        .gpus = gpus,
-                                       .n_gpus = gpu_ask_smi(NULL, gpus, GPU_MOST),
-                                       .progress = {go_on, (void *)(uintptr_t)c->q},
+                                       .n_gpus = gpu_ask_smi(NULL, &watch, gpus, GPU_MOST),
+                                       .progress = watch,
                                        .log = c->g->host->log};
     TRY(call_unpack(c, err, "{s:s, s?:s, s?:s, s?:s}", "archive", &options.archive, "sha256",
                     &options.sha256, "version", &options.version, "type", &options.type));

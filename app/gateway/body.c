@@ -4,7 +4,7 @@
  */
 #include "gateway/body.h"
 
-#include <stdint.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "protocol/json_write.h"
@@ -99,10 +99,21 @@ static bool is(body_span span, const char *text)
 /* A key's letters may be written as \u0061. */
 static bool is_key(body_span span, const char *text)
 {
-    char plain[16];
+    char plain[32];
     if (span.n < 2 || memchr(span.at, '\\', span.n) == NULL)
         return span.n == strlen(text) + 2 && memcmp(span.at + 1, text, span.n - 2) == 0;
     return body_text(span, plain, sizeof plain) && strcmp(plain, text) == 0;
+}
+
+static bool is_limit(body_span key)
+{
+    static const char *const names[] = {"max_tokens", "max_completion_tokens", "max_output_tokens",
+                                        "n_predict"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (is_key(key, names[i]))
+            return true;
+    }
+    return false;
 }
 
 static bool read_members(cursor *c, body_view *out)
@@ -124,6 +135,8 @@ static bool read_members(cursor *c, body_view *out)
             out->session_id = value;
         else if (is_key(key, "stream"))
             out->streams = is(value, "true");
+        else if (is_limit(key) && (out->limit.at == NULL || is(out->limit, "null")))
+            out->limit = value;
         skip_blanks(c);
     } while (take(c, ','));
     return take(c, '}');
@@ -176,14 +189,34 @@ static bool append_name(buf *out, const char *model)
     return json_done(&w, NULL) == HEARTH_OK;
 }
 
-bool body_with_model(const body_view *view, const char *model, buf *out)
+/* Appends what stands between *at and the span, and goes behind it. */
+static bool append_until(buf *out, const char **at, body_span span)
 {
-    const char *end = view->all.at + view->all.n;
-    if (view->model.at == NULL)
-        return buf_append_text(out, "{\"model\":") && append_name(out, model) &&
-               buf_append_text(out, view->empty ? "" : ",") &&
-               buf_append(out, view->all.at + 1, view->all.n - 1);
-    const char *after = view->model.at + view->model.n;
-    return buf_append(out, view->all.at, (size_t)(view->model.at - view->all.at)) &&
-           append_name(out, model) && buf_append(out, after, (size_t)(end - after));
+    const char *from = *at;
+    *at = span.at + span.n;
+    return buf_append(out, from, (size_t)(span.at - from));
+}
+
+bool body_for_engine(const body_view *view, const char *model, const char *limit_key,
+                     uint32_t limit, buf *out)
+{
+    const body_span brace = {view->all.at, 1};
+    const char *at = view->all.at, *end = at + view->all.n;
+    const bool limited = limit_key == NULL || (view->limit.at && !is(view->limit, "null"));
+    const bool fills = !limited && view->limit.at; /* a null */
+    const bool model_first = view->model.at && (!fills || view->model.at < view->limit.at);
+    bool ok = append_until(out, &at, brace) && buf_append(out, "{", 1);
+    if (ok && view->model.at == NULL)
+        ok = buf_append_text(out, "\"model\":") && append_name(out, model) &&
+             buf_append_text(out, view->empty ? "" : ",");
+    if (ok && !limited && !fills)
+        ok = buf_append_format(out, "%s\"%s\":%" PRIu32 "%s", view->empty ? "," : "", limit_key,
+                               limit, view->empty ? "" : ",");
+    if (ok && model_first)
+        ok = append_until(out, &at, view->model) && append_name(out, model);
+    if (ok && fills)
+        ok = append_until(out, &at, view->limit) && buf_append_format(out, "%" PRIu32, limit);
+    if (ok && view->model.at && !model_first)
+        ok = append_until(out, &at, view->model) && append_name(out, model);
+    return ok && buf_append(out, at, (size_t)(end - at));
 }

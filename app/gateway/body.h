@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/status.h"
@@ -29,7 +30,8 @@ typedef struct body_view {
     bool empty;      /* it has no members */
     body_span model; /* the value with its quotes, or null; not there if the key is absent */
     body_span session_id;
-    bool streams; /* "stream": true */
+    body_span limit; /* how long the answer may be, under any of the names for that, or null */
+    bool streams;    /* "stream": true */
 } body_view;
 
 /* An empty body is an empty object. EINVAL: it is no JSON object, or ends early. */
@@ -39,7 +41,9 @@ hearth_status body_read(const char *body, size_t n, body_view *out, hearth_error
  * fit. */
 bool body_text(body_span span, char *out, size_t n_out);
 
-/* Appends the body with `model` in the place of its own; false: out of memory. */
-bool body_with_model(const body_view *view, const char *model, buf *out);
+/* Appends the body with `model` in the place of its own; false: out of memory. Where it has no
+ * limit and limit_key is not NULL, it gets this one. */
+bool body_for_engine(const body_view *view, const char *model, const char *limit_key,
+                     uint32_t limit, buf *out);
 
 #endif

@@ -28,19 +28,14 @@ hearth_status serve_engines(gateway_call *c, hearth_error *err)
     return call_json(c, json_pack("{s:o}", "engines", runtime_list(c->g->runtime)), err);
 }
 
-/* What can be told of new settings before an engine leaves for them. */
-static hearth_status check_plan(gateway_call *c, const char *model, hearth_error *err)
+hearth_status gateway_check_plan(gateway_call *c, const char *model, hearth_error *err)
 {
     json_t *plan = NULL;
     hearth_error why = {0};
-    hearth_status status = runtime_plan(c->g->runtime, model, &plan, &why);
+    hearth_status status = runtime_plan(c->g->runtime, model, &plan, &c->failure.code, &why);
     const char *problem = json_string_value(json_object_get(plan, "problem"));
-    if (status == HEARTH_EINVAL)
-        c->failure.code = RUNTIME_BAD_SETTINGS;
-    if (status == HEARTH_OK && problem) {
-        c->failure.code = RUNTIME_NO_FIT;
+    if (status == HEARTH_OK && problem)
         status = error_set(&why, HEARTH_ENOFIT, "model", "%s", problem);
-    }
     if (status != HEARTH_OK && err)
         *err = why;
     json_decref(plan);
@@ -64,7 +59,7 @@ static hearth_status take_settings(gateway_call *c, const char *model, const jso
         return status;
     }
     *before = old;
-    TRY(check_plan(c, model, err));
+    TRY(gateway_check_plan(c, model, err));
     status = runtime_unload(c->g->runtime, model, false, &wait, NULL);
     if (status != HEARTH_OK && status != HEARTH_ENOTFOUND)
         FAIL(err, EBUSY, "model", "%s is in use with its old settings; try again", model);
@@ -168,7 +163,7 @@ static hearth_status plan_elsewhere(gateway_call *c, const char *reference, json
     model_spec_init(&spec);
     bool ok = model_spec_set(&spec.id, reference) && model_spec_set(&spec.path, peek_path(p)) &&
               model_spec_set(&spec.mmproj, peek_mmproj_path(p));
-    hearth_status status = ok ? runtime_plan_spec(c->g->runtime, &spec, out, err)
+    hearth_status status = ok ? runtime_plan_spec(c->g->runtime, &spec, out, &c->failure.code, err)
                               : error_no_memory(err, "a model's settings", 0);
     model_spec_deinit(&spec);
     peek_close(p);
@@ -185,7 +180,7 @@ hearth_status serve_plan(gateway_call *c, hearth_error *err)
     } else {
         TRY(call_model(c, NULL, known, err));
         name = known;
-        TRY(runtime_plan(c->g->runtime, name, &plan, err));
+        TRY(runtime_plan(c->g->runtime, name, &plan, &c->failure.code, err));
     }
     const char *fit = json_string_value(json_object_get(plan, "fit"));
     return call_json(c,

@@ -98,6 +98,16 @@ void gateway_model_used(gateway *g, const char *model)
         library_mark_used(g->library, model, NULL);
 }
 
+uint32_t gateway_model_limit(gateway *g, const char *name)
+{
+    const library_model *model;
+    if (remote_is_known(g, name) || library_find(g->library, name, &model, NULL) != HEARTH_OK)
+        return 0;
+    uint32_t limit = model->max_tokens <= INT32_MAX ? model->max_tokens : 0;
+    library_model_unref(model);
+    return limit;
+}
+
 static hearth_status fill_spec(gateway *g, const library_model *model, model_spec *out,
                                hearth_error *err)
 {
@@ -386,14 +396,51 @@ static void tell_change(gateway *g, const char *model, const char *change)
                 json_pack("{s:s?, s:s}", "model", model, "change", change));
 }
 
+static bool sets_anything(const json_t *changes)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)changes, key, value)
+    {
+        if (!json_is_null(value))
+            return true;
+    }
+    return false;
+}
+
+/* Settings with which no load can succeed are told of now, and not by every request from then on,
+ * unless it is not their doing: no load succeeded before, either. */
+static hearth_status check_change(gateway_call *c, const char *name, const json_t *changes,
+                                  const json_t *before, hearth_error *err)
+{
+    json_t *after = NULL;
+    if (!sets_anything(changes) || gateway_check_plan(c, name, err) == HEARTH_OK)
+        return HEARTH_OK;
+    const hearth_status status = err->code;
+    const runtime_failure_code code = c->failure.code;
+    TRY(model_settings_get(c->g->store, name, &after, err));
+    model_settings_put(c->g->store, name, before, NULL);
+    bool theirs = gateway_check_plan(c, name, NULL) == HEARTH_OK || c->failure.code != code;
+    if (!theirs)
+        model_settings_put(c->g->store, name, after, NULL);
+    c->failure.code = theirs ? code : RUNTIME_NONE;
+    json_decref(after);
+    return theirs ? status : HEARTH_OK;
+}
+
 hearth_status serve_models_change(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
-    json_t *changes = NULL;
+    json_t *changes = NULL, *before = NULL;
     bool changed = false;
     TRY(call_model(c, NULL, name, err));
     TRY(call_unpack(c, err, "{s:o}", "settings", &changes));
-    TRY(model_settings_change(c->g->store, name, changes, &changed, err));
+    TRY(model_settings_get(c->g->store, name, &before, err));
+    hearth_status status = model_settings_change(c->g->store, name, changes, &changed, err);
+    if (status == HEARTH_OK && changed)
+        status = check_change(c, name, changes, before, err);
+    json_decref(before);
+    TRY(status);
     if (changed)
         tell_change(c->g, name, "edited");
     return answer_model(c, name, err);

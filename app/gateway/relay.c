@@ -97,6 +97,25 @@ static http_pull relay_pull(void *user, int timeout_ms, bool ending, buf *out)
     return pull;
 }
 
+/* A session writes to the store, which takes its time. */
+static int relay_fd(void *user)
+{
+    const relay *r = user;
+    return r->session ? -1 : upstream_fd(&r->up);
+}
+
+static bool relay_take(void *user, buf *out)
+{
+    relay *r = user;
+    if (upstream_pull(&r->up, 0, &r->held) != HTTP_PULL_MORE)
+        return false;
+    size_t n = r->events ? relay_whole_events(r->held.data, r->held.n) : r->held.n;
+    if (!buf_append(out, r->held.data, n))
+        return false;
+    buf_remove_front(&r->held, n);
+    return upstream_fd(&r->up) >= 0;
+}
+
 static void relay_close(void *user)
 {
     relay *r = user;
@@ -121,7 +140,13 @@ static hearth_status start_stream(gateway_call *c, upstream *up, session_chat **
     r->events = strcmp(type, HTTP_EVENT_STREAM) == 0;
     buf_init(&r->held, HELD_MAX);
     const http_stream stream = {
-        .pull = relay_pull, .close = relay_close, .user = r, .ping_ms = r->events ? PING_MS : 0};
+        .pull = relay_pull,
+        .fd = relay_fd,
+        .take = relay_take,
+        .close = relay_close,
+        .user = r,
+        .ping_ms = r->events ? PING_MS : 0,
+    };
     http_reply_stream(c->reply, type, &stream);
     return HEARTH_OK;
 }

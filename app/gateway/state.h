@@ -97,8 +97,14 @@ hearth_status gateway_model_name(gateway *g, const char *name, char out[LIBRARY_
                                  hearth_error *err);
 /* Remembers that it was used. */
 void gateway_model_used(gateway *g, const char *model);
+/* The most tokens of an answer that is asked for without a limit, as model.yml says; 0: none. */
+uint32_t gateway_model_limit(gateway *g, const char *model);
 /* runtime_options' resolve. */
 hearth_status gateway_resolve(void *user, const char *name, model_spec *out, hearth_error *err);
+
+/* What can be told of a load without loading: an error, with the call's failure set, where it could
+ * not succeed. */
+hearth_status gateway_check_plan(gateway_call *c, const char *model, hearth_error *err);
 
 /* ---- for handlers ---- */
 

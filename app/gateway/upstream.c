@@ -23,6 +23,31 @@ static bool write_url(const char *base, const char *path, buf *out)
     return buf_append(out, base, n) && buf_append_text(out, path);
 }
 
+/* What a limit is called where an answer of any length may be asked for without one. NULL: nowhere
+ * there. */
+static const char *limit_key(const char *path)
+{
+    static const char *const keys[][2] = {
+        {"/chat/completions", "max_tokens"}, {"/completions", "max_tokens"},
+        {"/completion", "max_tokens"},       {"/infill", "n_predict"},
+        {"/responses", "max_output_tokens"},
+    };
+    path += strncmp(path, "/v1/", 4) == 0 ? 3 : 0;
+    size_t n = strcspn(path, "?");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        if (strncmp(path, keys[i][0], n) == 0 && keys[i][0][n] == '\0')
+            return keys[i][1];
+    }
+    return NULL;
+}
+
+static bool write_body(upstream *u, const upstream_request *ask, const char *name, buf *out)
+{
+    const char *key = limit_key(ask->path);
+    uint32_t limit = key ? gateway_model_limit(u->g, ask->model) : 0;
+    return body_for_engine(ask->body, name, limit > 0 ? key : NULL, limit, out);
+}
+
 static hearth_status send(upstream *u, const upstream_request *ask, hearth_error *err)
 {
     static const char *const json[] = {"Content-Type: application/json"};
@@ -33,7 +58,7 @@ static hearth_status send(upstream *u, const upstream_request *ask, hearth_error
     buf_init(&body, 0);
     bool ok = write_url(e->base_url, ask->path, &url);
     if (ok && ask->body)
-        ok = body_with_model(ask->body, e->name, &body);
+        ok = write_body(u, ask, e->name, &body);
     if (!ok) {
         status = error_no_memory(err, "a request to an engine", body.n);
         goto out;
@@ -44,6 +69,7 @@ static hearth_status send(upstream *u, const upstream_request *ask, hearth_error
         .body = body.data,
         .n_body = body.n,
         .has_body = ask->body != NULL,
+        .is_stream = true,
         .headers = json,
         .n_headers = ask->body ? 1 : 0,
     };
@@ -134,6 +160,11 @@ const runtime_endpoint *upstream_endpoint(const upstream *u)
 http_pull upstream_pull(upstream *u, int timeout_ms, buf *out)
 {
     return http_call_pull(u->call, timeout_ms, out);
+}
+
+int upstream_fd(const upstream *u)
+{
+    return http_call_fd(u->call);
 }
 
 hearth_status upstream_read(upstream *u, const upstream_request *ask, buf *out,

@@ -43,6 +43,7 @@ const char *upstream_header(const upstream *u, const char *name);
 const runtime_endpoint *upstream_endpoint(const upstream *u);
 
 http_pull upstream_pull(upstream *u, int timeout_ms, buf *out);
+int upstream_fd(const upstream *u); /* as http_call_fd */
 /* The whole of a body. */
 hearth_status upstream_read(upstream *u, const upstream_request *ask, buf *out,
                             runtime_failure *failure, hearth_error *err);

@@ -12,6 +12,7 @@
  */
 #include "http/client_state.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -234,6 +235,7 @@ hearth_status http_call_start(http_call *call, const http_call_options *options,
     call->problem = HTTP_PROBLEM_NONE;
     call->redirects = options->redirects;
     call->guarded = options->public_only;
+    call->is_direct = options->is_stream;
     call->connect_timeout_ms =
         options->connect_timeout_ms ? options->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
     call->idle_timeout_ms = options->idle_timeout_ms;
@@ -265,6 +267,8 @@ static void finish_hop(http_call *call, CURLcode code)
                     call->here.host);
     else if (call->redirecting)
         client_follow(call);
+    else if (code == CURLE_OK && call->is_framed && call->chunks.state != UNCHUNK_END)
+        client_fail(call, HTTP_PROBLEM_LOST, "the answer ended in its middle");
     else if (code == CURLE_OK && call->have_head)
         call->done = true;
     else if (code == CURLE_OK)
@@ -285,14 +289,28 @@ static void collect(http_call *call)
     }
 }
 
+/* The chunks of an answer are read without libcurl, from the socket that it is on, if there is no
+ * doubt which one that is. All that libcurl has read it has given, unless it was paused. */
+static void take_over(http_call *call)
+{
+    call->is_ours = call->is_framed && call->have_head && !call->done && call->n_sockets == 1 &&
+                    !call->here.tls && !call->paused;
+}
+
 static void step(http_call *call)
 {
     int n_running;
+    if (call->is_ours) {
+        client_read_direct(call);
+        return;
+    }
     CURLMcode code = curl_multi_perform(call->multi, &n_running);
     if (code != CURLM_OK)
         client_fail(call, HTTP_PROBLEM_MEMORY, "%s", curl_multi_strerror(code));
     else
         collect(call);
+    if (!call->is_ours)
+        take_over(call);
 }
 
 /* Whether there is something for the puller, or for the one who waits for the head. */
@@ -305,6 +323,16 @@ static int milliseconds_left(uint64_t deadline_ns)
 {
     uint64_t now = clock_now_ns();
     return now >= deadline_ns ? 0 : (int)((deadline_ns - now + 999999) / 1000000);
+}
+
+/* libcurl shortens a wait by timers of its own, which only run when it is asked to do something. */
+static void sleep_until_readable(http_call *call, int ms)
+{
+    struct pollfd p = {.fd = call->fd, .events = POLLIN};
+    if (call->is_ours)
+        poll(&p, 1, ms < DIRECT_TURN_MS ? ms : DIRECT_TURN_MS);
+    else
+        curl_multi_poll(call->multi, NULL, 0, ms, NULL);
 }
 
 static void wait_for(http_call *call, int timeout_ms, bool for_head)
@@ -331,7 +359,7 @@ static void wait_for(http_call *call, int timeout_ms, bool for_head)
         int wait = left < TURN_MS ? left : TURN_MS;
         if (call->idle_timeout_ms > 0 && call->idle_timeout_ms < wait)
             wait = call->idle_timeout_ms;
-        curl_multi_poll(call->multi, NULL, 0, wait, NULL);
+        sleep_until_readable(call, wait);
     }
 }
 
@@ -376,6 +404,11 @@ http_pull http_call_pull(http_call *call, int timeout_ms, buf *out)
     if (call->problem != HTTP_PROBLEM_NONE)
         return HTTP_PULL_FAIL;
     return call->done ? HTTP_PULL_END : HTTP_PULL_MORE;
+}
+
+int http_call_fd(const http_call *call)
+{
+    return call->is_ours && !call->done && call->pending.n == 0 ? call->fd : -1;
 }
 
 hearth_status http_call_fetch(http_call *call, const http_call_options *options, int timeout_ms,

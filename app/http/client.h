@@ -6,10 +6,12 @@
  *          timeout, so that the thread that drives it can look after something else in between (a
  *          client that left). It may be started again after it ended: the connection is kept.
  * Threads  One thread at a time drives a call, whichever. http_call_cancel() may come from any
- * other thread at any time before http_call_free(). Proxies  https_proxy, http_proxy, all_proxy and
- * no_proxy of the environment, in small or capital letters (http_proxy in small ones alone). Never
- * for loopback and Unix sockets. TLS      The system's certificates, or those of SSL_CERT_FILE and
- * SSL_CERT_DIR. Never unchecked.
+ *          other thread at any time before http_call_free().
+ *
+ * Proxies  https_proxy, http_proxy, all_proxy and no_proxy of the environment, in small or capital
+ *          letters (http_proxy in small ones alone). Never for loopback and Unix sockets.
+ *
+ * TLS      The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR. Never unchecked.
  *
  * Redirects  Followed here, hop by hop, and not by libcurl:
  *   - `bearer` and `private_headers` go to the origin (scheme, host, port) of the URL alone;
@@ -59,6 +61,7 @@ typedef struct http_call_options {
     int connect_timeout_ms; /* 0: HTTP_CONNECT_TIMEOUT_MS */
     int idle_timeout_ms;    /* fail after this long without a byte; 0: never */
     uint64_t max_body;      /* fail beyond so many bytes; 0: no limit */
+    bool is_stream;         /* many small chunks are to be expected: they are read with less work */
     const hearth_log *log;  /* one line per hop, without the query; NULL: none */
 } http_call_options;
 
@@ -104,6 +107,9 @@ const char *http_call_url(const http_call *call);
  * more than HTTP_CLIENT_AHEAD bytes are read ahead of the puller. */
 enum { HTTP_CLIENT_AHEAD = 256 * 1024 };
 http_pull http_call_pull(http_call *call, int timeout_ms, buf *out);
+/* The descriptor that is readable when there may be more of the body. -1: there is none that tells
+ * (the call has ended, has bytes already, or is ciphered), and pull has to be called. */
+int http_call_fd(const http_call *call);
 
 /* Of a call that failed: its status, the message in err. OK if it did not. */
 hearth_status http_call_error(const http_call *call, hearth_error *err);

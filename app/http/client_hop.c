@@ -5,6 +5,7 @@
  */
 #include "http/client_state.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,9 @@ static curl_socket_t make_socket(void *user, curlsocktype purpose, struct curl_s
         call->refused = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    call->n_sockets++;
+    call->fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    return call->fd;
 }
 
 /* A text that libcurl gives for the address in use. */
@@ -131,14 +134,62 @@ static size_t take_header(char *line, size_t size, size_t count, void *user)
         return n; /* 100 Continue and the like: the answer comes after it */
     call->redirecting = is_redirect(call);
     call->have_head = !call->redirecting;
+    const char *coding = call->is_direct ? http_call_header(call, "transfer-encoding") : NULL;
+    call->is_framed = coding && strcasecmp(coding, "chunked") == 0;
     return call->problem == HTTP_PROBLEM_NONE ? n : 0;
+}
+
+/* What libcurl would have done with the chunks. */
+static bool unframe(http_call *call, const char *bytes, size_t n)
+{
+    switch (unchunk_feed(&call->chunks, bytes, n, &call->pending)) {
+    case UNCHUNK_END:
+        call->done = true;
+        return true;
+    case UNCHUNK_BROKEN:
+        client_fail(call, HTTP_PROBLEM_PROTOCOL, "the answer is not framed as its head says");
+        return false;
+    case UNCHUNK_MEMORY:
+        client_fail(call, HTTP_PROBLEM_MEMORY, "out of memory");
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool client_take(http_call *call, const char *bytes, size_t n)
+{
+    call->active_ns = clock_now_ns();
+    if (call->max_body > 0 && n > call->max_body - call->n_received) {
+        client_fail(call, HTTP_PROBLEM_LIMIT,
+                    "the answer is longer than the %llu bytes allowed here",
+                    (unsigned long long)call->max_body);
+        return false;
+    }
+    call->n_received += n;
+    if (call->is_framed)
+        return unframe(call, bytes, n);
+    if (!buf_append(&call->pending, bytes, n))
+        client_fail(call, HTTP_PROBLEM_MEMORY, "out of memory");
+    return call->problem == HTTP_PROBLEM_NONE;
+}
+
+void client_read_direct(http_call *call)
+{
+    char bytes[DIRECT_BYTES];
+    ssize_t n = recv(call->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n > 0)
+        client_take(call, bytes, (size_t)n);
+    else if (n == 0)
+        client_fail(call, HTTP_PROBLEM_LOST, "the answer ended in its middle");
+    else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        client_fail(call, HTTP_PROBLEM_LOST, "%s", strerror(errno));
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *user)
 {
     http_call *call = user;
     size_t n = size * count;
-    call->active_ns = clock_now_ns();
     if (call->redirecting) {
         call->n_thrown_away += n;
         return call->n_thrown_away > REDIRECT_BODY_MAX ? 0 : n;
@@ -147,18 +198,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *user)
         call->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    if (call->max_body > 0 && n > call->max_body - call->n_received) {
-        client_fail(call, HTTP_PROBLEM_LIMIT,
-                    "the answer is longer than the %llu bytes allowed here",
-                    (unsigned long long)call->max_body);
-        return 0;
-    }
-    if (!buf_append(&call->pending, bytes, n)) {
-        client_fail(call, HTTP_PROBLEM_MEMORY, "out of memory");
-        return 0;
-    }
-    call->n_received += n;
-    return n;
+    return client_take(call, bytes, n) ? n : 0;
 }
 
 /* ---- a hop ---- */
@@ -252,6 +292,7 @@ static void set_options(http_call *call)
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)HTTP_CLIENT_AHEAD / 2);
     curl_easy_setopt(e, CURLOPT_PROXY, call->proxy ? call->proxy : "");
     curl_easy_setopt(e, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(e, CURLOPT_HTTP_TRANSFER_DECODING, call->is_direct ? 0L : 1L);
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -280,6 +321,9 @@ void client_begin_hop(http_call *call)
     call->redirecting = false;
     call->n_thrown_away = 0;
     call->reason[0] = '\0';
+    call->is_ours = call->is_framed = false;
+    call->chunks = (unchunk){0};
+    call->n_sockets = 0;
     call->active_ns = clock_now_ns();
     call->proxy = call->unix_socket ? NULL : origin_proxy(&call->here);
     if (call->guarded && !call->unix_socket && origin_host_is_special(call->here.host)) {

@@ -13,12 +13,15 @@
 #include "base/buf.h"
 #include "http/client.h"
 #include "http/origin.h"
+#include "http/unchunk.h"
 
 enum {
     HEADERS_MAX = 128,
     HEAD_BYTES_MAX = 64 * 1024,
     REDIRECT_BODY_MAX = 64 * 1024, /* of a redirect: more is not worth a kept connection */
-    TURN_MS = 1000                 /* how often the idle time is looked at */
+    DIRECT_BYTES = 16 * 1024,
+    DIRECT_TURN_MS = 100, /* how soon a cancel is seen by who reads without libcurl */
+    TURN_MS = 1000        /* how often the idle time is looked at */
 };
 
 typedef struct header_place {
@@ -50,6 +53,8 @@ struct http_call {
     bool began_public, refused;
     bool redirecting; /* location is to be followed */
     char *location;
+    int fd;             /* of the last socket that was made */
+    unsigned n_sockets; /* that were made for it */
 
     /* The answer. */
     buf head;
@@ -59,6 +64,9 @@ struct http_call {
     bool have_head, done;
     buf pending;
     bool paused;
+    bool is_direct, is_framed; /* asked for; libcurl leaves the chunks in */
+    bool is_ours;              /* fd is read here, and libcurl is not asked any more */
+    unchunk chunks;
     char reason[CURL_ERROR_SIZE]; /* what libcurl says of a failure */
     uint64_t n_received, n_thrown_away, active_ns;
     http_problem problem;
@@ -76,6 +84,10 @@ void client_begin_hop(http_call *call);
 /* Goes where the redirect leads that has ended, or fails. */
 void client_follow(http_call *call);
 void client_forget_head(http_call *call);
+/* Bytes of the body, as they came. False: the call has failed. */
+bool client_take(http_call *call, const char *bytes, size_t n);
+/* Reads what is there of a body that is_ours. */
+void client_read_direct(http_call *call);
 /* False: out of memory. */
 bool client_append(struct curl_slist **list, const char *line);
 

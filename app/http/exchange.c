@@ -8,6 +8,7 @@
 #include "http/exchange.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,8 @@ struct http_exchange {
     const http_route *route;
     unsigned allowed_methods; /* of the path */
     bool is_head;
-    bool cors; /* its page may read the answer */
+    bool is_chunked; /* its answer may be */
+    bool cors;       /* its page may read the answer */
     char *rest;
     buf body;
     size_t n_reserved; /* of server->n_body_bytes */
@@ -412,6 +414,8 @@ typedef struct stream {
     buf piece;
     size_t at; /* of piece: what has been sent */
     bool ended;
+    pump *pump; /* NULL: the connection's thread does it all */
+    pump_job job;
 } stream;
 
 /* libmicrohttpd ends connections on which nothing moved for stall_ms, and does not know that it was
@@ -423,12 +427,61 @@ static void restart_stall(struct MHD_Connection *mhd, const http_options *o)
                               (unsigned)(o->stall_ms / 1000 + (o->stall_ms % 1000 > 0)));
 }
 
+static bool is_quiet(const stream *s, uint64_t quiet_ms)
+{
+    return s->source.ping_ms > 0 && quiet_ms >= s->source.ping_ms;
+}
+
+/* Asked by the pump. */
+static bool stays_lent(void *user, uint64_t quiet_ms)
+{
+    const stream *s = user;
+    return !is_quiet(s, quiet_ms) && !atomic_load(&s->server->ending) && !connection_is_gone(s->fd);
+}
+
+/* Waits for a client that takes a piece slowly. False: it is gone, or does not take it at all. */
+static bool finish_piece(stream *s)
+{
+    const uint64_t patience_ns = s->server->options.stall_ms * 1000000ull;
+    uint64_t since = clock_now_ns();
+    for (size_t n = s->job.n_sent;; n = s->job.n_sent) {
+        struct pollfd client = {.fd = s->fd, .events = POLLOUT | POLLRDHUP};
+        if (!pump_send(&s->job))
+            return false;
+        if (s->job.n_sent == s->job.piece.n)
+            return true;
+        if (s->job.n_sent > n)
+            since = clock_now_ns();
+        else if (clock_now_ns() - since > patience_ns)
+            return false;
+        if (poll(&client, 1, HTTP_PULL_MS) > 0 && !(client.revents & POLLOUT))
+            return false;
+    }
+}
+
+/* Lets the pump hand on pieces, as long as there is nothing else to do. Then nothing is between
+ * libmicrohttpd and the socket: it has sent all that it was given. False: the client is gone. */
+static bool lend(stream *s)
+{
+    if (s->pump == NULL)
+        return true;
+    pump_end end;
+    do {
+        s->job.source_fd = s->source.fd(s->source.user);
+        end = s->job.source_fd < 0 ? PUMP_SOURCE : pump_run(s->pump, &s->job);
+    } while (end == PUMP_CLIENT && finish_piece(s));
+    return end != PUMP_CLIENT;
+}
+
 /* Fills s->piece. HTTP_PULL_END if there is nothing more. */
 static http_pull wait_piece(stream *s)
 {
-    uint64_t start = clock_now_ns();
     buf_clear(&s->piece);
     s->at = 0;
+    if (s->job.since_ns == 0)
+        s->job.since_ns = clock_now_ns();
+    else if (!s->ended && !lend(s))
+        return HTTP_PULL_FAIL;
     while (s->piece.n == 0) {
         if (s->ended)
             return HTTP_PULL_END;
@@ -439,11 +492,11 @@ static http_pull wait_piece(stream *s)
         if (pull == HTTP_PULL_FAIL)
             return pull;
         s->ended = pull == HTTP_PULL_END;
-        bool quiet =
-            s->source.ping_ms > 0 && (clock_now_ns() - start) / 1000000 >= s->source.ping_ms;
+        bool quiet = is_quiet(s, (clock_now_ns() - s->job.since_ns) / 1000000);
         if (s->piece.n == 0 && !s->ended && quiet && !buf_append_text(&s->piece, ":\n\n"))
             return HTTP_PULL_FAIL;
     }
+    s->job.since_ns = clock_now_ns();
     return HTTP_PULL_MORE;
 }
 
@@ -469,7 +522,23 @@ static void stream_free(void *user)
     stream *s = user;
     s->source.close(s->source.user);
     buf_deinit(&s->piece);
+    buf_deinit(&s->job.piece);
     mem_free(s);
+}
+
+/* The pump writes chunks to the socket itself: not where there are no chunks, or they are ciphered.
+ */
+static pump *find_pump(http_exchange *x, const http_stream *source)
+{
+    http_server *server = x->server;
+    if (source->take == NULL || server->options.cert || x->is_head || !x->is_chunked)
+        return NULL;
+    pthread_mutex_lock(&server->lock);
+    if (server->pump == NULL)
+        pump_new(&server->pump, NULL);
+    pump *found = server->pump;
+    pthread_mutex_unlock(&server->lock);
+    return found;
 }
 
 static struct MHD_Response *stream_response(http_exchange *x, const http_stream *source)
@@ -483,7 +552,10 @@ static struct MHD_Response *stream_response(http_exchange *x, const http_stream 
     s->server = x->server;
     s->mhd = x->mhd;
     s->fd = x->connection->fd;
+    s->pump = find_pump(x, source);
+    s->job = (pump_job){.source = &s->source, .client_fd = s->fd, .go_on = stays_lent, .user = s};
     buf_init(&s->piece, 0);
+    buf_init(&s->job.piece, 0);
     struct MHD_Response *response = MHD_create_response_from_callback(
         MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, s, stream_free);
     if (response == NULL)
@@ -596,7 +668,6 @@ enum MHD_Result exchange_handle(void *user, struct MHD_Connection *mhd, const ch
                                 size_t *n_body, void **exchange)
 {
     http_exchange *x = *exchange;
-    (void)version;
     if (x && *n_body > 0) {
         size_t n = *n_body;
         *n_body = 0;
@@ -609,6 +680,7 @@ enum MHD_Result exchange_handle(void *user, struct MHD_Connection *mhd, const ch
     *exchange = x;
     if (x == NULL)
         return MHD_NO;
+    x->is_chunked = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
     check_framing(x);
     check_sender(x);
     check_route(x);

@@ -21,6 +21,7 @@
 #include <microhttpd.h>
 
 #include "http/listen.h"
+#include "http/pump.h"
 #include "http/server.h"
 
 typedef struct connection {
@@ -44,6 +45,7 @@ struct http_server {
     connection *connections;
     size_t n_connections;
     size_t n_active;
+    pump *pump;          /* made for the first stream that it can serve */
     size_t n_body_bytes; /* promised to bodies */
     bool stopping;       /* no new requests */
     bool watcher_must_end;

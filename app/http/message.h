@@ -65,6 +65,12 @@ typedef struct http_stream {
     /* Appends the next piece to out, after waiting for it no longer than timeout_ms. ending: the
      * server is ending; write what the protocol has for that, and end. */
     http_pull (*pull)(void *user, int timeout_ms, bool ending, buf *out);
+    /* NULL, or what lets the server wait for many such streams at once (pump.h). fd: the descriptor
+     * that is readable when there may be something; -1: pull has to be called. take: appends what
+     * is there, without waiting, on any thread; false: pull has to be called next, for what is more
+     * than handing on. */
+    int (*fd)(void *user);
+    bool (*take)(void *user, buf *out);
     void (*close)(void *user); /* called once, always, also when the client left early */
     void *user;
     uint32_t ping_ms; /* send an event-stream comment after this long without a piece; 0: never */

@@ -416,6 +416,7 @@ void http_server_free(http_server *server)
 {
     if (server == NULL || !http_server_stop(server, 0, NULL))
         return;
+    pump_free(server->pump);
     listener_close(&server->listener);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->changed);

@@ -352,6 +352,14 @@ static void runtime_destroy(runtime *rt)
     mem_free(rt);
 }
 
+static bool goes_on(void *user, uint64_t done, uint64_t total)
+{
+    const runtime *rt = user;
+    (void)done;
+    (void)total;
+    return !atomic_load(&rt->is_ending);
+}
+
 hearth_status runtime_new(runtime **out, const runtime_options *options, hearth_error *err)
 {
     hearth_status status = HEARTH_OK;
@@ -361,6 +369,7 @@ hearth_status runtime_new(runtime **out, const runtime_options *options, hearth_
     monitor_init(&rt->inbox_lock);
     rt->inbox_end = &rt->inbox;
     rt->options = *options;
+    rt->watch = (hearth_progress){goes_on, rt};
     if (!copy_texts(rt, options)) {
         runtime_destroy(rt);
         return error_no_memory(err, "the runtime's options", 0);
@@ -394,6 +403,7 @@ out:
 void runtime_begin_end(runtime *rt)
 {
     call *c = call_new(CALL_END);
+    atomic_store(&rt->is_ending, true);
     if (c == NULL)
         return; /* runtime_free tries again */
     actor_ask(rt, c, NULL, NULL);

@@ -24,6 +24,7 @@
 #ifndef HEARTH_RUNTIME_ACTOR_H
 #define HEARTH_RUNTIME_ACTOR_H
 
+#include <stdatomic.h>
 #include <time.h>
 #include <uv.h>
 
@@ -197,6 +198,8 @@ struct runtime {
     size_t n_gpus;
     size_t n_workers; /* jobs on worker threads */
     bool ending, closing;
+    atomic_bool is_ending; /* the same for other threads, a moment earlier */
+    hearth_progress watch; /* of programs that are asked: false when the runtime ends */
 };
 
 /* ---- actor.c ---- */

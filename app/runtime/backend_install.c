@@ -238,8 +238,9 @@ static bool find_root(const char *staging, char *root, size_t n, char *program, 
 
 /* ---- looking at it ---- */
 
-static hearth_status run_once(const char *program, hearth_error *err)
+static hearth_status run_once(const char *program, const hearth_progress *watch, hearth_error *err)
 {
+    const process_limits limits = {VERSION_MS, TEXT_MAX, watch};
     word_list argv = {0}, environment = {0};
     int status = 0;
     char how[64];
@@ -248,8 +249,7 @@ static hearth_status run_once(const char *program, hearth_error *err)
     word_list_add(&argv, program);
     word_list_add(&argv, "--version");
     engine_environment("", &environment);
-    hearth_status result =
-        process_capture(&argv, &environment, VERSION_MS, TEXT_MAX, &text, &status, err);
+    hearth_status result = process_capture(&argv, &environment, &limits, &text, &status, err);
     if (result == HEARTH_OK && status != 0) {
         process_status_text(status, how, sizeof how);
         result = error_set(err, HEARTH_EUNSUPPORTED, program, "it does not run here: %s: %.200s",
@@ -271,7 +271,7 @@ static hearth_status look_at(install *in, const char *program, backend *b, heart
     if (!b->usable)
         FAIL(err, EUNSUPPORTED, in->o->archive, "%s/%s cannot run here: %.200s", in->version,
              in->type, b->reason);
-    return run_once(program, err);
+    return run_once(program, &in->o->progress, err);
 }
 
 /* ---- the switch ---- */

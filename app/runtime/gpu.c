@@ -155,9 +155,10 @@ size_t gpu_parse_devices(const char *text, size_t n, gpu *out, size_t max)
 
 /* ---- asking ---- */
 
-size_t gpu_ask_smi(const char *program, gpu *out, size_t max)
+size_t gpu_ask_smi(const char *program, const hearth_progress *watch, gpu *out, size_t max)
 {
     char found[1024];
+    const process_limits limits = {SMI_MS, TEXT_MAX, watch};
     word_list argv = {0}, environment = {0};
     size_t n = 0;
     int status = 0;
@@ -170,7 +171,7 @@ size_t gpu_ask_smi(const char *program, gpu *out, size_t max)
     word_list_add(&argv, program);
     word_list_add(&argv, smi_query);
     word_list_add(&argv, "--format=csv,noheader,nounits");
-    if (process_capture(&argv, &environment, SMI_MS, TEXT_MAX, &text, &status, NULL) == HEARTH_OK &&
+    if (process_capture(&argv, &environment, &limits, &text, &status, NULL) == HEARTH_OK &&
         status == 0)
         n = gpu_parse_smi(text.data ? text.data : "", text.n, out, max);
     buf_deinit(&text);
@@ -178,9 +179,10 @@ size_t gpu_ask_smi(const char *program, gpu *out, size_t max)
     return n;
 }
 
-hearth_status gpu_ask_devices(const char *llama_server, gpu *out, size_t max, size_t *n,
-                              hearth_error *err)
+hearth_status gpu_ask_devices(const char *llama_server, const hearth_progress *watch, gpu *out,
+                              size_t max, size_t *n, hearth_error *err)
 {
+    const process_limits limits = {DEVICES_MS, TEXT_MAX, watch};
     word_list argv = {0}, environment = {0};
     int status = 0;
     buf text;
@@ -189,8 +191,7 @@ hearth_status gpu_ask_devices(const char *llama_server, gpu *out, size_t max, si
     word_list_add(&argv, llama_server);
     word_list_add(&argv, "--list-devices");
     engine_environment("", &environment);
-    hearth_status result =
-        process_capture(&argv, &environment, DEVICES_MS, TEXT_MAX, &text, &status, err);
+    hearth_status result = process_capture(&argv, &environment, &limits, &text, &status, err);
     if (result == HEARTH_OK && status != 0) {
         char how[64];
         process_status_text(status, how, sizeof how);

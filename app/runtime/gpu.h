@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hearth/log.h>
+
 #include "base/status.h"
 
 enum { GPU_MOST = 8 };
@@ -32,11 +34,13 @@ size_t gpu_parse_smi(const char *text, size_t n, gpu *out, size_t max);
 /* "  CUDA0: NVIDIA GeForce RTX 4090 (24209 MiB, 23841 MiB free)" below "Available devices:". */
 size_t gpu_parse_devices(const char *text, size_t n, gpu *out, size_t max);
 
-/* Asks program (NULL: nvidia-smi from PATH; "": nobody). 0 if there is none or it does not answer.
+/* Both wait for a program for some seconds at most, and no longer than `watch` says (process.h).
+ *
+ * Asks program (NULL: nvidia-smi from PATH; "": nobody). 0 if there is none or it does not answer.
  */
-size_t gpu_ask_smi(const char *program, gpu *out, size_t max);
+size_t gpu_ask_smi(const char *program, const hearth_progress *watch, gpu *out, size_t max);
 /* Asks a llama-server for the devices it can use; error if it cannot be run. */
-hearth_status gpu_ask_devices(const char *llama_server, gpu *out, size_t max, size_t *n,
-                              hearth_error *err);
+hearth_status gpu_ask_devices(const char *llama_server, const hearth_progress *watch, gpu *out,
+                              size_t max, size_t *n, hearth_error *err);
 
 #endif

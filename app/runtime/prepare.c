@@ -54,7 +54,7 @@ size_t prepare_limits(const runtime *rt, const prepare_room *room, budget_amount
 {
     *limit = (budget_amount){{0}};
     limit->bytes[BUDGET_RAM] = ram_limit(rt, room);
-    const size_t n = gpu_ask_smi(rt->options.nvidia_smi, gpus, GPU_MOST);
+    const size_t n = gpu_ask_smi(rt->options.nvidia_smi, &rt->watch, gpus, GPU_MOST);
     gpu_limits(rt, room, gpus, n, limit);
     return n;
 }
@@ -146,7 +146,7 @@ static hearth_status plan_llama(job *j, const planner_source *source, const back
     size_t n = 0;
     *j->code = RUNTIME_NO_ENGINE;
     if (b->for_gpu)
-        TRY(gpu_ask_devices(b->program, devices, GPU_MOST, &n, j->err));
+        TRY(gpu_ask_devices(b->program, &j->rt->watch, devices, GPU_MOST, &n, j->err));
     gpu_limits(j->rt, j->room, devices, n, j->limit);
     snprintf(p->program, sizeof p->program, "%s", b->program);
     if (b->version[0])

@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "os/clock.h"
 
-enum { WORDS_MAX = 4096, CLOSE_ON_EXEC = 4 /* CLOSE_RANGE_CLOEXEC */ };
+enum { WORDS_MAX = 4096, CAPTURE_STEP_MS = 100, CLOSE_ON_EXEC = 4 /* CLOSE_RANGE_CLOEXEC */ };
 
 /* ---- word lists ---- */
 
@@ -261,24 +261,36 @@ static bool drain(int *fd, size_t max, buf *out)
     return false;
 }
 
+static hearth_status check_limits(const word_list *argv, const process_limits *limits,
+                                  uint64_t since_ms, hearth_error *err)
+{
+    const hearth_progress *watch = limits->watch;
+    if (watch && watch->fn && !watch->fn(watch->user, 0, 0))
+        FAIL(err, ECANCELED, argv->items[0], "'%.200s' is not waited for any more", argv->items[0]);
+    if (clock_now_ns() / 1000000 - since_ms >= limits->timeout_ms)
+        FAIL(err, EIO, argv->items[0], "'%.200s' did not end within %u ms", argv->items[0],
+             (unsigned)limits->timeout_ms);
+    return HEARTH_OK;
+}
+
 hearth_status process_capture(const word_list *argv, const word_list *environment,
-                              uint32_t timeout_ms, size_t max, buf *out, int *status,
+                              const process_limits *limits, buf *out, int *status,
                               hearth_error *err)
 {
     process p;
-    const uint64_t end = clock_now_ns() / 1000000 + timeout_ms;
-    bool ended = false, late = false;
+    const uint64_t since_ms = clock_now_ns() / 1000000;
+    hearth_status result = HEARTH_OK;
+    bool ended = false;
     TRY(process_start(&p, argv, environment, err));
-    while (!late && !ended) {
+    while (!ended && result == HEARTH_OK) {
         struct pollfd fds[] = {{p.out_fd, POLLIN, 0}, {p.err_fd, POLLIN, 0}, {p.pidfd, POLLIN, 0}};
-        const uint64_t now = clock_now_ns() / 1000000;
-        late = now >= end;
-        if (late || poll(fds, 3, (int)(end - now)) == -1)
+        result = check_limits(argv, limits, since_ms, err);
+        if (result != HEARTH_OK || poll(fds, 3, CAPTURE_STEP_MS) == -1)
             continue;
         if (fds[0].revents)
-            drain(&p.out_fd, max, out);
+            drain(&p.out_fd, limits->max, out);
         if (fds[1].revents)
-            drain(&p.err_fd, max, out);
+            drain(&p.err_fd, limits->max, out);
         /* A child of the child may hold the pipes open; what its end left in them is taken. */
         ended = fds[2].revents && !fds[0].revents && !fds[1].revents;
     }
@@ -286,10 +298,7 @@ hearth_status process_capture(const word_list *argv, const word_list *environmen
     while (waitpid(p.pid, status, 0) == -1 && errno == EINTR)
         continue;
     process_close(&p);
-    if (late)
-        FAIL(err, EIO, argv->items[0], "'%.200s' did not end within %u ms", argv->items[0],
-             (unsigned)timeout_ms);
-    return HEARTH_OK;
+    return result;
 }
 
 bool process_find_program(const char *name, char *out, size_t n)

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hearth/log.h>
+
 #include "base/buf.h"
 #include "base/status.h"
 
@@ -55,11 +57,17 @@ void process_close(process *p);
 /* "exit code 3", "signal 11 (Segmentation fault)". */
 void process_status_text(int status, char *out, size_t n);
 
-/* Runs a program to its end, at most timeout_ms (then it is killed: EIO), and gathers what it
- * writes on both outputs, at most max bytes (the rest is dropped). Any thread; blocks. *status as
- * process_reap. */
+typedef struct process_limits {
+    uint32_t timeout_ms;          /* then it is killed: EIO */
+    size_t max;                   /* bytes of what it writes; the rest is dropped */
+    const hearth_progress *watch; /* NULL, or asked some times a second, with 0 of 0: false kills it
+                                     (ECANCELED) */
+} process_limits;
+
+/* Runs a program to its end, within the limits, and gathers what it writes on both outputs. Any
+ * thread; blocks. *status as process_reap. */
 hearth_status process_capture(const word_list *argv, const word_list *environment,
-                              uint32_t timeout_ms, size_t max, buf *out, int *status,
+                              const process_limits *limits, buf *out, int *status,
                               hearth_error *err);
 
 /* The path of a program that is looked for in PATH; false: none there. */

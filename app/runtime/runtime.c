@@ -216,17 +216,19 @@ bool runtime_metrics(runtime *rt, buf *out)
 }
 
 hearth_status runtime_plan_spec(runtime *rt, const model_spec *spec, json_t **out,
-                                hearth_error *err)
+                                runtime_failure_code *code, hearth_error *err)
 {
     engine_plan plan;
     budget_amount limit;
     gpu gpus[GPU_MOST];
     size_t n_gpus;
-    runtime_failure_code code;
+    runtime_failure_code own;
     prepare_room *room = ask_for(rt, CALL_ROOM, NULL, 0).room;
     if (room == NULL)
         FAIL(err, ECANCELED, "runtime", "the program is ending");
-    hearth_status status = prepare_plan(rt, spec, room, &plan, &limit, gpus, &n_gpus, &code, err);
+    hearth_status status = prepare_plan(rt, spec, room, &plan, &limit, gpus, &n_gpus, &own, err);
+    if (code)
+        *code = status == HEARTH_OK ? RUNTIME_NONE : own;
     mem_free(room);
     if (status != HEARTH_OK && status != HEARTH_ENOFIT)
         return status;
@@ -238,13 +240,17 @@ hearth_status runtime_plan_spec(runtime *rt, const model_spec *spec, json_t **ou
     return HEARTH_OK;
 }
 
-hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err)
+hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, runtime_failure_code *code,
+                           hearth_error *err)
 {
     model_spec spec;
+    runtime_failure failure = {0};
     model_spec_init(&spec);
-    hearth_status status = resolve(rt, name, &spec, NULL, err);
+    hearth_status status = resolve(rt, name, &spec, &failure, err);
+    if (code)
+        *code = failure.code;
     if (status == HEARTH_OK)
-        status = runtime_plan_spec(rt, &spec, out, err);
+        status = runtime_plan_spec(rt, &spec, out, code, err);
     model_spec_deinit(&spec);
     return status;
 }

@@ -174,11 +174,13 @@ json_t *runtime_find(runtime *rt, const char *id);
 char *runtime_log(runtime *rt, const char *id);
 
 /* What a load of the model would take and why, without loading: as "plan" in runtime_list, and
- * for a plan that is red with "problem". Runs on the caller's thread. */
-hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, hearth_error *err);
+ * for a plan that is red with "problem". *code (may be NULL) is what the load would fail with. Runs
+ * on the caller's thread. */
+hearth_status runtime_plan(runtime *rt, const char *name, json_t **out, runtime_failure_code *code,
+                           hearth_error *err);
 /* The same of a model that `resolve` does not know. */
 hearth_status runtime_plan_spec(runtime *rt, const model_spec *spec, json_t **out,
-                                hearth_error *err);
+                                runtime_failure_code *code, hearth_error *err);
 /* {cpu {name, cores, threads, isa []}, memory {total, available, budget, reserved}, gpus [{index,
  * name, uuid, driver, total, used, free, load}], backends [{name, version, type, usable,
  * for_gpu, reason}]}; the best backend first. Asks nvidia-smi, on the caller's thread. */

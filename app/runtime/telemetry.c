@@ -89,7 +89,7 @@ static void ask_engine(engine *e)
 static void ask_gpus(uv_work_t *job)
 {
     gpu_job *g = job->data;
-    g->n = gpu_ask_smi(g->rt->options.nvidia_smi, g->gpus, GPU_MOST);
+    g->n = gpu_ask_smi(g->rt->options.nvidia_smi, &g->rt->watch, g->gpus, GPU_MOST);
 }
 
 static void gpus_told(uv_work_t *job, int problem)

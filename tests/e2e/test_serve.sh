@@ -106,6 +106,17 @@ for body in '"wait":true,"settings":{"n_ctx":99999999}' '"wait":false,"settings"
     post /v1/completions '{"model":"tiny","prompt":"a","max_tokens":1}'
     expect_status 200
 done
+# Nor are those that are only to be kept for later. To take one out is always possible.
+for body in '"n_ctx":99999999' '"extra":["--api-key","x"]' '"engine":"llama-server"'; do
+    ask PUT "/hearth/model?model=tiny" "{\"settings\":{$body}}"
+    expect_in '"bad_settings"|"does_not_fit"|"no_engine_for_model"' "$(cat "$work/body")"
+    ask GET "/hearth/model?model=tiny"
+    expect_equal "$(json 'b.settings.n_ctx + "," + b.settings.extra.length + "," + b.settings.engine')" 64,0,auto
+done
+ask PUT "/hearth/model?model=tiny" '{"settings":{"n_ctx":null,"n_batch":null}}'
+expect_equal "$(json b.settings.n_ctx)" 0
+ask PUT "/hearth/model?model=tiny" '{"settings":{"n_ctx":64}}'
+expect_equal "$(json b.settings.n_ctx)" 64
 ask GET '/hearth/models/metadata?model=ember'
 expect_equal "$(json 'b.metadata.find(m => m.key === "general.architecture").value')" llama
 ask GET /hearth/machine
@@ -176,6 +187,20 @@ wait "$completions" "$start"
 expect_in 'the server is ending.*503$' "$(cat "$work/answercompletions")"
 expect_in 'the server is ending.*503$' "$(cat "$work/answerstart")"
 
+# ---- nor for a program that was asked for its devices and says nothing ----
+printf '#!/bin/sh\n[ -e "%s" ] && { : >"%s"; exec sleep 600; }\nexit 0\n' "$work/hang" "$work/asked" >"$work/mute"
+chmod +x "$work/mute"
+start_serve --model-folder "$work/models" || finish
+ask PUT '/hearth/model?model=tiny' "{\"settings\":{\"engine\":\"llama-server\",\"backend\":\"$work/mute\"}}"
+expect_status 200
+: >"$work/hang"
+ask POST /hearth/engines/start '{"model":"tiny","wait":false}'
+wait_for 10 test -e "$work/asked" || fail "nobody asked for devices"
+before=$SECONDS
+stop_serve TERM
+[ $((SECONDS - before)) -lt 20 ] || fail "the end waits for a program that says nothing"
+expect_equal "$code" 0
+
 # ---- idle models leave ----
 start_serve --idle-timeout 1 || finish
 post /v1/chat/completions "{$question,\"max_tokens\":3}"
@@ -189,7 +214,7 @@ stop_serve
 
 # ---- model.yml says how a model answers; what the user sets for a key comes first ----
 mkdir -p "$XDG_DATA_HOME/hearth/models/warm"
-printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\nbatchSize: 64\n' "$work/models/tiny.gguf" >"$XDG_DATA_HOME/hearth/models/warm/model.yml"
+printf 'model_path: "%s"\ntemperature: 0.25\ntopK: 7\nbatchSize: 64\nmaxTokens: 5\n' "$work/models/tiny.gguf" >"$XDG_DATA_HOME/hearth/models/warm/model.yml"
 start_serve || finish
 defaults() {
     post /v1/completions '{"model":"warm","prompt":"a","max_tokens":1}'
@@ -198,6 +223,13 @@ defaults() {
     json '(p => [p.temperature, p.top_k].join())(b.default_generation_settings.params)'
 }
 expect_equal "$(defaults)" 0.25,7
+for body in '' ',"max_tokens":null' ',"max_tokens":3' ',"n_predict":7'; do
+    post /v1/completions "{\"model\":\"warm\",\"prompt\":\"a\",\"ignore_eos\":true$body}"
+    json 'b.usage.completion_tokens'
+done >"$work/limits"
+expect_equal "$(paste -sd, "$work/limits")" 5,5,3,7
+post /api/generate '{"model":"warm","prompt":"a","raw":true,"stream":false}'
+expect_equal "$(json 'b.eval_count <= 5')" true
 ask GET "/hearth/plan?model=warm"
 expect_equal "$(json b.plan.n_batch)" 64
 ask GET "/hearth/model?model=warm"

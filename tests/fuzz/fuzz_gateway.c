@@ -25,6 +25,18 @@ static void require(bool condition)
         abort();
 }
 
+static bool has_limit(const json_t *body)
+{
+    static const char *const names[] = {"max_tokens", "max_completion_tokens", "max_output_tokens",
+                                        "n_predict"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const json_t *limit = json_object_get(body, names[i]);
+        found = found || (limit && !json_is_null(limit));
+    }
+    return found;
+}
+
 /* What is JSON for jansson is an object for the scanner, too, and stays JSON. */
 static void check_body(const char *text, size_t n)
 {
@@ -36,7 +48,7 @@ static void check_body(const char *text, size_t n)
     buf_init(&out, 0);
     if (taken) {
         body_text(view.model, name, sizeof name);
-        require(body_with_model(&view, "m\"", &out));
+        require(body_for_engine(&view, "m\"", n % 2 ? "max_tokens" : NULL, 7, &out));
     }
     if (json_is_object(whole) && taken) {
         json_t *changed = json_loadb(out.data, out.n, JSON_REJECT_DUPLICATES, NULL);
@@ -44,6 +56,7 @@ static void check_body(const char *text, size_t n)
         require(changed || strstr(text, "\\u"));
         const char *model = json_string_value(json_object_get(changed, "model"));
         require(changed == NULL || (model && strcmp(model, "m\"") == 0));
+        require(changed == NULL || n % 2 == 0 || has_limit(changed));
         json_decref(changed);
     }
     json_decref(whole);

@@ -133,7 +133,7 @@ uint64_t rig_bytes(rig *r)
 {
     json_t *plan = NULL;
     hearth_error err = {0};
-    if (runtime_plan(r->rt, "a", &plan, &err) != HEARTH_OK)
+    if (runtime_plan(r->rt, "a", &plan, NULL, &err) != HEARTH_OK)
         fail_msg("no plan: %s", err.message);
     uint64_t bytes =
         (uint64_t)json_integer_value(json_object_get(json_object_get(plan, "memory"), "ram"));

@@ -213,17 +213,17 @@ static void test_body(void **state)
     assert_false(body_text(view.model, name, 3));
     assert_false(body_text(view.session_id, name, sizeof name));
     buf_init(&out, 0);
-    assert_true(body_with_model(&view, "q\"z", &out));
+    assert_true(body_for_engine(&view, "q\"z", NULL, 0, &out));
     assert_string_equal(out.data,
                         "{\"x\":{\"model\":\"no\"},\"model\": \"q\\\"z\" ,\"stream\":true,"
                         "\"m\":[\"}\\\"]\",{}]}");
     buf_clear(&out);
     assert_int_equal(body_read("", 0, &view, NULL), HEARTH_OK);
-    assert_true(body_with_model(&view, "m", &out));
+    assert_true(body_for_engine(&view, "m", NULL, 0, &out));
     assert_string_equal(out.data, "{\"model\":\"m\"}");
     buf_clear(&out);
     assert_int_equal(body_read("{\"n\":1}", 7, &view, NULL), HEARTH_OK);
-    assert_true(body_with_model(&view, "m", &out));
+    assert_true(body_for_engine(&view, "m", NULL, 0, &out));
     assert_string_equal(out.data, "{\"model\":\"m\",\"n\":1}");
     buf_deinit(&out);
     static const char escaped[] = "{\"session\\u005fid\":\"s\",\"m\\u006fdel\":\"a\",\"\\\"\":1}";
@@ -235,6 +235,38 @@ static void test_body(void **state)
     char deep[2 * BODY_DEPTH_MAX + 32] = "{\"a\":";
     memset(deep + 5, '[', BODY_DEPTH_MAX + 1);
     assert_int_equal(body_read(deep, strlen(deep), &view, NULL), HEARTH_EINVAL);
+}
+
+/* The limit that a model's file gives stands where the request has none, whatever it calls it. */
+static void test_limit(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", "{\"model\":\"m\",\"max_tokens\":9}"},
+        {"{\"n\":1}", "{\"model\":\"m\",\"max_tokens\":9,\"n\":1}"},
+        {"{\"n\":1,\"model\":0}", "{\"max_tokens\":9,\"n\":1,\"model\":\"m\"}"},
+        {"{\"max_tokens\":3,\"model\":0}", "{\"max_tokens\":3,\"model\":\"m\"}"},
+        {"{\"model\":0,\"n_predict\":-1}", "{\"model\":\"m\",\"n_predict\":-1}"},
+        {"{\"model\":0,\"max_tokens\": null }", "{\"model\":\"m\",\"max_tokens\": 9 }"},
+        {"{\"max_completion_tokens\":null,\"model\":0}",
+         "{\"max_completion_tokens\":9,\"model\":\"m\"}"},
+        {"{\"max_tokens\":null,\"max_completion_tokens\":5}",
+         "{\"model\":\"m\",\"max_tokens\":null,\"max_completion_tokens\":5}"},
+        {"{\"max_completion\\u005ftokens\":5}",
+         "{\"model\":\"m\",\"max_completion\\u005ftokens\":5}"},
+        {"{\"x\":{\"max_tokens\":3}}",
+         "{\"model\":\"m\",\"max_tokens\":9,\"x\":{\"max_tokens\":3}}"},
+    };
+    body_view view;
+    buf out;
+    (void)state;
+    buf_init(&out, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        buf_clear(&out);
+        assert_int_equal(body_read(cases[i][0], strlen(cases[i][0]), &view, NULL), HEARTH_OK);
+        assert_true(body_for_engine(&view, "m", "max_tokens", 9, &out));
+        assert_string_equal(out.data, cases[i][1]);
+    }
+    buf_deinit(&out);
 }
 
 /* ---- streams ---- */
@@ -446,13 +478,13 @@ static void test_wrong_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),          cmocka_unit_test(test_key_files),
-        cmocka_unit_test(test_address),       cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_route_order),   cmocka_unit_test(test_body),
-        cmocka_unit_test(test_whole_events),  cmocka_unit_test(test_stream_failure),
-        cmocka_unit_test(test_chunks),        cmocka_unit_test(test_chunk_failures),
-        cmocka_unit_test(test_titles),        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_address),        cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_route_order),    cmocka_unit_test(test_body),
+        cmocka_unit_test(test_limit),          cmocka_unit_test(test_whole_events),
+        cmocka_unit_test(test_stream_failure), cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_chunk_failures), cmocka_unit_test(test_titles),
+        cmocka_unit_test(test_options),        cmocka_unit_test(test_wrong_options),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

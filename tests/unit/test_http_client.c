@@ -227,6 +227,61 @@ static void test_stream_and_cancel(void **state)
     stop(&s);
 }
 
+/* What is read without libcurl: sizes in either case, extensions and trailers, an end that is the
+ * framing's and not the connection's. */
+static void test_stream_of_chunks(void **state)
+{
+    scripted s = {.answers = {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                              "B\r\ndata: one\n\n\r\n"
+                              "0b ; a=b\r\ndata: two\n\n\r\n"
+                              "b\r\ndata: six\n\n\r\n"
+                              "0\r\nX-After: 1\r\n\r\n"},
+                  .flags = {HOLD},
+                  .n = 1};
+    hearth_error err;
+    buf body;
+    (void)state;
+    start(&s);
+    buf_init(&body, 0);
+    http_call *call = new_call();
+    http_call_options o = {.url = url_of(&s, "/"), .is_stream = true};
+    assert_int_equal(http_call_fd(call), -1);
+    assert_int_equal(http_call_fetch(call, &o, 10000, &body, &err), HEARTH_OK);
+    assert_string_equal(body.data, "data: one\n\ndata: two\n\ndata: six\n\n");
+    assert_int_equal(http_call_fd(call), -1);
+    http_call_free(call);
+    buf_deinit(&body);
+    stop(&s);
+}
+
+/* The descriptor is there while a stream is silent, and no more when it has ended. */
+static void test_descriptor_of_a_stream(void **state)
+{
+    scripted s = {.answers = {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"},
+                  .flags = {HOLD},
+                  .n = 1};
+    hearth_error err;
+    buf piece;
+    (void)state;
+    start(&s);
+    buf_init(&piece, 0);
+    http_call *call = new_call();
+    http_call_options o = {.url = url_of(&s, "/"), .is_stream = true};
+    assert_int_equal(http_call_start(call, &o, &err), HEARTH_OK);
+    assert_int_equal(http_call_pull(call, 10000, &piece), HTTP_PULL_MORE);
+    assert_string_equal(piece.data, "one");
+    assert_true(http_call_fd(call) >= 0);
+    stop(&s); /* closes in the middle of the body */
+    http_pull pull;
+    while ((pull = http_call_pull(call, 10000, &piece)) == HTTP_PULL_MORE) {
+    }
+    assert_int_equal(pull, HTTP_PULL_FAIL);
+    assert_int_equal(http_call_problem(call), HTTP_PROBLEM_LOST);
+    assert_int_equal(http_call_fd(call), -1);
+    http_call_free(call);
+    buf_deinit(&piece);
+}
+
 /* ---- servers that break things ---- */
 
 static void expect_problem(const char *said, int flags, http_call_options o, http_problem problem,
@@ -251,11 +306,23 @@ static void expect_problem(const char *said, int flags, http_call_options o, htt
 
 static void test_broken_servers(void **state)
 {
-    const http_call_options plain = {0}, quick = {.idle_timeout_ms = 30}, small = {.max_body = 4};
+    const http_call_options plain = {0}, quick = {.idle_timeout_ms = 30}, small = {.max_body = 4},
+                            stream = {.is_stream = true};
     (void)state;
     expect_problem("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", 0, plain,
                    HTTP_PROBLEM_LOST, "/f: ");
     expect_problem("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", 0, plain,
+                   HTTP_PROBLEM_LOST, "/f: ");
+    expect_problem("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", 0, stream,
+                   HTTP_PROBLEM_LOST, "/f: ");
+    expect_problem("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", 0, stream,
+                   HTTP_PROBLEM_LOST, "/f: ");
+    expect_problem("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n", 0, stream,
+                   HTTP_PROBLEM_PROTOCOL, "not framed");
+    expect_problem("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "fffffffffffffffff\r\nhello\r\n",
+                   0, stream, HTTP_PROBLEM_PROTOCOL, "not framed");
+    expect_problem("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", 0, stream,
                    HTTP_PROBLEM_LOST, "/f: ");
     expect_problem("", 0, plain, HTTP_PROBLEM_LOST, "/f: ");
     expect_problem("SSH-2.0-OpenSSH\r\n", 0, plain, HTTP_PROBLEM_PROTOCOL, "/f: ");
@@ -590,6 +657,8 @@ int main(void)
         cmocka_unit_test(test_get_and_post),
         cmocka_unit_test(test_unix_socket),
         cmocka_unit_test(test_stream_and_cancel),
+        cmocka_unit_test(test_stream_of_chunks),
+        cmocka_unit_test(test_descriptor_of_a_stream),
         cmocka_unit_test(test_broken_servers),
         cmocka_unit_test(test_limits_of_the_head),
         cmocka_unit_test(test_nobody_there),

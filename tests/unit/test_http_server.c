@@ -145,6 +145,76 @@ static void stream(void *user, const http_request *request, http_reply *reply)
     http_reply_stream(reply, HTTP_EVENT_STREAM, &s);
 }
 
+/* A stream that comes from a pipe, as an engine's comes from a socket. "!" at its end: it breaks.
+ */
+typedef struct piped {
+    app *app;
+    int fd;
+    bool ended, broken;
+} piped;
+
+static atomic_int n_taken; /* pieces that the connection's thread did not see */
+static int pipe_ends[2];
+
+static bool read_pipe(piped *p, buf *out)
+{
+    char text[1 << 16];
+    struct pollfd ready = {.fd = p->fd, .events = POLLIN};
+    if (poll(&ready, 1, 0) <= 0)
+        return false;
+    ssize_t n = read(p->fd, text, sizeof text);
+    p->ended = n <= 0;
+    p->broken = n > 0 && text[n - 1] == '!';
+    return n > 0 && !p->broken && buf_append(out, text, (size_t)n);
+}
+
+static http_pull pipe_pull(void *user, int timeout_ms, bool ending, buf *out)
+{
+    piped *p = user;
+    if (!ending && !p->ended && !p->broken && !read_pipe(p, out))
+        poll(NULL, 0, timeout_ms < 5 ? timeout_ms : 5);
+    if (ending)
+        buf_append_text(out, "ending\n");
+    return p->broken ? HTTP_PULL_FAIL : p->ended || ending ? HTTP_PULL_END : HTTP_PULL_MORE;
+}
+
+static int pipe_fd(void *user)
+{
+    const piped *p = user;
+    return p->ended || p->broken ? -1 : p->fd;
+}
+
+static bool pipe_take(void *user, buf *out)
+{
+    piped *p = user;
+    atomic_fetch_add(&n_taken, read_pipe(p, out));
+    return !p->ended && !p->broken;
+}
+
+static void pipe_close(void *user)
+{
+    piped *p = user;
+    atomic_fetch_add(&p->app->n_closed, 1);
+    close(p->fd);
+    mem_free(p);
+}
+
+static void from_pipe(void *user, const http_request *request, http_reply *reply)
+{
+    piped *p = mem_calloc(1, sizeof *p);
+    (void)request;
+    assert_int_equal(pipe(pipe_ends), 0);
+    *p = (piped){.app = user, .fd = pipe_ends[0]};
+    assert_int_equal(write(pipe_ends[1], "first\n", 6), 6);
+    http_stream s = {.pull = pipe_pull,
+                     .fd = pipe_fd,
+                     .take = pipe_take,
+                     .close = pipe_close,
+                     .user = p,
+                     .ping_ms = 200};
+    http_reply_stream(reply, HTTP_EVENT_STREAM, &s);
+}
+
 static const http_route routes[] = {
     {HTTP_GET, "/health", health, HTTP_OPEN_TO_ALL | HTTP_NOT_READY, NULL},
     {HTTP_GET | HTTP_POST, "/echo", echo, 0, NULL},
@@ -153,6 +223,7 @@ static const http_route routes[] = {
     {HTTP_GET, "/slow", slow, 0, NULL},
     {HTTP_GET, "/deaf", deaf, 0, NULL},
     {HTTP_GET, "/stream/*", stream, 0, NULL},
+    {HTTP_GET, "/pipe", from_pipe, 0, NULL},
 };
 
 /* ---- the server and a client ---- */
@@ -178,6 +249,7 @@ static void start(const http_options *o)
 {
     hearth_error err = {0};
     memset(&the_app, 0, sizeof the_app);
+    atomic_store(&n_taken, 0);
     atomic_store(&the_app.ready, true);
     hearth_status status = http_server_start(&server, o, &err);
     if (status != HEARTH_OK)
@@ -759,21 +831,138 @@ static void test_admission(void **state)
     expect_status(404);
 }
 
+/* ---- the pump ---- */
+
+static int open_pipe(const char *version)
+{
+    char text[128];
+    int fd = dial();
+    snprintf(text, sizeof text, "GET /pipe HTTP/%s\r\n" HOST "Connection: close\r\n\r\n", version);
+    say(fd, text);
+    hear(fd, "first\n");
+    return fd;
+}
+
+static void feed(const char *text)
+{
+    assert_int_equal(write(pipe_ends[1], text, strlen(text)), strlen(text));
+}
+
+/* Pieces that the pump hands on are chunks like the others; the end is the connection's. */
+static void test_pump(void **state)
+{
+    (void)state;
+    int fd = open_pipe("1.1");
+    feed("second\n");
+    hear(fd, "\r\n");
+    expect("7\r\nsecond\n\r\n");
+    feed("a third one, longer\n");
+    hear(fd, "longer\n\r\n");
+    expect("14\r\na third one, longer\n\r\n");
+    await(&n_taken, 2);
+    hear(fd, ":\n\n"); /* a ping, of the connection's thread */
+    feed("after\n");
+    hear(fd, "after\n\r\n");
+    close(pipe_ends[1]);
+    hear(fd, NULL);
+    assert_string_equal(heard, "0\r\n\r\n");
+    close(fd);
+    await(&the_app.n_closed, 1);
+    fd = open_pipe("1.0"); /* which knows no chunks */
+    feed("second\n");
+    hear(fd, "second\n");
+    expect_not("\r\n");
+    close(pipe_ends[1]);
+    hear(fd, NULL);
+    close(fd);
+    await(&the_app.n_closed, 2);
+}
+
+/* A source that breaks leaves no end that a client could take for whole. */
+static void test_pump_source_breaks(void **state)
+{
+    (void)state;
+    int fd = open_pipe("1.1");
+    feed("whole\n");
+    hear(fd, "whole\n\r\n");
+    feed("half!");
+    hear(fd, NULL);
+    expect_not("0\r\n\r\n");
+    expect_not("half");
+    close(fd);
+    close(pipe_ends[1]);
+    await(&the_app.n_closed, 1);
+}
+
+/* A client that reads nothing for a while gets it all afterwards. */
+static void test_pump_slow_client(void **state)
+{
+    enum { LINE = 4096, LINES = 4000 };
+    static char line[LINE + 1];
+    (void)state;
+    int fd = open_pipe("1.1");
+    memset(line, 'x', LINE);
+    size_t n_written = 0, n_heard = 0;
+    struct pollfd source = {.fd = pipe_ends[1], .events = POLLOUT};
+    while (n_written < LINES && poll(&source, 1, 300) > 0) { /* until nothing moves any more */
+        feed(line);
+        n_written++;
+    }
+    assert_in_range(n_written, 100, LINES - 1);
+    close(pipe_ends[1]);
+    for (ssize_t n; (n = recv(fd, heard, sizeof heard, 0)) > 0;) {
+        for (ssize_t i = 0; i < n; i++)
+            n_heard += heard[i] == 'x';
+    }
+    assert_int_equal(n_heard, n_written * LINE);
+    close(fd);
+    await(&the_app.n_closed, 1);
+}
+
+static void test_pump_client_leaves(void **state)
+{
+    (void)state;
+    int fd = open_pipe("1.1");
+    close(fd);
+    await(&the_app.n_closed, 1); /* though the source says nothing */
+    close(pipe_ends[1]);
+    fd = open_pipe("1.1");
+    http_server_stop(server, 0, NULL);
+    hear(fd, NULL);
+    expect("ending\n");
+    expect("0\r\n\r\n");
+    close(fd);
+    close(pipe_ends[1]);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, start_default, stop)
 #define ALONE(test) cmocka_unit_test_teardown(test, stop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(test_answers),  WITH_SERVER(test_refusals),
-        WITH_SERVER(test_cors),     ALONE(test_keys),
-        ALONE(test_prefix),         ALONE(test_large_bodies),
-        ALONE(test_large_head),     ALONE(test_late_clients),
-        ALONE(test_slow_handler),   WITH_SERVER(test_stream),
-        WITH_SERVER(test_pings),    WITH_SERVER(test_client_leaves),
-        WITH_SERVER(test_ending),   ALONE(test_ending_with_deaf_handler),
-        ALONE(test_silent_clients), ALONE(test_unix_socket),
-        ALONE(test_bad_places),     ALONE(test_admission),
+        WITH_SERVER(test_answers),
+        WITH_SERVER(test_refusals),
+        WITH_SERVER(test_cors),
+        ALONE(test_keys),
+        ALONE(test_prefix),
+        ALONE(test_large_bodies),
+        ALONE(test_large_head),
+        ALONE(test_late_clients),
+        ALONE(test_slow_handler),
+        WITH_SERVER(test_stream),
+        WITH_SERVER(test_pings),
+        WITH_SERVER(test_client_leaves),
+        WITH_SERVER(test_ending),
+        ALONE(test_ending_with_deaf_handler),
+        ALONE(test_silent_clients),
+        ALONE(test_unix_socket),
+        ALONE(test_bad_places),
+        ALONE(test_admission),
+        WITH_SERVER(test_pump),
+        WITH_SERVER(test_pump_source_breaks),
+        WITH_SERVER(test_pump_slow_client),
+        WITH_SERVER(test_pump_client_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
