@@ -59,9 +59,18 @@ void answers_free(answers *all)
 static answer *find(answers *all, int64_t chat)
 {
     answer *a = all->first;
-    while (a && a->chat != chat)
+    while (a && (a->chat != chat || a->written))
         a = a->next;
     return a;
+}
+
+/* A title that is being made gives way to what the user asks; the next answer ends with one. */
+static void hurry_titles(answers *all, int64_t chat)
+{
+    for (answer *a = all->first; a; a = a->next) {
+        if (a->chat == chat && a->written)
+            atomic_store(&a->stop, true);
+    }
 }
 
 bool answers_is_running(answers *all, int64_t chat)
@@ -126,6 +135,7 @@ hearth_status answers_open(gateway *g, int64_t chat, answer **out, hearth_error 
     if (all->n == ANSWERS_MAX)
         FAIL_OUT(err, EBUSY, "chat", "%d answers are being written; wait for one to end",
                  (int)ANSWERS_MAX);
+    hurry_titles(all, chat);
     a->next = all->first;
     all->first = a;
     all->n++;
@@ -160,6 +170,14 @@ void answers_abandon(answer *a)
     monitor_unlock(&a->monitor);
     take_out(a);
     unref(a);
+}
+
+void chat_answer_leave_place(answer *a)
+{
+    answers *all = a->g->answers;
+    monitor_lock(&all->monitor);
+    a->written = true;
+    monitor_unlock(&all->monitor);
 }
 
 static void run(void *user)

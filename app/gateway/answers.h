@@ -8,7 +8,8 @@
  *
  *     opened ─> stored (STREAMING) ─> loading ─> reading ─> writing ─> COMPLETE, STOPPED, FAILED
  *
- *          A chat without a title gets one at the end.
+ *          The chat's place is free again as soon as the message is stored. A chat without a title
+ *          gets one after that, unless the next answer begins first: then at the end of that one.
  *
  * Threads  Thread-safe; an answer that is open belongs to who opened it until it begins.
  */

@@ -298,6 +298,7 @@ void chat_answer_write(answer *a)
         w.err = err;
         state = STORE_FAILED;
     }
+    chat_answer_leave_place(a);
     tell_end(&w, state);
     if (state == STORE_COMPLETE)
         make_title(&w);

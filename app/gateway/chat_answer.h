@@ -10,6 +10,7 @@
 
 struct answer {
     answer *next; /* in answers->first; guarded by its monitor */
+    bool written; /* the chat's place is free again; guarded by the same */
     gateway *g;
     thread thread;
     int64_t chat, parent, message;
@@ -35,6 +36,10 @@ void chat_answer_tell(answer *a, const char *name, json_t *data);
 
 /* Stores a message below a->parent that is being written: a->message. */
 hearth_status chat_answer_add(answer *a, hearth_error *err);
+
+/* The message is stored: the next one may begin, also while a title is made. Before the end is told:
+ * who hears of it may write at once. */
+void chat_answer_leave_place(answer *a);
 
 /* The thread's work: writes the message, and the title. */
 void chat_answer_write(answer *a);

@@ -175,7 +175,7 @@ hearth_status chat_tools_consent(gateway *g, int64_t chat, const char *call, too
     answers *all = g->answers;
     monitor_lock(&all->monitor);
     for (answer *a = all->first; a; a = a->next) {
-        if (a->chat != chat)
+        if (a->chat != chat || a->written)
             continue;
         monitor_lock(&a->monitor);
         found = call[0] && strcmp(a->asking, call) == 0 && a->consent == CONSENT_NONE;

@@ -50,7 +50,7 @@ expect_equal "$(json 'b.tools.map(t => t.name + t.approval + t.allowed + t.input
 # begin CHAT TEXT: asks in the background; the stream is in $work/stream.
 begin() {
     : >"$work/stream"
-    curl -sN "$url/hearth/chats/$1/messages" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
+    curl -sN -m 90 "$url/hearth/chats/$1/messages" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
         -d "{\"content\":\"$2\"}" >"$work/stream" &
     stream_pid=$!
 }
@@ -172,6 +172,22 @@ ask POST "/hearth/chats/$chat/stop" '{}'
 wait $stream_pid
 expect_equal "$(of_event tool_result b.state <"$work/stream")" denied
 expect_equal "$(of_event done b.message.state <"$work/stream")" stopped
+
+# ---- who asks on while the chat still gets its name is answered; the name comes after that ----
+ask POST /hearth/chats '{"model":"caller"}'
+chat=$(json b.id)
+begin "$chat" 'slow to name'
+first_pid=$stream_pid
+is_done() {
+    grep -q '^event: done' "$work/stream"
+}
+wait_for 20 is_done || fail "the first answer does not end"
+ask POST "/hearth/chats/$chat/messages" '{"content":"Hi"}' -N
+expect_status 200
+expect_equal "$(of_event done b.message.content <"$work/body")" Hello.
+expect_equal "$(of_event title b.title <"$work/body")" 'A title'
+wait "$first_pid"
+expect_equal "$(grep -c '^event: title' "$work/stream")" 0
 
 # ---- a model that knows no tools says so; what was set stays ----
 ask POST /hearth/chats '{"model":"ember","title":"t","parameters":{"max_tokens":5}}'

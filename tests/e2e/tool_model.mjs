@@ -7,6 +7,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 const file = process.argv[2];
+let slow = false;
 
 function reply({ messages, tool_choice, tools }) {
     const at = messages.findLastIndex(m => m.role === 'user');
@@ -47,6 +48,11 @@ async function answer(request, response) {
     appendFileSync(file, JSON.stringify(body) + '\n');
     const said = reply(body);
     if (!body.stream) {
+        // A title of "slow ..." is never said, the first time.
+        if (!slow && String(body.messages.at(-1).content).startsWith('slow')) {
+            slow = true;
+            return;
+        }
         response.setHeader('Content-Type', 'application/json');
         response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: 'A title' }, finish_reason: 'stop' }] }));
         return;
