@@ -39,7 +39,9 @@ typedef struct answer_options {
     int64_t parent;     /* the message that is answered */
     const char *model;  /* a model's id */
     json_t *parameters; /* of the request, before those of the chat; NULL: none */
-    int64_t user;       /* told with the event start: the message that was just stored; 0: none */
+    int64_t goes_on; /* an answer of the store that is written on, with its parent as parent; 0: a
+                        new one */
+    int64_t user;    /* told with the event start: the message that was just stored; 0: none */
 } answer_options;
 
 /* Stores the message, begins to write it, and makes the reply a stream of it. Takes a, also on

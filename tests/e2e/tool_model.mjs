@@ -3,6 +3,7 @@
 //   "call TOOL ARGUMENTS"   calls it once, then tells what it said
 //   "twice TOOL ARGUMENTS"  two calls in one answer
 //   "forever TOOL"          calls it as long as it may
+//   "think"                 thinks, then says hello
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
@@ -22,6 +23,9 @@ function reply({ messages, tool_choice, tools }) {
     return 'Hello.';
 }
 
+/** Thoughts that take a while: they end when the server's next request asks for it, GET /think. */
+let think = null;
+
 function* chunks(said) {
     if (typeof said === 'string') {
         for (const text of said.split(/(?<= )/)) yield [{ content: text }, null];
@@ -39,6 +43,11 @@ function* chunks(said) {
 async function answer(request, response) {
     const parts = [];
     for await (const part of request) parts.push(part);
+    if (request.url === '/think') {
+        think?.();
+        response.end();
+        return;
+    }
     const body = parts.length ? JSON.parse(Buffer.concat(parts).toString()) : null;
     if (!request.url.endsWith('/chat/completions')) {
         response.setHeader('Content-Type', 'application/json');
@@ -58,6 +67,10 @@ async function answer(request, response) {
         return;
     }
     response.setHeader('Content-Type', 'text/event-stream');
+    if (String(body.messages.at(-1).content) === 'think') {
+        response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { reasoning_content: 'Hm.' }, finish_reason: null }] })}\n\n`);
+        await new Promise(resolve => (think = resolve));
+    }
     for (const [delta, finish_reason] of chunks(said)) response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`);
     response.end('data: [DONE]\n\n');
 }
