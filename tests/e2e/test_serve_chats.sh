@@ -209,10 +209,10 @@ ask POST "/hearth/chats/$remembers/messages" '{"content":"Which colour is the ga
 expect_equal "$(of_event done b.message.sources <"$work/body")" null
 ask POST /hearth/chats '{"title":"Garden"}'
 garden=$(json b.id)
-ask POST "/hearth/chats/$garden/messages" '{"content":"We paint the gazebo turquoise.","answer":false}'
+ask POST "/hearth/chats/$garden/messages" '{"content":"The colour of the gazebo is turquoise.","answer":false}'
 ask POST "/hearth/chats/$remembers/messages" '{"content":"Which colour is the gazebo?"}' -N
 expect_equal "$(of_event done 'b.message.sources.map(s => s.title + s.role + s.text + s.chat_id).join()' <"$work/body")" \
-    "GardenuserWe paint the gazebo turquoise.$garden"
+    "GardenuserThe colour of the gazebo is turquoise.$garden"
 expect_equal "$(of_event start b.user.content <"$work/body")" 'Which colour is the gazebo?'
 
 # ---- lists, search, attachments ----
