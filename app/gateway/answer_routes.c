@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/answers.h"
+#include "gateway/chat_attach.h"
 #include "gateway/chat_json.h"
 #include "gateway/handlers.h"
 #include "gateway/title.h"
@@ -85,6 +86,9 @@ static hearth_status post(gateway_call *c, answer *a, int64_t chat, const ask_fi
     int64_t id;
     hearth_status status = choose_model(c, chat, f->model, model, err);
     if (status == HEARTH_OK)
+        status =
+            chat_attachments_check(c->g, message->attachments, message->n_attachments, model, err);
+    if (status == HEARTH_OK)
         status = store_message_add(c->g->store, message, &id, err);
     if (status != HEARTH_OK) {
         answers_abandon(a);
@@ -158,6 +162,50 @@ hearth_status serve_answers_regenerate(gateway_call *c, hearth_error *err)
     TRY(answers_open(c->g, chat, &a, err));
     const answer_options options = {.parent = parent, .model = model, .parameters = f.parameters};
     return answers_begin(c, a, &options, err);
+}
+
+/* An answer that was stopped, failed or had no room is gone on with, by the model that wrote it. */
+static hearth_status expect_unfinished(const store_message *m, hearth_error *err)
+{
+    json_t *meta = chat_object_of(m->meta);
+    const char *finish = json_string_value(json_object_get(meta, "finish_reason"));
+    bool whole = m->state == STORE_COMPLETE && !(finish && strcmp(finish, "length") == 0);
+    json_decref(meta);
+    if (m->role != STORE_ASSISTANT || *m->content == '\0')
+        FAIL(err, EMISMATCH, "message_id",
+             "message %lld has no words of the model to go on from; ask for another answer",
+             (long long)m->id);
+    if (whole)
+        FAIL(err, EMISMATCH, "message_id", "message %lld is whole; ask on, or for another answer",
+             (long long)m->id);
+    return HEARTH_OK;
+}
+
+hearth_status serve_answers_continue(gateway_call *c, hearth_error *err)
+{
+    int64_t chat;
+    char model[LIBRARY_NAME_MAX + 1];
+    ask_fields f = {0};
+    store_messages one;
+    answer *a = NULL;
+    TRY(call_id(c, &chat, err));
+    TRY(call_unpack(c, err, "{s?:I, s?:s, s?:o}", "message_id", &f.message, "model", &f.model,
+                    "parameters", &f.parameters));
+    TRY(check_fields(&f, err));
+    TRY(get_message(c, chat, f.message, &one, err));
+    const store_message *m = &one.items[0];
+    const answer_options options = {
+        .parent = m->parent, .model = model, .parameters = f.parameters, .goes_on = m->id};
+    hearth_status status = answers_open(c->g, chat, &a, err);
+    if (status == HEARTH_OK)
+        status = expect_unfinished(m, err);
+    if (status == HEARTH_OK)
+        status = choose_model(c, chat, f.model && *f.model ? f.model : m->model, model, err);
+    store_messages_free(&one);
+    if (status == HEARTH_OK)
+        return answers_begin(c, a, &options, err);
+    answers_abandon(a);
+    return status;
 }
 
 /* ---- edits ---- */

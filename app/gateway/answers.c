@@ -59,9 +59,18 @@ void answers_free(answers *all)
 static answer *find(answers *all, int64_t chat)
 {
     answer *a = all->first;
-    while (a && a->chat != chat)
+    while (a && (a->chat != chat || a->written))
         a = a->next;
     return a;
+}
+
+/* A title that is being made gives way to what the user asks; the next answer ends with one. */
+static void hurry_titles(answers *all, int64_t chat)
+{
+    for (answer *a = all->first; a; a = a->next) {
+        if (a->chat == chat && a->written)
+            atomic_store(&a->stop, true);
+    }
 }
 
 bool answers_is_running(answers *all, int64_t chat)
@@ -104,6 +113,7 @@ static void unref(answer *a)
     monitor_deinit(&a->monitor);
     buf_deinit(&a->log);
     json_decref(a->parameters);
+    json_decref(a->notices);
     mem_free(a);
 }
 
@@ -126,6 +136,7 @@ hearth_status answers_open(gateway *g, int64_t chat, answer **out, hearth_error 
     if (all->n == ANSWERS_MAX)
         FAIL_OUT(err, EBUSY, "chat", "%d answers are being written; wait for one to end",
                  (int)ANSWERS_MAX);
+    hurry_titles(all, chat);
     a->next = all->first;
     all->first = a;
     all->n++;
@@ -162,6 +173,14 @@ void answers_abandon(answer *a)
     unref(a);
 }
 
+void chat_answer_leave_place(answer *a)
+{
+    answers *all = a->g->answers;
+    monitor_lock(&all->monitor);
+    a->written = true;
+    monitor_unlock(&all->monitor);
+}
+
 static void run(void *user)
 {
     answer *a = user;
@@ -182,6 +201,23 @@ void chat_answer_tell(answer *a, const char *name, json_t *data)
     monitor_wake(&a->monitor);
     monitor_unlock(&a->monitor);
     free(text);
+}
+
+void chat_answer_notice(answer *a, const char *code, const char *message)
+{
+    json_t *notice = json_pack("{s:s, s:s}", "code", code, "message", message), *before;
+    size_t i;
+    if (a->notices == NULL)
+        a->notices = json_array();
+    json_array_foreach(a->notices, i, before)
+    {
+        if (json_equal(before, notice)) { /* in another round of calls */
+            json_decref(notice);
+            return;
+        }
+    }
+    json_array_append(a->notices, notice);
+    chat_answer_tell(a, "notice", notice);
 }
 
 /* ---- watching ---- */
@@ -274,15 +310,20 @@ hearth_status answers_begin(gateway_call *c, answer *a, const answer_options *op
 {
     a->parent = options->parent;
     a->parameters = json_incref(options->parameters);
+    a->goes_on = options->goes_on > 0;
     snprintf(a->model, sizeof a->model, "%s", options->model);
-    hearth_status status = chat_answer_add(a, err);
+    hearth_status status = a->goes_on ? store_message_reopen(a->g->store, options->goes_on, err)
+                                      : chat_answer_add(a, err);
+    if (status == HEARTH_OK && a->goes_on)
+        a->message = options->goes_on;
     if (status == HEARTH_OK)
         status = tell_start(a, options->user, err);
     atomic_fetch_add(&a->refs, 1); /* the watcher's, before the thread can end */
     if (status == HEARTH_OK)
         status = thread_start(&a->thread, run, a, "an answer", err);
     if (status != HEARTH_OK) {
-        const store_end end = {.state = STORE_FAILED, .error = err ? err->message : ""};
+        const store_end end = {.state = a->goes_on ? STORE_STOPPED : STORE_FAILED,
+                               .error = err ? err->message : ""};
         if (a->message > 0)
             store_message_finish(a->g->store, a->message, &end, NULL);
         unref(a);

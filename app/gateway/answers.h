@@ -8,7 +8,8 @@
  *
  *     opened ─> stored (STREAMING) ─> loading ─> reading ─> writing ─> COMPLETE, STOPPED, FAILED
  *
- *          A chat without a title gets one at the end.
+ *          The chat's place is free again as soon as the message is stored. A chat without a title
+ *          gets one after that, unless the next answer begins first: then at the end of that one.
  *
  * Threads  Thread-safe; an answer that is open belongs to who opened it until it begins.
  */
@@ -38,7 +39,9 @@ typedef struct answer_options {
     int64_t parent;     /* the message that is answered */
     const char *model;  /* a model's id */
     json_t *parameters; /* of the request, before those of the chat; NULL: none */
-    int64_t user;       /* told with the event start: the message that was just stored; 0: none */
+    int64_t goes_on; /* an answer of the store that is written on, with its parent as parent; 0: a
+                        new one */
+    int64_t user;    /* told with the event start: the message that was just stored; 0: none */
 } answer_options;
 
 /* Stores the message, begins to write it, and makes the reply a stream of it. Takes a, also on

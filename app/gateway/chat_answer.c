@@ -23,12 +23,23 @@
 
 enum { STEP_MS = 50, FLUSH_MS = 500, ERROR_MAX = 1 << 20, PROGRESS_QUEUE = 16 };
 
+/* Where a conversation has outgrown the context this much of it stays, so that the next turns have
+ * room, too, and the engine's cache holds for them. */
+#define KEPT_OF_CONTEXT 0.6
+#define NEARLY_FULL 0.9
+
 typedef struct writing {
     answer *a;
     chunks said;
     size_t n_content, n_thinking; /* of them, what the store has */
     uint64_t flushed_ns;
-    json_t *sources;
+    uint64_t thinking_since_ns; /* 0: it does not think now */
+    double thinking_ms;
+    store_usage before; /* of what is gone on with */
+    json_t *sources;    /* of the turn */
+    chat_prompt prompt;
+    uint32_t n_ctx;             /* of the engine; 0: unknown */
+    size_t n_too_long;          /* tokens of the prompt that was refused; 0: unknown */
     event_subscriber *progress; /* while the model is loaded */
     int n_rounds;               /* of calls of tools */
     bool stored;                /* the message is as it will be */
@@ -86,17 +97,54 @@ static void flush(writing *w, bool now)
     }
 }
 
-static char *meta_of(const writing *w)
+/* What the model had room for: null where that is not known. */
+static json_t *context_of(const writing *w, const store_usage *usage)
 {
-    json_t *meta = json_pack("{s:s, s:O*}", "finish_reason", w->said.finish, "sources", w->sources);
+    const int64_t n_used = usage->n_prompt + usage->n_generated;
+    if (w->n_ctx == 0)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:b}", "n_ctx", (json_int_t)w->n_ctx, "used",
+                     (json_int_t)n_used, "left_out", (json_int_t)w->prompt.n_left_out, "near_end",
+                     (int)((double)n_used > NEARLY_FULL * w->n_ctx));
+}
+
+/* The same text read and written in two goes. */
+static store_usage usage_of(const writing *w)
+{
+    store_usage all = w->said.usage;
+    const store_usage *before = &w->before;
+    if (before->n_generated > 0 && before->n_prompt > 0 && all.n_prompt > before->n_generated)
+        all.n_prompt -= before->n_generated;
+    all.n_generated += before->n_generated;
+    all.prompt_ms += before->prompt_ms;
+    all.generate_ms += before->generate_ms;
+    return all;
+}
+
+static char *meta_of(const writing *w, const store_usage *usage)
+{
+    json_t *sources = w->n_rounds == 0 && json_array_size(w->sources) > 0 ? w->sources : NULL;
+    json_t *meta = json_pack("{s:s, s:O*, s:o, s:O*}", "finish_reason", w->said.finish, "sources",
+                             sources, "context", context_of(w, usage), "notices", w->a->notices);
+    if (meta && w->thinking_ms > 0)
+        json_object_set_new(meta, "thinking_ms", json_integer((json_int_t)w->thinking_ms));
     char *text = meta ? json_dumps(meta, JSON_COMPACT) : NULL;
     json_decref(meta);
     return text;
 }
 
+static void think_no_more(writing *w)
+{
+    if (w->thinking_since_ns > 0)
+        w->thinking_ms += (double)(clock_now_ns() - w->thinking_since_ns) / 1e6;
+    w->thinking_since_ns = 0;
+}
+
 static hearth_status finish(writing *w, store_state state, hearth_error *err)
 {
-    char *meta = meta_of(w);
+    think_no_more(w);
+    const store_usage usage = usage_of(w);
+    char *meta = meta_of(w, &usage);
     char *calls = w->said.tool_calls ? json_dumps(w->said.tool_calls, JSON_COMPACT) : NULL;
     const store_end end = {.state = state,
                            .content = w->said.content.n ? w->said.content.data : "",
@@ -104,7 +152,7 @@ static hearth_status finish(writing *w, store_state state, hearth_error *err)
                            .tool_calls = calls,
                            .error = state == STORE_FAILED ? w->err.message : NULL,
                            .meta = meta,
-                           .usage = w->said.usage};
+                           .usage = usage};
     hearth_status status = store_message_finish(w->a->g->store, w->a->message, &end, err);
     free(meta);
     free(calls);
@@ -115,6 +163,10 @@ static hearth_status finish(writing *w, store_state state, hearth_error *err)
 
 static void tell_chunk(writing *w, const chunk *c)
 {
+    if (c->kind == CHUNK_THINKING && w->thinking_since_ns == 0)
+        w->thinking_since_ns = clock_now_ns();
+    else if (c->kind == CHUNK_CONTENT)
+        think_no_more(w);
     if (c->kind == CHUNK_PROGRESS)
         chat_answer_tell(w->a, "progress",
                          json_pack("{s:s, s:I, s:I}", "stage", "reading", "done",
@@ -153,7 +205,10 @@ static hearth_status refused(writing *w, upstream *up, const upstream_request *a
         const json_t *error = json_object_get(root, "error");
         const char *message = json_string_value(json_object_get(error, "message"));
         const char *type = json_string_value(json_object_get(error, "type"));
-        bool context = type && strcmp(type, "exceed_context_size_error") == 0;
+        const char *code = json_string_value(json_object_get(error, "code"));
+        bool context = (type && strcmp(type, "exceed_context_size_error") == 0) ||
+                       (code && strcmp(code, "context_length_exceeded") == 0);
+        w->n_too_long = (size_t)json_integer_value(json_object_get(error, "n_prompt_tokens"));
         status = error_set(&w->err, context ? HEARTH_ECONTEXT : HEARTH_EINVAL, "engine", "%s",
                            message ? message : "the engine refused the request");
         json_decref(root);
@@ -162,46 +217,80 @@ static hearth_status refused(writing *w, upstream *up, const upstream_request *a
     return status;
 }
 
-static hearth_status listen(writing *w, const upstream_request *asked)
+/* What the model is not given, or not all of it, is told before its first word. */
+static void tell_limits(writing *w)
+{
+    char text[128];
+    const chat_prompt *p = &w->prompt;
+    if (p->n_left_out > 0)
+        chat_answer_tell(w->a, "context",
+                         json_pack("{s:I, s:I}", "n_ctx", (json_int_t)w->n_ctx, "left_out",
+                                   (json_int_t)p->n_left_out));
+    if (p->n_hidden == 0)
+        return;
+    snprintf(text, sizeof text, "the model is not shown %zu of the files of this chat: %s",
+             p->n_hidden, p->sees ? "it takes texts and pictures" : "it cannot see pictures");
+    chat_answer_notice(w->a, "not_shown", text);
+}
+
+static hearth_status read_answer(writing *w, upstream *up, const upstream_request *asked)
+{
+    bool more = true;
+    if (upstream_status(up) != 200)
+        return refused(w, up, asked);
+    tell_limits(w);
+    while (more) {
+        TRY(take_chunks(w, up, &more));
+        if (more && atomic_load(&w->a->stop))
+            return HEARTH_ECANCELED;
+    }
+    return HEARTH_OK;
+}
+
+/* *roomier: the engine has more room than it had when so much was left out. */
+static hearth_status listen(writing *w, const upstream_request *asked, bool *roomier)
 {
     upstream up = {0};
-    bool more = true;
-    hearth_status status = HEARTH_OK;
     /* Without it the page sees no bar: nothing to fail for. */
     events_subscribe(&w->progress, w->a->g->bus, EVENT_BIT(EVENT_MODEL_PROGRESS), PROGRESS_QUEUE,
                      NULL);
-    status = upstream_ask(&up, w->a->g, asked, &w->failure, &w->err);
+    hearth_status status = upstream_ask(&up, w->a->g, asked, &w->failure, &w->err);
     events_unsubscribe(w->progress);
     w->progress = NULL;
-    if (status == HEARTH_OK && upstream_status(&up) != 200)
-        status = refused(w, &up, asked);
-    while (status == HEARTH_OK && more) {
-        status = take_chunks(w, &up, &more);
-        if (status == HEARTH_OK && more && atomic_load(&w->a->stop))
-            status = HEARTH_ECANCELED;
+    *roomier = false;
+    if (status == HEARTH_OK) {
+        w->n_ctx = upstream_endpoint(&up)->n_ctx;
+        *roomier = w->prompt.n_left_out > 0 && w->n_ctx > w->prompt.n_ctx;
+        w->prompt.n_ctx = w->n_ctx;
+        if (!*roomier)
+            status = read_answer(w, &up, asked);
     }
     upstream_close(&up);
     return status;
 }
 
-static hearth_status round_trip(writing *w)
+static hearth_status make_body(writing *w, char **text)
 {
     answer *a = w->a;
-    json_t *root = NULL;
-    body_view body;
-    TRY(chat_prompt_build(a->g, a->chat, a->parent, a->parameters, remote_is_known(a->g, a->model),
-                          &root, &w->sources, &w->err));
-    hearth_status offered =
-        chat_tools_offer(a, root, w->n_rounds == CHAT_TOOLS_ROUNDS_MAX, &w->err);
-    if (offered != HEARTH_OK) {
-        json_decref(root);
-        return offered;
-    }
-    char *text = json_dumps(root, JSON_COMPACT);
+    json_t *root;
+    const chat_prompt_options options = {.parameters = a->parameters,
+                                         .plain = remote_is_known(a->g, a->model),
+                                         .goes_on = a->goes_on};
+    TRY(chat_prompt_body(&w->prompt, &options, &root, &w->err));
+    hearth_status status = chat_tools_offer(a, root, w->n_rounds == CHAT_TOOLS_ROUNDS_MAX, &w->err);
+    *text = status == HEARTH_OK ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
-    if (text == NULL)
+    if (status == HEARTH_OK && *text == NULL)
         return error_no_memory(&w->err, "a prompt", 0);
-    const upstream_request asked = {.model = a->model,
+    return status;
+}
+
+static hearth_status ask(writing *w, bool *roomier)
+{
+    char *text = NULL;
+    body_view body;
+    TRY(make_body(w, &text));
+    const upstream_request asked = {.model = w->a->model,
                                     .path = "/v1/chat/completions",
                                     .body = &body,
                                     .keep_ms = RUNTIME_KEEP_DEFAULT,
@@ -209,8 +298,36 @@ static hearth_status round_trip(writing *w)
                                     .user = w};
     hearth_status status = body_read(text, strlen(text), &body, &w->err);
     if (status == HEARTH_OK)
-        status = listen(w, &asked);
+        status = listen(w, &asked, roomier);
     free(text);
+    return status;
+}
+
+/* The prompt was too long: the oldest turns go. False: there are none that could. */
+static bool make_room(writing *w)
+{
+    double share = 0.5;
+    if (w->n_too_long > 0 && w->n_ctx > 0 && w->n_too_long > KEPT_OF_CONTEXT * w->n_ctx)
+        share = 1 - KEPT_OF_CONTEXT * w->n_ctx / (double)w->n_too_long;
+    return chat_prompt_leave_out(&w->prompt, share);
+}
+
+static hearth_status round_trip(writing *w)
+{
+    answer *a = w->a;
+    bool roomier;
+    chat_prompt_close(&w->prompt);
+    TRY(chat_prompt_open(&w->prompt, a->g, a->chat, a->goes_on ? a->message : a->parent, a->model,
+                         &w->err));
+    w->prompt.sources = json_incref(w->sources);
+    hearth_status status;
+    do {
+        status = ask(w, &roomier);
+        if (status == HEARTH_OK && roomier)
+            w->prompt.n_left_out = 0;
+    } while ((status == HEARTH_OK && roomier) || (status == HEARTH_ECONTEXT && make_room(w)));
+    if (w->sources == NULL)
+        w->sources = json_incref(w->prompt.sources);
     return status;
 }
 
@@ -228,13 +345,16 @@ static hearth_status go_on(writing *w)
     TRY(finish(w, STORE_COMPLETE, &w->err));
     w->stored = true;
     TRY(chat_tools_run(a, w->said.tool_calls, &a->parent, &w->err));
+    a->goes_on = false;
+    json_decref(a->notices);
+    a->notices = NULL;
     TRY(chat_answer_add(a, &w->err));
     w->stored = false;
     chunks_deinit(&w->said);
     chunks_init(&w->said);
     w->n_content = w->n_thinking = 0;
-    json_decref(w->sources);
-    w->sources = NULL;
+    w->thinking_ms = 0;
+    w->before = (store_usage){0};
     TRY(chat_message_load_json(a->g, a->message, &message, &w->err));
     chat_answer_tell(a, "message", json_pack("{s:o}", "message", message));
     return HEARTH_OK;
@@ -282,12 +402,48 @@ static void make_title(writing *w)
         chat_answer_tell(a, "title", json_pack("{s:s}", "title", title));
 }
 
+/* What the message holds already, when it is gone on with. */
+static hearth_status begin_with_before(writing *w)
+{
+    store_messages one;
+    if (!w->a->goes_on)
+        return HEARTH_OK;
+    TRY(store_message_get(w->a->g->store, w->a->message, &one, &w->err));
+    const store_message *m = &one.items[0];
+    bool ok = buf_append_text(&w->said.content, m->content) &&
+              buf_append_text(&w->said.thinking, m->reasoning);
+    json_t *meta = chat_object_of(m->meta);
+    json_t *sources = json_object_get(meta, "sources");
+    w->sources = sources ? json_incref(sources) : json_array(); /* none are looked for anew */
+    w->thinking_ms = json_number_value(json_object_get(meta, "thinking_ms"));
+    w->a->notices = json_incref(json_object_get(meta, "notices"));
+    json_decref(meta);
+    w->before = m->usage;
+    w->n_content = w->said.content.n;
+    w->n_thinking = w->said.thinking.n;
+    store_messages_free(&one);
+    return ok ? HEARTH_OK : error_no_memory(&w->err, "an answer", w->n_content);
+}
+
+/* The end that is stored when not even what was there could be read: it stays as it is. */
+static void leave_as_it_was(const writing *w)
+{
+    const store_end end = {.state = STORE_FAILED, .error = w->err.message};
+    store_message_finish(w->a->g->store, w->a->message, &end, NULL);
+}
+
 void chat_answer_write(answer *a)
 {
     writing w = {.a = a};
     chunks_init(&w.said);
     w.flushed_ns = clock_now_ns();
-    hearth_status status = write_all(&w);
+    hearth_status status = begin_with_before(&w);
+    if (status != HEARTH_OK) {
+        leave_as_it_was(&w);
+        w.stored = true;
+    } else {
+        status = write_all(&w);
+    }
     store_state state = status == HEARTH_OK                                   ? STORE_COMPLETE
                         : status == HEARTH_ECANCELED && atomic_load(&a->stop) ? STORE_STOPPED
                                                                               : STORE_FAILED;
@@ -298,10 +454,12 @@ void chat_answer_write(answer *a)
         w.err = err;
         state = STORE_FAILED;
     }
+    chat_answer_leave_place(a);
     tell_end(&w, state);
     if (state == STORE_COMPLETE)
         make_title(&w);
     runtime_failure_deinit(&w.failure);
+    chat_prompt_close(&w.prompt);
     json_decref(w.sources);
     chunks_deinit(&w.said);
 }

@@ -23,15 +23,17 @@ json_t *chat_json(gateway *g, const store_chat *chat)
 {
     json_t *settings = chat_object_of(chat->settings);
     json_t *parameters = json_object_get(settings, "parameters");
+    json_t *off = json_object_get(settings, "tools_off");
     json_t *tags = json_array();
     for (size_t i = 0; i < chat->n_tags; i++)
         json_array_append_new(tags, json_string(chat->tags[i]));
     json_t *about = json_pack(
-        "{s:I, s:s, s:s, s:s, s:o, s:b, s:s, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "id",
-        (json_int_t)chat->id, "title", chat->title, "model", chat->model, "system", chat->system,
-        "parameters", parameters ? json_incref(parameters) : json_object(), "memory",
-        json_is_true(json_object_get(settings, "memory")), "folder", chat->folder, "tags", tags,
-        "pinned", (int)chat->pinned, "leaf_id", (json_int_t)chat->leaf, "n_messages",
+        "{s:I, s:s, s:s, s:s, s:o, s:b, s:o, s:s, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:b}",
+        "id", (json_int_t)chat->id, "title", chat->title, "model", chat->model, "system",
+        chat->system, "parameters", parameters ? json_incref(parameters) : json_object(), "memory",
+        json_is_true(json_object_get(settings, "memory")), "tools_off",
+        off ? json_incref(off) : json_array(), "folder", chat->folder, "tags", tags, "pinned",
+        (int)chat->pinned, "leaf_id", (json_int_t)chat->leaf, "n_messages",
         (json_int_t)chat->n_messages, "created_ms", (json_int_t)chat->created_ms, "updated_ms",
         (json_int_t)chat->updated_ms, "deleted_ms", (json_int_t)chat->deleted_ms, "origin",
         chat->origin, "answering", (int)answers_is_running(g->answers, chat->id));
@@ -73,7 +75,9 @@ json_t *chat_message_json(const store_message *m)
         m->tool_call_id, "tool_name", m->tool_name, "attachments", attachments_json(m), "feedback",
         json_object_get(meta, "feedback"));
     json_t *more = json_pack(
-        "{s:O?, s:I, s:I, s:I, s:I, s:I}", "sources", json_object_get(meta, "sources"),
+        "{s:O?, s:O?, s:O?, s:O?, s:I, s:I, s:I, s:I, s:I}", "sources",
+        json_object_get(meta, "sources"), "context", json_object_get(meta, "context"), "notices",
+        json_object_get(meta, "notices"), "thinking_ms", json_object_get(meta, "thinking_ms"),
         "created_ms", (json_int_t)m->created_ms, "sibling_index", (json_int_t)m->sibling_index,
         "n_siblings", (json_int_t)m->n_siblings, "previous_sibling_id",
         (json_int_t)m->previous_sibling, "next_sibling_id", (json_int_t)m->next_sibling);

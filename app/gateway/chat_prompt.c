@@ -7,95 +7,85 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
-#include "base/mem.h"
+#include "gateway/chat_attach.h"
 #include "gateway/chat_json.h"
 #include "store/search.h"
 
 enum { MEMORY_TOKENS = 1000, MEMORY_PASSAGES = 4, MAX_TEXT = 64 << 20 };
 
-/* ---- attachments ---- */
+/* ---- what there is ---- */
 
-static hearth_status data_url(const char *type, const buf *bytes, char **out, hearth_error *err)
+/* The same model left out so much when it answered last: from there its cache goes on. */
+static void begin_as_before(chat_prompt *p, const char *model)
 {
-    size_t n_head = strlen(type) + 16;
-    char *url = mem_alloc(n_head + (bytes->n + 2) / 3 * 4 + 1);
-    if (url == NULL)
-        return error_no_memory(err, "an attachment", bytes->n);
-    int at = snprintf(url, n_head, "data:%s;base64,", type);
-    EVP_EncodeBlock((unsigned char *)url + at, (const unsigned char *)bytes->data, (int)bytes->n);
-    *out = url;
+    for (size_t i = p->path.n; i-- > 0;) {
+        const store_message *m = &p->path.items[i];
+        if (m->role != STORE_ASSISTANT || m->usage.n_prompt == 0)
+            continue;
+        json_t *meta = chat_object_of(m->meta);
+        const json_t *context = json_object_get(meta, "context");
+        if (strcmp(m->model, model) == 0) {
+            p->n_left_out = (size_t)json_integer_value(json_object_get(context, "left_out"));
+            p->n_ctx = (uint32_t)json_integer_value(json_object_get(context, "n_ctx"));
+        }
+        json_decref(meta);
+        break;
+    }
+    if (p->n_left_out > p->path.n)
+        p->n_left_out = 0;
+}
+
+hearth_status chat_prompt_open(chat_prompt *p, gateway *g, int64_t chat, int64_t last,
+                               const char *model, hearth_error *err)
+{
+    *p = (chat_prompt){.g = g, .sees = chat_model_sees(g, model)};
+    TRY(store_chat_get(g->store, chat, &p->chat, err));
+    hearth_status status =
+        last > 0 ? store_message_path(g->store, chat, last, 0, &p->path, err) : HEARTH_OK;
+    if (status != HEARTH_OK) {
+        chat_prompt_close(p);
+        return status;
+    }
+    begin_as_before(p, model);
     return HEARTH_OK;
 }
 
-static bool is_text(const char *type)
+void chat_prompt_close(chat_prompt *p)
 {
-    return strncmp(type, "text/", 5) == 0 || strcmp(type, "application/json") == 0 ||
-           strcmp(type, "application/xml") == 0;
+    store_messages_free(&p->path);
+    store_chats_free(&p->chat);
+    json_decref(p->sources);
+    *p = (chat_prompt){0};
 }
 
-/* Text goes into *text, anything else becomes a part of its own. */
-static hearth_status add_bytes(const store_attachment *a, const buf *bytes, buf *text,
-                               json_t *parts, hearth_error *err)
+/* ---- what has no room ---- */
+
+static size_t size_of(const store_message *m)
 {
-    char *url = NULL;
-    if (is_text(a->type)) {
-        bool ok = buf_append_format(text, "%s```%s\n", text->n ? "\n\n" : "", a->name) &&
-                  buf_append(text, bytes->data ? bytes->data : "", bytes->n) &&
-                  buf_append_text(text, "\n```");
-        return ok ? HEARTH_OK : error_no_memory(err, "an attachment", bytes->n);
-    }
-    if (strncmp(a->type, "image/", 6) != 0)
-        FAIL(err, EUNSUPPORTED, "attachments", "%.100s is %.60s, which models are not shown",
-             a->name, a->type);
-    TRY(data_url(a->type, bytes, &url, err));
-    int code = json_array_append_new(
-        parts, json_pack("{s:s, s:{s:s}}", "type", "image_url", "image_url", "url", url));
-    mem_free(url);
-    return code == 0 ? HEARTH_OK : error_no_memory(err, "an attachment", bytes->n);
+    size_t n = strlen(m->content) + strlen(m->tool_calls) + 16;
+    for (size_t i = 0; i < m->n_attachments; i++)
+        n += (size_t)m->attachments[i].n_bytes;
+    return n;
 }
 
-static hearth_status add_attachment(gateway *g, const store_attachment *a, buf *text, json_t *parts,
-                                    hearth_error *err)
+bool chat_prompt_leave_out(chat_prompt *p, double share)
 {
-    buf bytes;
-    buf_init(&bytes, MAX_TEXT);
-    hearth_status status = store_attachment_read(g->store, a->id, NULL, NULL, &bytes, err);
-    if (status == HEARTH_OK)
-        status = add_bytes(a, &bytes, text, parts, err);
-    buf_deinit(&bytes);
-    return status;
+    const store_messages *path = &p->path;
+    size_t i = p->n_left_out, question = path->n, gone = 0, all = strlen(p->chat.items[0].system);
+    while (question > 0 && path->items[question - 1].role != STORE_USER)
+        question--;
+    for (size_t k = i; k < path->n; k++)
+        all += size_of(&path->items[k]);
+    /* Whole turns: the first that stays is a question. */
+    while (i + 1 < question && ((double)gone < share * (double)all || i == p->n_left_out ||
+                                path->items[i].role != STORE_USER))
+        gone += size_of(&path->items[i++]);
+    bool less = i > p->n_left_out;
+    p->n_left_out = i;
+    return less;
 }
 
 /* ---- messages ---- */
-
-static hearth_status user_content(gateway *g, const store_message *m, json_t **out,
-                                  hearth_error *err)
-{
-    buf text;
-    hearth_status status = HEARTH_OK;
-    json_t *parts = json_array();
-    buf_init(&text, MAX_TEXT);
-    if (!buf_append_text(&text, m->content))
-        status = error_no_memory(err, "a message", strlen(m->content));
-    for (size_t i = 0; i < m->n_attachments && status == HEARTH_OK; i++)
-        status = add_attachment(g, &m->attachments[i], &text, parts, err);
-    if (status == HEARTH_OK) {
-        json_t *whole = json_stringn(text.n ? text.data : "", text.n);
-        if (json_array_size(parts) == 0 || whole == NULL) {
-            *out = whole;
-        } else {
-            json_array_insert_new(parts, 0, json_pack("{s:s, s:o}", "type", "text", "text", whole));
-            *out = json_incref(parts);
-        }
-        if (*out == NULL)
-            status = error_set(err, HEARTH_EFORMAT, "attachments", "an attachment is not UTF-8");
-    }
-    json_decref(parts);
-    buf_deinit(&text);
-    return status;
-}
 
 /* An answer that failed before its first word says nothing. */
 static bool says_nothing(const store_message *m)
@@ -103,14 +93,14 @@ static bool says_nothing(const store_message *m)
     return m->role == STORE_ASSISTANT && *m->content == '\0' && *m->tool_calls == '\0';
 }
 
-static hearth_status add_message(gateway *g, const store_message *m, json_t *messages,
+static hearth_status add_message(chat_prompt *p, const store_message *m, json_t *messages,
                                  hearth_error *err)
 {
     json_t *content = NULL;
     if (says_nothing(m))
         return HEARTH_OK;
     if (m->role == STORE_USER)
-        TRY(user_content(g, m, &content, err));
+        TRY(chat_content_of(p->g, m, p->sees, &p->n_hidden, &content, err));
     else
         content = json_string(m->content);
     json_t *made = json_pack("{s:s, s:o}", "role", store_role_name(m->role), "content", content);
@@ -118,6 +108,8 @@ static hearth_status add_message(gateway *g, const store_message *m, json_t *mes
         json_object_set_new(made, "tool_calls", json_loads(m->tool_calls, 0, NULL));
     if (*m->tool_call_id)
         json_object_set_new(made, "tool_call_id", json_string(m->tool_call_id));
+    if (m->state == STORE_STREAMING && *m->reasoning) /* that is gone on with */
+        json_object_set_new(made, "reasoning_content", json_string(m->reasoning));
     if (json_array_append_new(messages, made) != 0)
         return error_no_memory(err, "a prompt", 0);
     return HEARTH_OK;
@@ -152,123 +144,149 @@ static hearth_status add_missing_results(const store_messages *path, size_t i, j
     return code == 0 ? HEARTH_OK : error_no_memory(err, "a prompt", 0);
 }
 
-hearth_status chat_prompt_messages(gateway *g, const store_chat *chat, int64_t last,
-                                   json_t *messages, hearth_error *err)
+hearth_status chat_prompt_messages(chat_prompt *p, json_t *messages, hearth_error *err)
 {
-    store_messages path = {0};
-    hearth_status status = HEARTH_OK;
-    if (*chat->system && json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "system",
-                                                                   "content", chat->system)) != 0)
+    const char *system = p->chat.items[0].system;
+    p->n_hidden = 0;
+    if (*system && json_array_append_new(
+                       messages, json_pack("{s:s, s:s}", "role", "system", "content", system)) != 0)
         return error_no_memory(err, "a prompt", 0);
-    if (last > 0)
-        TRY(store_message_path(g->store, chat->id, last, 0, &path, err));
-    for (size_t i = 0; i < path.n && status == HEARTH_OK; i++) {
-        status = add_message(g, &path.items[i], messages, err);
-        if (status == HEARTH_OK)
-            status = add_missing_results(&path, i, messages, err);
+    for (size_t i = p->n_left_out; i < p->path.n; i++) {
+        TRY(add_message(p, &p->path.items[i], messages, err));
+        TRY(add_missing_results(&p->path, i, messages, err));
     }
-    store_messages_free(&path);
-    return status;
+    return HEARTH_OK;
 }
 
 /* ---- memory ---- */
 
-/* The text of the last message, which may have parts. */
+/* The text of the last question, which may have parts. */
 static json_t *question_of(json_t *messages, json_t **holder, const char **key)
 {
-    json_t *last = json_array_get(messages, json_array_size(messages) - 1);
-    json_t *content = json_object_get(last, "content");
-    *holder = json_is_array(content) ? json_array_get(content, 0) : last;
+    size_t n = json_array_size(messages);
+    const char *role = NULL;
+    do {
+        *holder = n > 0 ? json_array_get(messages, --n) : NULL;
+        role = json_string_value(json_object_get(*holder, "role"));
+    } while (role && strcmp(role, "user") != 0);
+    json_t *content = json_object_get(*holder, "content");
+    if (json_is_array(content))
+        *holder = json_array_get(content, 0);
     *key = json_is_array(content) ? "text" : "content";
     return json_object_get(*holder, *key);
 }
 
-static bool write_passages(const memory_passages *found, const char *question, buf *text,
-                           json_t *sources)
+static json_t *sources_of(const memory_passages *found)
 {
+    json_t *all = json_array();
+    for (size_t i = 0; i < found->n; i++) {
+        const memory_passage *m = &found->items[i];
+        json_array_append_new(all,
+                              json_pack("{s:I, s:I, s:s, s:s, s:s, s:I}", "chat_id",
+                                        (json_int_t)m->chat, "message_id", (json_int_t)m->message,
+                                        "title", m->title, "role", store_role_name(m->role), "text",
+                                        m->text, "created_ms", (json_int_t)m->created_ms));
+    }
+    return all;
+}
+
+static hearth_status recall(chat_prompt *p, const char *question, hearth_error *err)
+{
+    memory_passages found;
+    const memory_query query = {.text = question,
+                                .not_chat = p->chat.items[0].id,
+                                .budget_tokens = MEMORY_TOKENS,
+                                .max_passages = MEMORY_PASSAGES};
+    TRY(memory_recall(p->g->store, &query, &found, err));
+    p->sources = sources_of(&found);
+    memory_passages_free(&found);
+    return p->sources ? HEARTH_OK : error_no_memory(err, "a prompt", 0);
+}
+
+static const char *text_in(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* The user's words stay as they are; the passages stand before them, as what they are. */
+static bool write_passages(const json_t *sources, const char *question, buf *text)
+{
+    size_t i;
+    json_t *one;
     bool ok = buf_append_text(text, "What was said in earlier chats, in case it helps:\n");
-    for (size_t i = 0; i < found->n && ok; i++) {
-        const memory_passage *p = &found->items[i];
-        ok = buf_append_format(text, "\n[%s, %s]\n", p->title, store_role_name(p->role)) &&
-             buf_append_text(text, p->text) && buf_append_text(text, "\n");
-        json_array_append_new(sources,
-                              json_pack("{s:I, s:I, s:s}", "chat_id", (json_int_t)p->chat,
-                                        "message_id", (json_int_t)p->message, "title", p->title));
+    json_array_foreach(sources, i, one)
+    {
+        ok = ok &&
+             buf_append_format(text, "\n[%s, %s]\n", text_in(one, "title"), text_in(one, "role")) &&
+             buf_append_text(text, text_in(one, "text")) && buf_append_text(text, "\n");
     }
     return ok && buf_append_text(text, "\nThe question:\n") && buf_append_text(text, question);
 }
 
-/* Passages of other chats go in front of the question. */
-static hearth_status add_memory(gateway *g, int64_t chat, json_t *messages, json_t **sources,
-                                hearth_error *err)
+static hearth_status add_memory(chat_prompt *p, json_t *messages, hearth_error *err)
 {
     json_t *holder;
     const char *key;
-    memory_passages found;
+    hearth_status status = HEARTH_OK;
     const json_t *question = question_of(messages, &holder, &key);
     if (json_string_length(question) == 0)
         return HEARTH_OK;
-    const memory_query query = {.text = json_string_value(question),
-                                .not_chat = chat,
-                                .budget_tokens = MEMORY_TOKENS,
-                                .max_passages = MEMORY_PASSAGES};
-    TRY(memory_recall(g->store, &query, &found, err));
-    hearth_status status = HEARTH_OK;
-    if (found.n > 0) {
-        buf text;
-        buf_init(&text, MAX_TEXT);
-        *sources = json_array();
-        if (!write_passages(&found, query.text, &text, *sources) ||
-            json_object_set_new(holder, key, json_stringn(text.data, text.n)) != 0)
-            status = error_no_memory(err, "a prompt", text.n);
-        buf_deinit(&text);
-    }
-    memory_passages_free(&found);
+    if (p->sources == NULL)
+        TRY(recall(p, json_string_value(question), err));
+    if (json_array_size(p->sources) == 0)
+        return HEARTH_OK;
+    buf text;
+    buf_init(&text, MAX_TEXT);
+    if (!write_passages(p->sources, json_string_value(question), &text) ||
+        json_object_set_new(holder, key, json_stringn(text.data, text.n)) != 0)
+        status = error_no_memory(err, "a prompt", text.n);
+    buf_deinit(&text);
     return status;
 }
 
 /* ---- the body ---- */
 
-static hearth_status build(gateway *g, const store_chat *chat, int64_t last, json_t *parameters,
-                           bool plain, json_t *body, json_t **sources, hearth_error *err)
+static hearth_status fill(chat_prompt *p, const chat_prompt_options *o, json_t *body,
+                          hearth_error *err)
 {
+    const store_chat *chat = &p->chat.items[0];
     json_t *settings = chat_object_of(chat->settings);
     json_t *kept = json_object_get(settings, "parameters");
     json_t *messages = json_array();
     char session[32];
     snprintf(session, sizeof session, "chat-%lld", (long long)chat->id);
     int code = kept ? json_object_update(body, kept) : 0;
-    if (parameters)
-        code |= json_object_update(body, parameters);
+    if (o->parameters)
+        code |= json_object_update(body, o->parameters);
     code |= json_object_set_new(body, "messages", messages);
     code |= json_object_set_new(body, "stream", json_true());
     code |= json_object_set_new(body, "stream_options", json_pack("{s:b}", "include_usage", 1));
-    if (!plain) {
+    if (o->goes_on) {
+        code |= json_object_set_new(body, "continue_final_message", json_true());
+        code |= json_object_set_new(body, "add_generation_prompt", json_false());
+    }
+    if (!o->plain) {
         code |= json_object_set_new(body, "return_progress", json_true());
+        code |= json_object_set_new(body, "timings_per_token", json_true());
         code |= json_object_set_new(body, "session_id", json_string(session));
     }
     bool remembers = json_is_true(json_object_get(settings, "memory"));
     json_decref(settings);
     if (code != 0)
         return error_no_memory(err, "a prompt", 0);
-    TRY(chat_prompt_messages(g, chat, last, messages, err));
-    return remembers ? add_memory(g, chat->id, messages, sources, err) : HEARTH_OK;
+    TRY(chat_prompt_messages(p, messages, err));
+    return remembers ? add_memory(p, messages, err) : HEARTH_OK;
 }
 
-hearth_status chat_prompt_build(gateway *g, int64_t chat, int64_t last, json_t *parameters,
-                                bool plain, json_t **body, json_t **sources, hearth_error *err)
+hearth_status chat_prompt_body(chat_prompt *p, const chat_prompt_options *o, json_t **body,
+                               hearth_error *err)
 {
-    store_chats one;
-    *body = NULL;
-    *sources = NULL;
-    TRY(store_chat_get(g->store, chat, &one, err));
     *body = json_object();
-    hearth_status status = build(g, &one.items[0], last, parameters, plain, *body, sources, err);
-    store_chats_free(&one);
+    hearth_status status = fill(p, o, *body, err);
     if (status != HEARTH_OK) {
         json_decref(*body);
-        json_decref(*sources);
-        *body = *sources = NULL;
+        *body = NULL;
     }
     return status;
 }

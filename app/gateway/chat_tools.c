@@ -60,9 +60,53 @@ static bool has_a_form(const json_t *body)
            json_object_get(body, "json_schema") || json_object_get(body, "grammar");
 }
 
-static void tell_notice(answer *a, const char *code, const char *message)
+/* ---- what is switched off in this chat ---- */
+
+/* The chat's settings: what is never NULL belongs to the caller. */
+static json_t *settings_of(answer *a)
 {
-    chat_answer_tell(a, "notice", json_pack("{s:s, s:s}", "code", code, "message", message));
+    store_chats one;
+    if (store_chat_get(a->g->store, a->chat, &one, NULL) != HEARTH_OK)
+        return json_object();
+    json_t *settings = chat_object_of(one.items[0].settings);
+    store_chats_free(&one);
+    return settings;
+}
+
+/* Whether a list of tools and servers names the tool, SERVER__TOOL, or its server. */
+static bool names_tool(const json_t *list, const char *tool)
+{
+    const char *end = strstr(tool, "__");
+    size_t n_server = end ? (size_t)(end - tool) : 0, i;
+    json_t *entry;
+    json_array_foreach(list, i, entry)
+    {
+        const char *name = json_string_value(entry);
+        if (name && (strcmp(name, tool) == 0 ||
+                     (strlen(name) == n_server && strncmp(name, tool, n_server) == 0)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_off_here(answer *a, const char *tool)
+{
+    json_t *settings = settings_of(a);
+    bool off = names_tool(json_object_get(settings, "tools_off"), tool);
+    json_decref(settings);
+    return off;
+}
+
+static void take_out_off(answer *a, json_t *offer)
+{
+    json_t *settings = settings_of(a);
+    const json_t *off = json_object_get(settings, "tools_off");
+    for (size_t i = json_array_size(offer); json_array_size(off) > 0 && i-- > 0;) {
+        const json_t *function = json_object_get(json_array_get(offer, i), "function");
+        if (names_tool(off, text_of(function, "name")))
+            json_array_remove(offer, i);
+    }
+    json_decref(settings);
 }
 
 hearth_status chat_tools_offer(answer *a, json_t *body, bool last, hearth_error *err)
@@ -71,6 +115,7 @@ hearth_status chat_tools_offer(answer *a, json_t *body, bool last, hearth_error 
     json_t *offer = tools_offer(a->g->tools);
     if (offer == NULL)
         return error_no_memory(err, "tools", 0);
+    take_out_off(a, offer);
     if (json_array_size(offer) == 0) {
         json_decref(offer);
         return HEARTH_OK;
@@ -83,9 +128,10 @@ hearth_status chat_tools_offer(answer *a, json_t *body, bool last, hearth_error 
     } else if (!can) {
         snprintf(text, sizeof text, "the model '%s' knows no tools; it answers without them",
                  a->model);
-        tell_notice(a, "no_tools", text);
+        chat_answer_notice(a, "no_tools", text);
     } else {
-        tell_notice(a, "no_tools", "the answer is to have a form; it is written without tools");
+        chat_answer_notice(a, "no_tools",
+                           "the answer is to have a form; it is written without tools");
     }
     json_decref(offer);
     return HEARTH_OK;
@@ -118,14 +164,9 @@ void chat_tools_name_calls(const answer *a, json_t *calls)
 /* Whether the tool was allowed for this chat. */
 static bool is_allowed_here(answer *a, const char *tool)
 {
-    store_chats one;
     size_t i;
-    json_t *name;
+    json_t *name, *settings = settings_of(a);
     bool found = false;
-    if (store_chat_get(a->g->store, a->chat, &one, NULL) != HEARTH_OK)
-        return false;
-    json_t *settings = chat_object_of(one.items[0].settings);
-    store_chats_free(&one);
     json_array_foreach(json_object_get(settings, "allowed_tools"), i, name)
     {
         found |= json_is_string(name) && strcmp(json_string_value(name), tool) == 0;
@@ -175,7 +216,7 @@ hearth_status chat_tools_consent(gateway *g, int64_t chat, const char *call, too
     answers *all = g->answers;
     monitor_lock(&all->monitor);
     for (answer *a = all->first; a; a = a->next) {
-        if (a->chat != chat)
+        if (a->chat != chat || a->written)
             continue;
         monitor_lock(&a->monitor);
         found = call[0] && strcmp(a->asking, call) == 0 && a->consent == CONSENT_NONE;
@@ -296,7 +337,7 @@ static hearth_status run_one(answer *a, const json_t *from, int64_t *last, heart
         c.state = "denied";
         buf_append_text(&c.result, "The user stopped the answer.");
         tell_call(&c, "running");
-    } else if (!tools_find(a->g->tools, c.tool, &c.about)) {
+    } else if (!tools_find(a->g->tools, c.tool, &c.about) || is_off_here(a, c.tool)) {
         c.state = "failed";
         buf_append_format(&c.result, "There is no tool '%.100s' that may be used.", c.tool);
         tell_call(&c, "running");

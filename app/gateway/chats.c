@@ -10,7 +10,7 @@
 #include "gateway/chat_json.h"
 #include "gateway/handlers.h"
 
-enum { LIST_MAX = 1000 };
+enum { LIST_MAX = 1000, TOOLS_OFF_MAX = 1000 };
 
 /* ---- lists ---- */
 
@@ -90,20 +90,36 @@ hearth_status serve_tags_rename(gateway_call *c, hearth_error *err)
 /* What the body may say of a chat; NULL where it does not. */
 typedef struct chat_fields {
     const char *title, *model, *system, *folder;
-    json_t *parameters, *tags;
+    json_t *parameters, *tags, *tools_off;
     int memory, pinned; /* -1: not given */
     json_int_t leaf;
 } chat_fields;
 
+static hearth_status check_tools_off(const json_t *list, hearth_error *err)
+{
+    size_t i;
+    json_t *name;
+    if (list && (!json_is_array(list) || json_array_size(list) > TOOLS_OFF_MAX))
+        FAIL(err, EINVAL, "tools_off", "tools_off: give an array of at most %d texts",
+             (int)TOOLS_OFF_MAX);
+    json_array_foreach(list, i, name)
+    {
+        if (!json_is_string(name))
+            FAIL(err, EINVAL, "tools_off", "tools_off[%zu]: give a server's id or SERVER__TOOL", i);
+    }
+    return HEARTH_OK;
+}
+
 static hearth_status read_fields(gateway_call *c, chat_fields *f, hearth_error *err)
 {
     *f = (chat_fields){.memory = -1, .pinned = -1};
-    TRY(call_unpack(c, err, "{s?:s, s?:s, s?:s, s?:s, s?:o, s?:o, s?:b, s?:b, s?:I}", "title",
+    TRY(call_unpack(c, err, "{s?:s, s?:s, s?:s, s?:s, s?:o, s?:o, s?:o, s?:b, s?:b, s?:I}", "title",
                     &f->title, "model", &f->model, "system", &f->system, "folder", &f->folder,
-                    "parameters", &f->parameters, "tags", &f->tags, "memory", &f->memory, "pinned",
-                    &f->pinned, "leaf_id", &f->leaf));
+                    "parameters", &f->parameters, "tags", &f->tags, "tools_off", &f->tools_off,
+                    "memory", &f->memory, "pinned", &f->pinned, "leaf_id", &f->leaf));
     if (f->tags && !json_is_array(f->tags))
         FAIL(err, EINVAL, "tags", "tags: give an array of texts");
+    TRY(check_tools_off(f->tools_off, err));
     return f->parameters ? chat_answer_check_parameters(f->parameters, err) : HEARTH_OK;
 }
 
@@ -114,6 +130,8 @@ static hearth_status merge_settings(const chat_fields *f, const char *before, ch
     json_t *settings = chat_object_of(before);
     if (f->parameters)
         json_object_set(settings, "parameters", f->parameters);
+    if (f->tools_off)
+        json_object_set(settings, "tools_off", f->tools_off);
     if (f->memory >= 0)
         json_object_set_new(settings, "memory", json_boolean(f->memory));
     *out = json_dumps(settings, JSON_COMPACT);
@@ -192,7 +210,7 @@ static hearth_status change_settings(gateway_call *c, int64_t id, const chat_fie
                                      char **settings, hearth_error *err)
 {
     store_chats before;
-    if (f->parameters == NULL && f->memory < 0)
+    if (f->parameters == NULL && f->tools_off == NULL && f->memory < 0)
         return HEARTH_OK;
     TRY(store_chat_get(c->g->store, id, &before, err));
     hearth_status status = merge_settings(f, before.items[0].settings, settings, err);

@@ -59,6 +59,11 @@ static void read_usage(chunks *c, const json_t *root)
         c->usage.prompt_ms = json_number_value(json_object_get(timings, "prompt_ms"));
         c->usage.generate_ms = json_number_value(json_object_get(timings, "predicted_ms"));
         c->usage.n_cached = whole_of(timings, "cache_n");
+        /* Of an answer that is stopped they are all there is. */
+        if (!json_is_object(usage)) {
+            c->usage.n_prompt = c->usage.n_cached + whole_of(timings, "prompt_n");
+            c->usage.n_generated = whole_of(timings, "predicted_n");
+        }
     }
 }
 

@@ -156,6 +156,8 @@ static void run(void *user)
         hearth_error err;
         uint64_t n_left = 0;
         pause_ms = REST_MS;
+        /* What fails here fails for the search, too, and is told there. */
+        search_warm(e->g->store, NULL);
         if (answers_are_running(e->g->answers))
             continue;
         if (search_work(e->g->store, MESSAGES_AT_ONCE, &n_left, &err) != HEARTH_OK) {

@@ -150,13 +150,18 @@ static hearth_status check_messages(const json_t *messages, hearth_error *err)
 static hearth_status build_body(session_chat *s, json_t *root, hearth_error *err)
 {
     store_chats one;
-    json_t *all = json_array();
+    chat_prompt history;
     json_int_t n = json_integer_value(json_object_get(root, "n"));
     if (n > 1)
         FAIL(err, EINVAL, "n", "n: a session has one answer");
     TRY(store_chat_get(s->g->store, s->chat, &one, err));
-    hearth_status status = chat_prompt_messages(s->g, &one.items[0], one.items[0].leaf, all, err);
+    const int64_t leaf = one.items[0].leaf;
     store_chats_free(&one);
+    TRY(chat_prompt_open(&history, s->g, s->chat, leaf, s->model, err));
+    history.n_left_out = 0; /* who speaks to an engine's API hears its error, and decides */
+    json_t *all = json_array();
+    hearth_status status = chat_prompt_messages(&history, all, err);
+    chat_prompt_close(&history);
     if (status == HEARTH_OK &&
         (json_array_extend(all, s->fresh) != 0 || json_object_set(root, "messages", all) != 0))
         status = error_no_memory(err, "a prompt", 0);

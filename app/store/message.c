@@ -3,8 +3,9 @@
  * message.c - writing messages: adding, appending, finishing, forking.
  *
  * A message enters the index of words and the queue of vectors when it is finished, and is not
- * changed afterwards. The id of a parent is always below that of its children, so walks up and
- * down a tree end even in a damaged file.
+ * changed afterwards, unless it is opened again: then it leaves both until its next end. The id of
+ * a parent is always below that of its children, so walks up and down a tree end even in a damaged
+ * file.
  */
 #include <string.h>
 
@@ -246,6 +247,61 @@ hearth_status store_message_finish(store *s, int64_t id, const store_end *end, h
         FAIL(err, EINVAL, "state", "state: a message cannot end as streaming");
     TRY(store_write_begin(s, err));
     return store_write_end(s, finish(&s->writer, id, end, err), err);
+}
+
+/* ---- going on ---- */
+
+static hearth_status expect_open_end(db *d, int64_t id, int64_t *chat, hearth_error *err)
+{
+    int64_t there, answered;
+    TRY(db_number(d, chat, 0, err, "SELECT chat FROM message WHERE id = ? AND deleted_ms = 0", "i",
+                  id));
+    TRY(chat_expect(d, *chat, err));
+    TRY(db_number(d, &there, 0, err,
+                  "SELECT role = 2 AND state <> 1 AND tool_calls = '' FROM message WHERE id = ?",
+                  "i", id));
+    if (!there)
+        FAIL(err, EMISMATCH, "message",
+             "message %lld is not an answer in words that has ended; it cannot be gone on with",
+             (long long)id);
+    TRY(db_number(d, &answered, 0, err,
+                  "SELECT EXISTS (SELECT 1 FROM message WHERE chat = ? AND parent = ? AND "
+                  "deleted_ms = 0)",
+                  "ii", *chat, id));
+    if (answered)
+        FAIL(err, EMISMATCH, "message",
+             "message %lld has others after it, which answer what it says now; ask anew instead",
+             (long long)id);
+    return HEARTH_OK;
+}
+
+/* Searches do not find a message while it is written. */
+static hearth_status forget_message(db *d, int64_t id, hearth_error *err)
+{
+    TRY(db_run(d, err,
+               "INSERT INTO message_words(message_words, rowid, content) SELECT 'delete', id, "
+               "content FROM message WHERE id = ?",
+               "i", id));
+    TRY(db_run(d, err, "DELETE FROM vector WHERE message = ?", "i", id));
+    return db_run(d, err, "DELETE FROM vector_queue WHERE message = ?", "i", id);
+}
+
+static hearth_status reopen(store *s, int64_t id, hearth_error *err)
+{
+    db *d = &s->writer;
+    int64_t chat;
+    TRY(expect_open_end(d, id, &chat, err));
+    TRY(forget_message(d, id, err));
+    TRY(db_run(d, err, "UPDATE message SET state = 1, error = '' WHERE id = ?", "i", id));
+    return chat_set_leaf(s, chat, id, err);
+}
+
+hearth_status store_message_reopen(store *s, int64_t id, hearth_error *err)
+{
+    TRY(store_write_begin(s, err));
+    TRY(store_write_end(s, reopen(s, id, err), err));
+    vectors_remove(&s->vectors, id);
+    return HEARTH_OK;
 }
 
 hearth_status store_message_set_meta(store *s, int64_t id, const char *meta, hearth_error *err)

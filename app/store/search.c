@@ -394,6 +394,16 @@ hearth_status search_find(store *s, const search_query *query, search_hits *out,
     return status;
 }
 
+hearth_status search_warm(store *s, hearth_error *err)
+{
+    db_lock(&s->searcher);
+    vectors_lock(&s->vectors);
+    hearth_status status = vectors_load(&s->vectors, &s->searcher, err);
+    vectors_unlock(&s->vectors);
+    db_unlock(&s->searcher);
+    return status;
+}
+
 void search_hits_free(search_hits *hits)
 {
     result_free(&hits->memory);

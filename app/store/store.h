@@ -2,30 +2,26 @@
  *
  * store.h - the user's chats on disk: one SQLite file that loses nothing it has acknowledged.
  *
- * What     Chats, their messages as trees, attachments, tags, folders and settings. A message is
- *          never changed once it is finished: an edit and a regeneration are new children of the
- *          same parent, and the chat's leaf says which branch is shown. The system prompt is a
- *          field of the chat; a message of role system is one that the user put into the course.
- * Durable  A call that returns HEARTH_OK has its effect on the disk (WAL, synchronous=FULL); one
- *          that fails has none at all. kill -9 at any moment and a full disk lose nothing else.
- * Damage   A file that is not a store, is damaged, or was written by a newer Hearth is refused with
- *          a message and left as it is; nothing is ever recreated over it. Before a migration
- *          the file is copied to PATH.v<old version>.bak.
- * Threads  Every function is thread-safe. Writers take turns on one connection; lists and paths are
- *          read on another, searches on a third, so that neither waits for the other. Calls
- *          block: some milliseconds for the disk, up to STORE_BUSY_MS while another process
- *          writes, as long as an import takes while one runs.
- * Owner    `hearth serve` opens with owner set: there is one at a time (EBUSY otherwise), and what
- *          was left as STREAMING by a process that died becomes STOPPED. Commands open without
- *          it and work beside a running server.
- * Text     All text is NUL-terminated valid UTF-8, or EINVAL. JSON texts are kept as given after a
- *          parse, or EINVAL. NULL for an optional text is "".
- * Ids      Above 0 and never given twice, also after a purge. 0 is "none". They are exact in a
- *          JavaScript number.
- * Times    Milliseconds since 1970, UTC.
- * Errors   ENOTFOUND: no such chat, message or attachment (deleted ones are not found unless the
- *          function says so). EMISMATCH: it belongs to another chat or is in another state. EIO:
- *          the disk (full ones are told so). EBUSY: another process has been writing for
+ * What     Chats, their messages as trees, attachments, tags, folders and settings. What a finished
+ *          message says is never changed, at most gone on with (store_message_reopen): an edit and
+ * a regeneration are new children of the same parent, and the chat's leaf says which branch is
+ * shown. The system prompt is a field of the chat; a message of role system is one that the user
+ * put into the course. Durable  A call that returns HEARTH_OK has its effect on the disk (WAL,
+ * synchronous=FULL); one that fails has none at all. kill -9 at any moment and a full disk lose
+ * nothing else. Damage   A file that is not a store, is damaged, or was written by a newer Hearth
+ * is refused with a message and left as it is; nothing is ever recreated over it. Before a
+ * migration the file is copied to PATH.v<old version>.bak. Threads  Every function is thread-safe.
+ * Writers take turns on one connection; lists and paths are read on another, searches on a third,
+ * so that neither waits for the other. Calls block: some milliseconds for the disk, up to
+ * STORE_BUSY_MS while another process writes, as long as an import takes while one runs. Owner
+ * `hearth serve` opens with owner set: there is one at a time (EBUSY otherwise), and what was left
+ * as STREAMING by a process that died becomes STOPPED. Commands open without it and work beside a
+ * running server. Text     All text is NUL-terminated valid UTF-8, or EINVAL. JSON texts are kept
+ * as given after a parse, or EINVAL. NULL for an optional text is "". Ids      Above 0 and never
+ * given twice, also after a purge. 0 is "none". They are exact in a JavaScript number. Times
+ * Milliseconds since 1970, UTC. Errors   ENOTFOUND: no such chat, message or attachment (deleted
+ * ones are not found unless the function says so). EMISMATCH: it belongs to another chat or is in
+ * another state. EIO: the disk (full ones are told so). EBUSY: another process has been writing for
  *          STORE_BUSY_MS, or is the owner. EFORMAT: the file is damaged or no store. EUNSUPPORTED:
  *          it is of a newer version.
  *
@@ -239,6 +235,10 @@ typedef struct store_end {
     store_usage usage;
 } store_end;
 hearth_status store_message_finish(store *s, int64_t id, const store_end *end, hearth_error *err);
+
+/* Makes an answer of words that has ended, and that nothing follows, STREAMING again, with all that
+ * it holds; it becomes the leaf. EMISMATCH: it is another message, or has an answer. */
+hearth_status store_message_reopen(store *s, int64_t id, hearth_error *err);
 
 /* Replaces meta (a JSON object), in any state. */
 hearth_status store_message_set_meta(store *s, int64_t id, const char *meta, hearth_error *err);

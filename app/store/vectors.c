@@ -177,6 +177,23 @@ void vectors_append(vectors *v, const vector_place *places, const int8_t *bytes,
     }
 }
 
+void vectors_remove(vectors *v, int64_t message)
+{
+    size_t kept = 0;
+    vectors_lock(v);
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->places[i].message == message)
+            continue;
+        if (kept < i) {
+            v->places[kept] = v->places[i];
+            memmove(v->bytes + kept * v->stride, v->bytes + i * v->stride, v->stride);
+        }
+        kept++;
+    }
+    v->n = kept;
+    vectors_unlock(v);
+}
+
 hearth_status vectors_load(vectors *v, db *d, hearth_error *err)
 {
     sqlite3_stmt *statement;

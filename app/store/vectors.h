@@ -41,6 +41,8 @@ void vectors_init(vectors *v);
 void vectors_deinit(vectors *v);
 void vectors_lock(vectors *v);
 void vectors_unlock(vectors *v);
+/* Takes the passages of a message out of memory. */
+void vectors_remove(vectors *v, int64_t message);
 /* Drops what is in memory. */
 void vectors_forget(vectors *v);
 

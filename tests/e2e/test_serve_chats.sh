@@ -120,6 +120,101 @@ expect_equal "$(json b.messages.length)" 6
 ask POST "/hearth/chats/$long/messages" "{$ask_ember,\"parent_id\":0}" -N
 expect_equal "$(of_event done 'b.message.state' <"$work/body")" complete
 
+# ---- an answer that had no room, or was stopped, is gone on with, in its place ----
+ask POST /hearth/chats '{"title":"On"}'
+on=$(json b.id)
+ask POST "/hearth/chats/$on/messages" "{\"content\":\"What is Hearth?\",\"parameters\":{\"temperature\":0,\"max_tokens\":60}}" -N
+whole=$(of_event done b.message.content <"$work/body")
+ask POST "/hearth/chats/$on/messages" "{\"content\":\"What is Hearth?\",\"parent_id\":0,\"parameters\":{\"temperature\":0,\"max_tokens\":5}}" -N
+cut=$(of_event done 'b.message.content' <"$work/body")
+expect_equal "$(of_event done 'b.message.finish_reason + b.message.context.n_ctx + b.message.context.left_out' <"$work/body")" length20480
+part=$(of_event done b.message.id <"$work/body")
+ask POST "/hearth/chats/$on/continue" '{"parameters":{"temperature":0,"max_tokens":55}}' -N
+expect_status 200
+expect_equal "$(of_event start 'b.message.id + b.message.state + b.message.content' <"$work/body")" "${part}streaming$cut"
+expect_equal "$(of_event done 'b.message.id + b.message.content' <"$work/body")" "$part$whole"
+expect_equal "$(of_event done 'b.message.usage.completion_tokens > 20 && b.message.usage.prompt_tokens < 40' <"$work/body")" true
+ask GET '/hearth/search?q=hearth+runs&chat='"$on"
+expect_equal "$(json 'b.hits.filter(h => h.message_id === '"$part"').length')" 1
+ask POST "/hearth/chats/$on/continue" "{\"message_id\":$part}"
+expect_status 409
+expect_in 'is whole' "$(json b.error.message)"
+ask POST "/hearth/chats/$on/messages" "{\"content\":\"And?\",\"parameters\":{\"max_tokens\":3}}" -N
+asked=$(of_event start b.user.id <"$work/body")
+ask POST "/hearth/chats/$on/continue" "{\"message_id\":$asked}"
+expect_status 409
+last=$(of_event done b.message.id <"$work/first")
+ask POST "/hearth/chats/$on/continue" "{\"message_id\":$last}"
+expect_status 404
+# Killed while it goes on: what was there before is there.
+ask POST "/hearth/chats/$on/messages" "{\"content\":\"What is Hearth?\",\"parent_id\":0,\"parameters\":{\"temperature\":0,\"max_tokens\":8}}" -N
+cut=$(of_event done b.message.content <"$work/body")
+curl -sN "$url/hearth/chats/$on/continue" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
+    -d '{"parameters":{"ignore_eos":true,"max_tokens":1900}}' >"$work/lost" &
+killed=$!
+wait_for 10 grep -q 'event: chunk' "$work/lost"
+stop_serve KILL
+wait "$killed"
+start_serve || finish
+ask GET "/hearth/chats/$on"
+expect_equal "$(CUT=$cut json "b.messages.at(-1).state + b.messages.at(-1).content.startsWith(process.env.CUT)")" stoppedtrue
+
+# ---- a conversation that outgrows the context: the oldest turns are left out, and the answer says how many ----
+ask POST /hearth/chats '{"title":"Grows","parameters":{"max_tokens":8}}'
+grows=$(json b.id)
+words=$(printf 'the fire is warm and the night is long %.0s' $(seq 60))
+left=0
+for i in 1 2 3 4 5 6 7 8; do
+    ask POST "/hearth/chats/$grows/messages" "{\"content\":\"$i $words\"}" -N
+    expect_equal "$(of_event done b.message.state <"$work/body")" complete
+    now=$(of_event done b.message.context.left_out <"$work/body")
+    [ "$now" -ge "$left" ] || fail "after $left messages only $now are left out"
+    left=$now
+done
+expect_equal "$(of_event done "b.message.context.left_out >= 4 && b.message.context.left_out % 2 === 0 && b.message.context.used <= 2048" <"$work/body")" true
+expect_equal "$(of_event context b.left_out <"$work/body")" "$left"
+ask GET "/hearth/chats/$grows"
+expect_equal "$(json 'b.messages.at(-1).context.left_out')" "$left"
+ask POST "/hearth/chats/$grows/messages" "{\"content\":\"$words $words $words $words $words\"}" -N
+expect_equal "$(of_event error 'b.failed.state' <"$work/body")" failed
+expect_in 'context' "$(of_event error b.message <"$work/body")"
+
+# ---- files: a text is read; a picture, which this model cannot see, is refused, and nothing is stored ----
+ask POST /hearth/chats '{"title":"Files","parameters":{"max_tokens":8}}'
+files=$(json b.id)
+ask POST /hearth/attachments "{\"name\":\"a.png\",\"type\":\"image/png\",\"data\":\"iVBORw0KGgo=\"}"
+picture=$(json b.id)
+ask POST "/hearth/chats/$files/messages" "{\"content\":\"Look.\",\"attachments\":[$picture]}"
+expect_status 501
+expect_in "a.png is a picture, and the model 'ember' cannot see" "$(json b.error.message)"
+ask POST /hearth/attachments "{\"name\":\"a.zip\",\"type\":\"application/zip\",\"data\":\"UEsDBA==\"}"
+ask POST "/hearth/chats/$files/messages" "{\"content\":\"Look.\",\"attachments\":[$(json b.id)]}"
+expect_status 501
+expect_in 'a.zip is application/zip' "$(json b.error.message)"
+ask GET "/hearth/chats/$files"
+expect_equal "$(json b.messages.length)" 0
+ask POST /hearth/attachments "{\"name\":\"n.txt\",\"type\":\"text/plain\",\"data\":\"$(printf 'The colour is green. %.0s' $(seq 20) | base64 -w0)\"}"
+ask POST "/hearth/chats/$files/messages" "{\"content\":\"Look.\",\"attachments\":[$(json b.id)]}" -N
+expect_equal "$(of_event done 'b.message.state + (b.message.usage.prompt_tokens > 100)' <"$work/body")" completetrue
+# One that a model with eyes was shown: Ember is told that it is there, and who reads that Ember was not shown it.
+ask POST "/hearth/chats/$files/messages" "{\"content\":\"Look.\",\"attachments\":[$picture],\"answer\":false}"
+ask POST "/hearth/chats/$files/messages" '{"content":"And?"}' -N
+expect_equal "$(of_event notice b.code <"$work/body")" not_shown
+expect_equal "$(of_event done 'b.message.state + b.message.notices[0].code' <"$work/body")" completenot_shown
+
+# ---- memory: what other chats said is told with the answer, as what it is ----
+ask POST /hearth/chats '{"title":"Remembers","memory":true,"parameters":{"max_tokens":8}}'
+remembers=$(json b.id)
+ask POST "/hearth/chats/$remembers/messages" '{"content":"Which colour is the gazebo?"}' -N
+expect_equal "$(of_event done b.message.sources <"$work/body")" null
+ask POST /hearth/chats '{"title":"Garden"}'
+garden=$(json b.id)
+ask POST "/hearth/chats/$garden/messages" '{"content":"The colour of the gazebo is turquoise.","answer":false}'
+ask POST "/hearth/chats/$remembers/messages" '{"content":"Which colour is the gazebo?"}' -N
+expect_equal "$(of_event done 'b.message.sources.map(s => s.title + s.role + s.text + s.chat_id).join()' <"$work/body")" \
+    "GardenuserThe colour of the gazebo is turquoise.$garden"
+expect_equal "$(of_event start b.user.content <"$work/body")" 'Which colour is the gazebo?'
+
 # ---- lists, search, attachments ----
 ask GET '/hearth/chats?folder=Work'
 expect_equal "$(json 'b.chats.length')" 2

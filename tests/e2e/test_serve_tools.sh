@@ -50,7 +50,7 @@ expect_equal "$(json 'b.tools.map(t => t.name + t.approval + t.allowed + t.input
 # begin CHAT TEXT: asks in the background; the stream is in $work/stream.
 begin() {
     : >"$work/stream"
-    curl -sN "$url/hearth/chats/$1/messages" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
+    curl -sN -m 90 "$url/hearth/chats/$1/messages" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
         -d "{\"content\":\"$2\"}" >"$work/stream" &
     stream_pid=$!
 }
@@ -130,6 +130,31 @@ expect_equal "$(of_event tool_result b.state <"$work/stream")" failed
 expect_in 'There is no tool' "$(of_event tool_result b.result <"$work/stream")"
 expect_equal "$(last_asked 'b.tools.map(t => t.function.name).join()')" Small_one__fail,Small_one__die
 
+# ---- what is switched off in this chat is not offered, and not called; another chat has it ----
+ask PUT "/hearth/chats/$chat" '{"tools_off":["Small_one__die"]}'
+expect_equal "$(json 'b.tools_off.join()')" Small_one__die
+begin "$chat" 'call Small_one__die {}'
+wait $stream_pid
+expect_in 'There is no tool' "$(of_event tool_result b.result <"$work/stream")"
+expect_equal "$(last_asked 'b.tools.map(t => t.function.name).join()')" Small_one__fail
+ask PUT "/hearth/chats/$chat" '{"tools_off":["Small_one"]}'
+begin "$chat" 'call Small_one__fail {}'
+wait $stream_pid
+expect_equal "$(last_asked 'String(b.tools)')" undefined
+ask PUT "/hearth/chats/$chat" '{"tools_off":[7]}'
+expect_status 400
+ask PUT "/hearth/chats/$chat" '{"tools_off":[]}'
+
+# ---- thoughts: how long they took stays ----
+begin "$chat" think
+wait_for 20 grep -q '^event: thinking' "$work/stream" || fail "it does not think"
+curl -s "http://127.0.0.1:$(head -1 "$work/asked")/think"
+wait $stream_pid
+thought=$(of_event done b.message.thinking_ms <"$work/stream")
+expect_in '^[0-9]+$' "$thought"
+ask GET "/hearth/chats/$chat"
+expect_equal "$(json b.messages.at\(-1\).thinking_ms)" "$thought"
+
 # ---- limits: rounds ----
 begin "$chat" 'forever Small_one__fail'
 wait $stream_pid
@@ -173,6 +198,22 @@ wait $stream_pid
 expect_equal "$(of_event tool_result b.state <"$work/stream")" denied
 expect_equal "$(of_event done b.message.state <"$work/stream")" stopped
 
+# ---- who asks on while the chat still gets its name is answered; the name comes after that ----
+ask POST /hearth/chats '{"model":"caller"}'
+chat=$(json b.id)
+begin "$chat" 'slow to name'
+first_pid=$stream_pid
+is_done() {
+    grep -q '^event: done' "$work/stream"
+}
+wait_for 20 is_done || fail "the first answer does not end"
+ask POST "/hearth/chats/$chat/messages" '{"content":"Hi"}' -N
+expect_status 200
+expect_equal "$(of_event done b.message.content <"$work/body")" Hello.
+expect_equal "$(of_event title b.title <"$work/body")" 'A title'
+wait "$first_pid"
+expect_equal "$(grep -c '^event: title' "$work/stream")" 0
+
 # ---- a model that knows no tools says so; what was set stays ----
 ask POST /hearth/chats '{"model":"ember","title":"t","parameters":{"max_tokens":5}}'
 chat=$(json b.id)
@@ -181,6 +222,7 @@ wait $stream_pid
 expect_equal "$(of_event notice b.code <"$work/stream")" no_tools
 expect_in ember "$(of_event notice b.message <"$work/stream")"
 expect_equal "$(of_event done b.message.state <"$work/stream")" complete
+expect_equal "$(of_event done b.message.notices[0].code <"$work/stream")" no_tools
 ask GET /hearth/openapi.json
 expect_equal "$(json '[b.paths["/hearth/mcp"], b.paths["/hearth/chats/{id}/tools"]].every(Boolean)')" true
 stop_serve

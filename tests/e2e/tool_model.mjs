@@ -3,10 +3,12 @@
 //   "call TOOL ARGUMENTS"   calls it once, then tells what it said
 //   "twice TOOL ARGUMENTS"  two calls in one answer
 //   "forever TOOL"          calls it as long as it may
+//   "think"                 thinks, then says hello
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 const file = process.argv[2];
+let slow = false;
 
 function reply({ messages, tool_choice, tools }) {
     const at = messages.findLastIndex(m => m.role === 'user');
@@ -20,6 +22,9 @@ function reply({ messages, tool_choice, tools }) {
     if (order === 'twice') return [call('c1'), call('c2')];
     return 'Hello.';
 }
+
+/** Thoughts that take a while: they end when the server's next request asks for it, GET /think. */
+let think = null;
 
 function* chunks(said) {
     if (typeof said === 'string') {
@@ -38,6 +43,11 @@ function* chunks(said) {
 async function answer(request, response) {
     const parts = [];
     for await (const part of request) parts.push(part);
+    if (request.url === '/think') {
+        think?.();
+        response.end();
+        return;
+    }
     const body = parts.length ? JSON.parse(Buffer.concat(parts).toString()) : null;
     if (!request.url.endsWith('/chat/completions')) {
         response.setHeader('Content-Type', 'application/json');
@@ -47,11 +57,20 @@ async function answer(request, response) {
     appendFileSync(file, JSON.stringify(body) + '\n');
     const said = reply(body);
     if (!body.stream) {
+        // A title of "slow ..." is never said, the first time.
+        if (!slow && String(body.messages.at(-1).content).startsWith('slow')) {
+            slow = true;
+            return;
+        }
         response.setHeader('Content-Type', 'application/json');
         response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: 'A title' }, finish_reason: 'stop' }] }));
         return;
     }
     response.setHeader('Content-Type', 'text/event-stream');
+    if (String(body.messages.at(-1).content) === 'think') {
+        response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { reasoning_content: 'Hm.' }, finish_reason: null }] })}\n\n`);
+        await new Promise(resolve => (think = resolve));
+    }
     for (const [delta, finish_reason] of chunks(said)) response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`);
     response.end('data: [DONE]\n\n');
 }

@@ -285,6 +285,50 @@ static void test_owner_stops_what_was_streaming(void **state)
     store_messages_free(&list);
 }
 
+static void test_what_ended_is_gone_on_with(void **state)
+{
+    (void)state;
+    int64_t chat = add_chat("c"), id, other, user = add_message(chat, 0, STORE_USER, "q");
+    store_messages list;
+    const store_message m = {
+        .chat = chat, .parent = user, .role = STORE_ASSISTANT, .state = STORE_STREAMING};
+    assert_ok(store_message_add(s, &m, &id, &err));
+    assert_fails(EMISMATCH, store_message_reopen(s, id, &err), "has ended");
+    assert_fails(EMISMATCH, store_message_reopen(s, user, &err), "not an answer");
+    assert_fails(ENOTFOUND, store_message_reopen(s, 99, &err), "");
+    assert_ok(store_message_append(s, id, "One flamingo", "hm", &err));
+    assert_ok(
+        store_message_finish(s, id, &(store_end){.state = STORE_FAILED, .error = "gone"}, &err));
+    assert_ok(store_message_add(s, &m, &other, &err)); /* a sibling, the leaf */
+    assert_ok(store_message_reopen(s, id, &err));
+    assert_ok(store_message_get(s, id, &list, &err));
+    assert_int_equal(list.items[0].state, STORE_STREAMING);
+    assert_string_equal(list.items[0].content, "One flamingo");
+    assert_string_equal(list.items[0].error, "");
+    store_messages_free(&list);
+    assert_ok(store_message_append(s, id, " and a heron", " hm", &err));
+    reopen(true); /* the program died */
+    assert_ok(store_message_get(s, id, &list, &err));
+    assert_int_equal(list.items[0].state, STORE_STOPPED);
+    assert_string_equal(list.items[0].content, "One flamingo and a heron");
+    assert_string_equal(list.items[0].reasoning, "hm hm");
+    store_messages_free(&list);
+    assert_ok(store_message_reopen(s, id, &err));
+    assert_ok(store_message_finish(s, id, &(store_end){.state = STORE_COMPLETE}, &err));
+    store_chats chats;
+    assert_ok(store_chat_get(s, chat, &chats, &err));
+    assert_int_equal(chats.items[0].leaf, id);
+    store_chats_free(&chats);
+    /* The index of words and that of vectors agree with the messages. */
+    buf report;
+    buf_init(&report, 0);
+    assert_ok(store_check(s, &report, &err));
+    assert_int_equal(report.n, 0);
+    buf_deinit(&report);
+    add_message(chat, id, STORE_USER, "and then?");
+    assert_fails(EMISMATCH, store_message_reopen(s, id, &err), "others after it");
+}
+
 static void test_fork(void **state)
 {
     (void)state;
@@ -473,6 +517,7 @@ int main(void)
         TEST(test_tree_branches),
         TEST(test_streaming),
         TEST(test_owner_stops_what_was_streaming),
+        TEST(test_what_ended_is_gone_on_with),
         TEST(test_fork),
         TEST(test_refusals_change_nothing),
         TEST(test_delete_and_restore_messages),

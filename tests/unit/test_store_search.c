@@ -285,6 +285,34 @@ static void test_finding_meaning(void **state)
     search_hits_free(&hits);
 }
 
+/* Also where the vectors were read before the first search. */
+static void test_what_is_gone_on_with_is_not_found_meanwhile(void **state)
+{
+    (void)state;
+    fake f = {0};
+    const search_embedder e = {"fake", DIMENSIONS, embed, &f};
+    const search_query words = {.text = "flamingo", .words_only = true},
+                       meaning_of = {.text = "a loaf", .limit = 1};
+    int64_t chat = add_chat("c");
+    int64_t id = add_message(chat, 0, STORE_ASSISTANT, "A flamingo bakes bread");
+    assert_ok(search_set_embedder(s, &e, &err));
+    assert_ok(search_work(s, 10, NULL, &err));
+    reopen(false);
+    assert_ok(search_warm(s, &err)); /* there is no embedder yet */
+    assert_ok(search_set_embedder(s, &e, &err));
+    assert_ok(search_warm(s, &err));
+    expect_found(words, "c,");
+    expect_found(meaning_of, "c,");
+    assert_ok(store_message_reopen(s, id, &err));
+    expect_found(words, "");
+    expect_found(meaning_of, "");
+    assert_ok(store_message_append(s, id, " on a street", NULL, &err));
+    assert_ok(store_message_finish(s, id, &(store_end){.state = STORE_COMPLETE}, &err));
+    expect_found(words, "c,");
+    assert_ok(search_work(s, 10, NULL, &err));
+    expect_found(meaning_of, "c,");
+}
+
 static void test_another_model_embeds_anew(void **state)
 {
     (void)state;
@@ -444,6 +472,7 @@ int main(void)
         TEST(test_no_query_is_an_error),
         TEST(test_snippets_are_marked),
         TEST(test_finding_meaning),
+        TEST(test_what_is_gone_on_with_is_not_found_meanwhile),
         TEST(test_another_model_embeds_anew),
         TEST(test_failing_texts_leave_the_queue),
         TEST(test_vectors_must_fit),

@@ -152,6 +152,7 @@ class Answer {
     this.end();
     this.say('done', { message: store.view(message) });
     if (!chat.title && message.state === 'complete') {
+      if (/slow name/i.test(this.user?.content ?? '')) await hold();
       chat.title = (this.user?.content ?? 'A chat').split(/\s+/).slice(0, 5).join(' ').replace(/[.?!:]+$/, '');
       this.say('title', { title: chat.title });
     }
@@ -170,8 +171,13 @@ class Answer {
   }
 }
 
+const needPlace = (chat) => {
+  if (state.answers.has(chat.id)) throw new Refusal(409, 'conflict', 'an answer is being written in this chat; stop it first');
+};
+
 function answer(chat, user, parent, model, response, continued) {
   const { store } = state;
+  needPlace(chat);
   const message = continued ?? store.addMessage(chat, parent.id, { role: 'assistant', model: model || chat.model || 'ember' });
   message.state = 'streaming';
   chat.leaf_id = message.id;
@@ -329,8 +335,9 @@ const routes = {
     reset(body.scenario ?? 'lively');
     return {};
   },
-  'POST /mock/release': () => {
-    release();
+  'POST /mock/release': ({ body }) => {
+    if (body.first) released.shift()?.();
+    else release();
     return {};
   },
   'GET /mock/state': () => ({ beacons: state.beacons, sessions: state.sessions, preferences: state.preferences, held: released.length, answering: [...state.answers.keys()], deleted: [...state.store.chats.values()].filter((c) => c.deleted_ms).length }),
@@ -374,6 +381,7 @@ const chatRoutes = {
     return { call_id: body.call_id };
   },
   'POST /messages': ({ chat, body, response }) => {
+    needPlace(chat);
     const attachments = (body.attachments ?? []).map((id) => need(state.store.attachments.get(id), 'attachment')).map(({ bytes: _, ...a }) => a);
     const user = state.store.addMessage(chat, body.parent_id ?? chat.leaf_id, { content: body.content, attachments });
     answer(chat, user, user, body.model, response);

@@ -108,12 +108,53 @@ export const cases = [
       await page.getByRole('button', { name: 'New chat' }).first().click();
       await send(page, 'What is Hearth?');
       await answered(page, 1);
+      // At once, while the chat still gets its name.
       await send(page, 'And what can it do?');
-      await page.getByRole('button', { name: 'Stop the answer' }).or(answers(page).nth(1)).first().waitFor();
+      await questions(page).nth(1).waitFor();
       await answered(page, 2);
       assert.equal(await questions(page).count(), 2);
       await page.reload();
       await answered(page, 2);
+    },
+  },
+  {
+    name: 'the next question, while the chat still gets its name',
+    async act({ page, open, mock }) {
+      await open();
+      await send(page, 'A slow name, please.');
+      await answered(page, 1);
+      await until(async () => (await mock('state')).held === 1);
+      await send(page, 'Hold on, please.');
+      await answers(page).getByText('One moment, I am').waitFor();
+      // The list of chats is read again when the first stream has ended.
+      await Promise.all([page.waitForResponse((r) => /hearth.chats\?/.test(r.url())), mock('release', { first: true })]);
+      await page.getByRole('heading', { name: 'A slow name, please' }).waitFor();
+      // The end of the first stream takes nothing from the second one.
+      await page.getByRole('button', { name: 'Stop the answer' }).waitFor();
+      await mock('release', {});
+      await answers(page).getByText('One moment, I am done with waiting.').waitFor();
+      await answered(page, 2);
+    },
+  },
+  {
+    name: 'a question to a chat that is still being read',
+    async act({ page, open, mock }) {
+      await open();
+      let go;
+      const held = new Promise((resolve) => (go = resolve));
+      await page.route(/hearth.chats.\d+$/, async (route) => {
+        await held;
+        await route.continue();
+      });
+      await page.getByRole('link', { name: 'Weekend in Ghent' }).click();
+      await until(() => page.url().includes('#/chat/'));
+      const address = page.url();
+      await send(page, 'And where do I eat?');
+      go();
+      await questions(page).getByText('And where do I eat?').waitFor();
+      await answers(page).last().getByText('A fire needs three things').waitFor();
+      assert.equal(page.url(), address);
+      assert.ok((await questions(page).count()) > 1, 'it went into a chat of its own');
     },
   },
   {

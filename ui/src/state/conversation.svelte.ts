@@ -52,6 +52,10 @@ export class Conversation {
   finished: Message | null = $state.raw(null);
 
   private abort: AbortController | undefined;
+  /** The last load; of a chat that is not yet there: nothing. */
+  private loaded: Promise<void> | undefined;
+  /** Goes up with every answer that begins. */
+  private turn = 0;
   private waiting: { content: string; thinking: string } = { content: '', thinking: '' };
   private frame = 0;
 
@@ -60,12 +64,21 @@ export class Conversation {
   }
 
   async load(id: Id, join = true): Promise<void> {
+    const work = this.fetch(id, join);
+    this.loaded = work;
+    return work;
+  }
+
+  private async fetch(id: Id, join: boolean): Promise<void> {
+    const turn = this.turn;
     this.loading = this.messages.length === 0;
     this.failure = null;
     try {
       const { chat, messages } = await get<{ chat: Chat; messages: Message[] }>(pathOf(id));
+      // An answer that began meanwhile knows more than what was read before.
+      if (turn !== this.turn) return;
       this.chat = chat;
-      if (this.live === null || !messages.some((m) => m.id === this.live?.id)) this.messages = messages;
+      if (this.live === null) this.messages = messages;
       noteChat(chat);
       if (join && chat.answering && !this.answering) void this.join();
     } catch (error) {
@@ -80,6 +93,9 @@ export class Conversation {
     if (this.answering) return false;
     this.busy = true;
     try {
+      // A chat that is still on its way from the server is the one that is meant, not a new one.
+      if (!this.chat) await this.loaded;
+      if (!this.chat && this.failure !== null) throw new Error(this.failure);
       this.chat ??= await createChat(first);
     } catch (error) {
       this.busy = false;
@@ -206,12 +222,15 @@ export class Conversation {
       const gone = error instanceof Failure && error.status === 404 && body === undefined;
       if (!isAbort(error) && !gone) toast(begun ? t.chat.lostStream : messageOf(error), { kind: 'bad' });
     }
-    this.flush();
-    this.live = null;
-    this.busy = false;
+    // A stream goes on until the chat has its title; the next answer may have begun meanwhile, and is not this one's.
+    if (this.abort === abort) {
+      this.flush();
+      this.live = null;
+      this.busy = false;
+    }
     // A stream that broke off says nothing of how it ended.
     if (!ended && !abort.signal.aborted && this.chat) await this.load(this.chat.id, begun);
-    // Only now the server counts the answer as written, its title too.
+    // Only now the chat has its title.
     void refreshChats().catch(() => undefined);
     return begun;
   }
@@ -268,6 +287,7 @@ export class Conversation {
   }
 
   private start({ chat, user, message }: AnswerEvents['start']): void {
+    this.turn++;
     this.chat = chat;
     noteChat(chat);
     // What stands below the new message's parent belongs to another branch.
