@@ -60,9 +60,9 @@ hearth_status adapters_fail_lost(const adapter *a, hearth_error *err);
 hearth_status plan_session(const hearth_model *model, const hearth_session_options *options,
                            uint64_t beside, hearth_plan *plan, hearth_error *err);
 
-/* What keys and values depend on beside the tokens: the model, the cache types, the context. */
-uint64_t model_cache_fingerprint(const hearth_model *model, uint32_t n_ctx,
-                                 hearth_cache_type type_k, hearth_cache_type type_v);
+/* What keys and values depend on beside the tokens: the model, the cache types, the context,
+ * self-extend. */
+uint64_t model_cache_fingerprint(const hearth_model *model, const forward_options *options);
 
 /* What a session of this plan takes by itself: cache and compute. */
 forward_options plan_forward_options(const hearth_model *model,

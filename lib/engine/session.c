@@ -161,8 +161,8 @@ void hearth_session_cancel(hearth_session *s)
 
 uint64_t session_fingerprint(const hearth_session *s)
 {
-    uint64_t hash = model_cache_fingerprint(s->model, s->plan.n_ctx, s->options.cache_type_k,
-                                            s->options.cache_type_v);
+    forward_options options = plan_forward_options(s->model, &s->options, &s->plan);
+    uint64_t hash = model_cache_fingerprint(s->model, &options);
     return adapter_mix_fingerprint(&s->mix, hash);
 }
 
