@@ -25,7 +25,7 @@ struct hearth_model {
     hearth_error unknown; /* why arch is NULL */
     weights w;            /* empty below HEARTH_SCOPE_ALL */
     tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
-    adapter **adapters; /* its own */
+    adapter **adapters;   /* its own */
     size_t n_adapters;
     bool ignore_memory_limit;
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */

@@ -96,9 +96,10 @@ static hearth_status check_group(const hearth_model *m, const hearth_session_opt
              "a sliding window, and %s is none; leave group_n at 1",
              m->info.architecture);
     if (o->group_n > MAX_GROUP || group_width(o) > MAX_CONTEXT || group_width(o) % o->group_n != 0)
-        FAIL(err, EINVAL, "group_w",
-             "group_n is %u and group_w %u; group_n may be %d at most, and group_w a multiple of it",
-             o->group_n, group_width(o), MAX_GROUP);
+        FAIL(
+            err, EINVAL, "group_w",
+            "group_n is %u and group_w %u; group_n may be %d at most, and group_w a multiple of it",
+            o->group_n, group_width(o), MAX_GROUP);
     return HEARTH_OK;
 }
 

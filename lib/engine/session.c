@@ -183,8 +183,8 @@ static hearth_status set_mix(hearth_session *s, adapter_mix *mix, hearth_error *
     adapter_mix_measure(mix, &rank, &n_out);
     hearth_status status = HEARTH_OK;
     if (!forward_has_adapter_room(s->f, rank, n_out)) {
-        status = adapters_check_room(s->plan.n_batch, rank, n_out, s->options.ignore_memory_limit,
-                                     err);
+        status =
+            adapters_check_room(s->plan.n_batch, rank, n_out, s->options.ignore_memory_limit, err);
         if (status == HEARTH_OK)
             status = forward_grow_adapters(s->f, rank, n_out, err);
     }

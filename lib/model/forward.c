@@ -25,23 +25,23 @@ struct forward {
     size_t memory_bytes;
     void *adapter_memory; /* of low and delta; NULL: none yet */
     size_t adapter_bytes;
-    float *x;      /* [n_batch][n_embd] */
-    float *in;     /* [n_batch][n_embd] */
-    float *in_2;   /* [n_batch][n_embd] the feed-forward's input beside attention's */
-    float *out;    /* [n_batch][n_embd] */
-    float *q;      /* [n_batch][n_head * head_dim_k] */
-    float *k;      /* [n_batch][n_head_kv * head_dim_k] */
-    float *v;      /* [n_batch][n_head_kv * head_dim_v] */
-    float *heads;  /* [n_batch][n_head * head_dim_v] attention's result */
-    float *gate;   /* [n_batch][n_ff] */
-    float *up;     /* [n_batch][n_ff] */
-    float *share;  /* [n_batch][1] of the shared expert */
-    float *q_far;  /* as q and k, with far keys; or NULL */
+    float *x;     /* [n_batch][n_embd] */
+    float *in;    /* [n_batch][n_embd] */
+    float *in_2;  /* [n_batch][n_embd] the feed-forward's input beside attention's */
+    float *out;   /* [n_batch][n_embd] */
+    float *q;     /* [n_batch][n_head * head_dim_k] */
+    float *k;     /* [n_batch][n_head_kv * head_dim_k] */
+    float *v;     /* [n_batch][n_head_kv * head_dim_v] */
+    float *heads; /* [n_batch][n_head * head_dim_v] attention's result */
+    float *gate;  /* [n_batch][n_ff] */
+    float *up;    /* [n_batch][n_ff] */
+    float *share; /* [n_batch][1] of the shared expert */
+    float *q_far; /* as q and k, with far keys; or NULL */
     float *k_far;
     uint32_t *far_positions; /* [2][n_batch] of keys, of queries */
-    float *low;    /* [n_batch][adapter_rank] A x of an adapter */
-    float *delta;  /* [n_batch][adapter_n_out] B A x */
-    float *logits; /* [FORWARD_LOGITS_ROWS][n_vocab] */
+    float *low;              /* [n_batch][adapter_rank] A x of an adapter */
+    float *delta;            /* [n_batch][adapter_n_out] B A x */
+    float *logits;           /* [FORWARD_LOGITS_ROWS][n_vocab] */
 };
 
 static float *take(void *base, size_t *used, size_t n_rows, size_t width)

@@ -338,9 +338,9 @@ static void store_row(const row_job *job, size_t row)
         attn->store_key(a->layout->type_k, k + (size_t)head * h->head_dim_k, h->head_dim_k,
                         position % KV_PAGE, kv_keys(a->layout, s, a->layer, head, position));
         if (a->k_far)
-            attn->store_key(
-                a->layout->type_k, a->k_far + k_row + (size_t)head * h->head_dim_k, h->head_dim_k,
-                position % KV_PAGE, kv_far_keys(a->layout, s, a->layer, head, position));
+            attn->store_key(a->layout->type_k, a->k_far + k_row + (size_t)head * h->head_dim_k,
+                            h->head_dim_k, position % KV_PAGE,
+                            kv_far_keys(a->layout, s, a->layer, head, position));
         attn->store_value(a->layout->type_v, v + (size_t)head * h->head_dim_v, h->head_dim_v,
                           position % KV_PAGE, kv_values(a->layout, s, a->layer, head, position));
     }

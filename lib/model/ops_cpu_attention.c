@@ -136,7 +136,9 @@ static void set_row(const attention_job *job, size_t token, uint32_t head, bool 
         .out = job->out + token * ops_stride((size_t)lh->n_head * h->head_dim_v) +
                (size_t)head * h->head_dim_v,
         .low = far ? 0 : low,
-        .high = far ? low : h->causal ? position + 1 : job->tokens->n_visible[token],
+        .high = far         ? low
+                : h->causal ? position + 1
+                            : job->tokens->n_visible[token],
         .position = position,
         .slope = alibi_slope(h, head, lh->n_head) * log2_e,
         .sink = job->sinks ? &job->sinks[head] : NULL,
@@ -159,8 +161,8 @@ static piece set_up(const attend_arg *a, size_t index, int worker, bool far)
     uint32_t n_head_kv = h->layers[job->layer].n_head_kv;
     size_t first = first_token(a, index / n_head_kv / a->parts), end = block_end(a, first);
     size_t part = index / n_head_kv % a->parts;
-    uint8_t *scratch = a->o->worker + (size_t)worker * a->o->worker_bytes +
-                       (far ? a->o->worker_bytes / 2 : 0);
+    uint8_t *scratch =
+        a->o->worker + (size_t)worker * a->o->worker_bytes + (far ? a->o->worker_bytes / 2 : 0);
     workplace *w = (workplace *)(void *)scratch;
     piece p = {.block = &w->block,
                .far = far,

@@ -387,10 +387,8 @@ static void test_refused(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_positions),
-        cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_engine),
-        cmocka_unit_test(test_files_are_not_exchanged),
+        cmocka_unit_test(test_positions), cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_engine),    cmocka_unit_test(test_files_are_not_exchanged),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
