@@ -189,9 +189,10 @@ hearth_status worker_set_loras(worker_call *c, hearth_error *err)
 static hearth_status check_allowed(const worker *w, hearth_error *err)
 {
     if (w->flags->lora_dir == NULL)
-        FAIL(err, EUNSUPPORTED, "lora-adapters",
-             "this engine was not started with --lora-dir, the folder whose adapters may be loaded; "
-             "those of --lora get their strength by POST /lora-adapters");
+        FAIL(
+            err, EUNSUPPORTED, "lora-adapters",
+            "this engine was not started with --lora-dir, the folder whose adapters may be loaded; "
+            "those of --lora get their strength by POST /lora-adapters");
     return HEARTH_OK;
 }
 

@@ -4,8 +4,8 @@
  *
  * The strengths of the engine hold for requests that name none; a request that names some sets
  * those, and all others to 0. So does POST /lora-adapters with the engine's. Adapters come by flag,
- * or from the folder of --lora-dir while requests run; one that is taken away stays with the answers
- * that began with it.
+ * or from the folder of --lora-dir while requests run; one that is taken away stays with the
+ * answers that began with it.
  */
 #ifndef HEARTH_WORKER_ADAPTERS_H
 #define HEARTH_WORKER_ADAPTERS_H

@@ -260,6 +260,8 @@ static hearth_status open_engine(worker *w, hearth_error *err)
     o.n_threads = f->threads < 0 ? 0 : f->threads;
     o.cache_type_k = f->cache_type_k;
     o.cache_type_v = f->cache_type_v;
+    o.group_n = f->group_n;
+    o.group_w = f->group_w;
     o.cache_bytes = (uint64_t)f->cache_mib << 20;
     o.no_prefix_cache = f->no_prefix_cache;
     o.no_drafts = f->spec_type && !has_type(f->spec_type, "ngram");

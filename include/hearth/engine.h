@@ -63,6 +63,8 @@ typedef struct hearth_engine_options {
     bool ignore_memory_limit; /* open although the plan says that it does not fit */
     hearth_log log; /* what went wrong beside requests: a damaged file, a full disk. Called from the
                        engine's threads, one at a time */
+    uint32_t group_n; /* self-extend, as in hearth_session_options; the draft model goes without */
+    uint32_t group_w;
 } hearth_engine_options;
 
 /* n_queue 128, F16 cache, draft_max 7, draft_p_min 0.75, everything else 0. */

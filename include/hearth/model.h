@@ -183,6 +183,12 @@ typedef struct hearth_session_options {
     hearth_cache_type cache_type_k;
     hearth_cache_type cache_type_v;
     bool ignore_memory_limit; /* open although the plan says that it does not fit */
+    uint32_t group_n; /* above 1: self-extend, for texts of up to about group_n times what the model
+                         was trained with. Keys more than group_w before a token are seen as if
+                         their positions were divided by group_n; others as usual. Keys take twice
+                         the memory. EUNSUPPORTED for models without rotary positions in every
+                         layer, or with a sliding window */
+    uint32_t group_w; /* 0: 512; a multiple of group_n */
 } hearth_session_options;
 
 /* F16 cache, everything else 0. */

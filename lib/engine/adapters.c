@@ -5,9 +5,9 @@
  *
  * Life     A handle is one reference, each mix that has the adapter another. So closing one needs
  *          to know nothing of who uses it, and the last request with it ends it.
- * Cache    Pages are named by the contents of the adapters they were read with (their fingerprints),
- *          not by handles or paths: nothing has to be dropped when one is closed, and one that is
- *          opened again finds its pages.
+ * Cache    Pages are named by the contents of the adapters they were read with (their
+ * fingerprints), not by handles or paths: nothing has to be dropped when one is closed, and one
+ * that is opened again finds its pages.
  */
 #include <math.h>
 

@@ -123,7 +123,7 @@ static forward_options forward_options_of(const draft_model_options *o)
 uint64_t draft_model_page_bytes(const draft_model_options *o)
 {
     kv_layout layout;
-    kv_layout_init(&layout, &o->model->h, (cache_type)o->type_k, (cache_type)o->type_v);
+    kv_layout_init(&layout, &o->model->h, (cache_type)o->type_k, (cache_type)o->type_v, false);
     return layout.page_bytes + sizeof(prefix_node);
 }
 
@@ -131,7 +131,7 @@ uint64_t draft_model_bytes(const draft_model_options *o)
 {
     kv_layout layout;
     forward_options f = forward_options_of(o);
-    kv_layout_init(&layout, &o->model->h, f.type_k, f.type_v);
+    kv_layout_init(&layout, &o->model->h, f.type_k, f.type_v, false);
     uint64_t row = 2 * sizeof(uint32_t) + sizeof(int32_t) + sizeof(void *);
     return plan_weight_bytes(o->model) + plan_model_overhead(o->model) + forward_bytes(&f) +
            o->n_batch * row + o->n_pages * layout.page_bytes + page_pool_table_bytes(o->n_pages) +

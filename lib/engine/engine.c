@@ -233,10 +233,7 @@ static hearth_status allocate(hearth_engine *e, hearth_error *err)
     TRY(forward_open(&e->f, &options, err));
     show_adapter_room(e, options.adapter_rank, options.adapter_n_out);
     TRY(page_pool_init(&e->pool, forward_kv_layout(e->f), plan->n_pages, err));
-    TRY(prefix_tree_init(&e->tree, &e->pool,
-                         model_cache_fingerprint(e->model, plan->memory.n_ctx,
-                                                 e->options.cache_type_k, e->options.cache_type_v),
-                         err));
+    TRY(prefix_tree_init(&e->tree, &e->pool, model_cache_fingerprint(e->model, &options), err));
     TRY(allocate_pass(&e->pass, plan->memory.n_batch, n_parallel, err));
     e->running = mem_calloc(n_parallel, sizeof *e->running);
     e->readers = mem_calloc(n_parallel, sizeof *e->readers);

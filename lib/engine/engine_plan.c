@@ -40,6 +40,8 @@ static hearth_session_options session_options(const hearth_engine_options *o)
     s.n_threads = o->n_threads;
     s.cache_type_k = o->cache_type_k;
     s.cache_type_v = o->cache_type_v;
+    s.group_n = o->group_n;
+    s.group_w = o->group_w;
     return s;
 }
 
@@ -164,7 +166,8 @@ hearth_status engine_make_plan(const hearth_model *model, const hearth_engine_op
     TRY(plan_session(model, &s, beside, &p->memory, err));
     p->memory.available_bytes = sysmem_available();
     kv_layout layout;
-    kv_layout_init(&layout, &model->h, (cache_type)o->cache_type_k, (cache_type)o->cache_type_v);
+    kv_layout_init(&layout, &model->h, (cache_type)o->cache_type_k, (cache_type)o->cache_type_v,
+                   o->group_n > 1);
     p->page_bytes = layout.page_bytes;
     uint64_t least = kv_n_pages(p->memory.n_ctx);
     if (o->cache_bytes == 0) {

@@ -67,10 +67,10 @@ struct hearth_engine {
     page_pool pool;
     prefix_tree tree;
     atomic_uint adapter_rank, adapter_n_out; /* for which there is room */
-    page_store *store;  /* NULL: no disk tier */
-    int32_t *path;      /* tokens of a page and of all before it, for that */
-    draft_model *draft; /* NULL: none */
-    draft_task *tasks;  /* [n_parallel], for it */
+    page_store *store;                       /* NULL: no disk tier */
+    int32_t *path;                           /* tokens of a page and of all before it, for that */
+    draft_model *draft;                      /* NULL: none */
+    draft_task *tasks;                       /* [n_parallel], for it */
     request_list waiting;
     hearth_request **running; /* [n_parallel], NULL: a free place */
     sequence *sequences;      /* [n_parallel] */
@@ -109,8 +109,8 @@ void engine_do(hearth_engine *e, engine_job *job, engine_job_fn *run);
 /* Any other thread. Room for passes with these adapters. */
 hearth_status engine_make_room(hearth_engine *e, const adapter_mix *mix, hearth_error *err);
 
-/* Any other thread. Puts a new request into the queue; EBUSY if it is full. The engine gets a reference
- * of its own. */
+/* Any other thread. Puts a new request into the queue; EBUSY if it is full. The engine gets a
+ * reference of its own. */
 hearth_status engine_enqueue(hearth_engine *e, hearth_request *r, hearth_error *err);
 
 /* ---- engine_plan.c ---- */

@@ -380,12 +380,15 @@ void hearth_free(void *p)
     mem_free(p);
 }
 
-uint64_t model_cache_fingerprint(const hearth_model *m, uint32_t n_ctx, hearth_cache_type type_k,
-                                 hearth_cache_type type_v)
+uint64_t model_cache_fingerprint(const hearth_model *m, const forward_options *o)
 {
     /* Long and short RoPE factors give other keys; the context decides between them. */
-    bool long_factors = m->w.rope_long && m->w.rope_short && n_ctx > m->h.rope_n_ctx_orig;
+    bool long_factors = m->w.rope_long && m->w.rope_short && o->n_ctx > m->h.rope_n_ctx_orig;
     uint64_t hash = hash_bytes(m->fingerprint, &long_factors, sizeof long_factors);
-    hash = hash_bytes(hash, &type_k, sizeof type_k);
-    return hash_bytes(hash, &type_v, sizeof type_v);
+    hash = hash_bytes(hash, &o->type_k, sizeof o->type_k);
+    hash = hash_bytes(hash, &o->type_v, sizeof o->type_v);
+    if (o->group_n <= 1)
+        return hash;
+    hash = hash_bytes(hash, &o->group_n, sizeof o->group_n);
+    return hash_bytes(hash, &o->group_w, sizeof o->group_w);
 }

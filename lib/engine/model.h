@@ -25,7 +25,7 @@ struct hearth_model {
     hearth_error unknown; /* why arch is NULL */
     weights w;            /* empty below HEARTH_SCOPE_ALL */
     tokenizer *t;         /* NULL at HEARTH_SCOPE_METADATA */
-    adapter **adapters; /* its own */
+    adapter **adapters;   /* its own */
     size_t n_adapters;
     bool ignore_memory_limit;
     uint64_t fingerprint; /* of the weights and of what decides about keys and values */
@@ -60,9 +60,9 @@ hearth_status adapters_fail_lost(const adapter *a, hearth_error *err);
 hearth_status plan_session(const hearth_model *model, const hearth_session_options *options,
                            uint64_t beside, hearth_plan *plan, hearth_error *err);
 
-/* What keys and values depend on beside the tokens: the model, the cache types, the context. */
-uint64_t model_cache_fingerprint(const hearth_model *model, uint32_t n_ctx,
-                                 hearth_cache_type type_k, hearth_cache_type type_v);
+/* What keys and values depend on beside the tokens: the model, the cache types, the context,
+ * self-extend. */
+uint64_t model_cache_fingerprint(const hearth_model *model, const forward_options *options);
 
 /* What a session of this plan takes by itself: cache and compute. */
 forward_options plan_forward_options(const hearth_model *model,

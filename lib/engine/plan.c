@@ -15,6 +15,8 @@
 
 enum {
     DEFAULT_BATCH = 512,
+    DEFAULT_GROUP_WIDTH = 512,
+    MAX_GROUP = 1024,
     PROGRAM_BYTES = 6 << 20, /* the program, its libraries, the heap's slack */
     THREAD_BYTES = 96 << 10, /* a worker's stack as far as it is touched, and its kernel side */
     TOKEN_BYTES = 96,        /* a token's entries in the vocabulary tables, beside its text */
@@ -74,6 +76,33 @@ static hearth_status check_options(const hearth_model *m, const hearth_session_o
     return HEARTH_OK;
 }
 
+static uint32_t group_width(const hearth_session_options *o)
+{
+    return o->group_w ? o->group_w : DEFAULT_GROUP_WIDTH;
+}
+
+static hearth_status check_group(const hearth_model *m, const hearth_session_options *o,
+                                 hearth_error *err)
+{
+    const hparams *h = &m->h;
+    bool turns = h->causal && h->rope != ROPE_NONE && h->n_window == 0 && h->alibi_max_bias == 0;
+    for (uint32_t il = 0; il < h->n_layer; il++)
+        turns = turns && h->layers[il].rope;
+    if (o->group_n <= 1)
+        return HEARTH_OK;
+    if (!turns)
+        FAIL(err, EUNSUPPORTED, "group_n",
+             "self-extend needs a language model with rotary positions in every layer and without "
+             "a sliding window, and %s is none; leave group_n at 1",
+             m->info.architecture);
+    if (o->group_n > MAX_GROUP || group_width(o) > MAX_CONTEXT || group_width(o) % o->group_n != 0)
+        FAIL(
+            err, EINVAL, "group_w",
+            "group_n is %u and group_w %u; group_n may be %d at most, and group_w a multiple of it",
+            o->group_n, group_width(o), MAX_GROUP);
+    return HEARTH_OK;
+}
+
 forward_options plan_forward_options(const hearth_model *m, const hearth_session_options *o,
                                      const hearth_plan *plan)
 {
@@ -91,7 +120,9 @@ forward_options plan_forward_options(const hearth_model *m, const hearth_session
                              .type_k = (cache_type)o->cache_type_k,
                              .type_v = (cache_type)o->cache_type_v,
                              .adapter_rank = rank,
-                             .adapter_n_out = n_out};
+                             .adapter_n_out = n_out,
+                             .group_n = o->group_n,
+                             .group_w = o->group_n > 1 ? group_width(o) : 0};
 }
 
 /* Fills in the bytes for a context of n_ctx. */
@@ -104,7 +135,7 @@ static void count(const hearth_model *m, const hearth_session_options *o, uint32
     /* An encoder reads its whole text in one pass. */
     plan->n_batch = most < n_ctx && m->h.causal ? most : n_ctx;
     forward_options f = plan_forward_options(m, o, plan);
-    kv_layout_init(&layout, &m->h, f.type_k, f.type_v);
+    kv_layout_init(&layout, &m->h, f.type_k, f.type_v, f.group_n > 1);
     plan->cache_bytes = (uint64_t)kv_n_pages(n_ctx) * layout.page_bytes;
     plan->compute_bytes = forward_bytes(&f) + session_bytes(&m->h, plan);
     plan->total_bytes =
@@ -155,6 +186,7 @@ hearth_status plan_session(const hearth_model *m, const hearth_session_options *
         return m->unknown.code;
     }
     TRY(check_options(m, o, err));
+    TRY(check_group(m, o, err));
     *plan = (hearth_plan){.weight_bytes = plan_weight_bytes(m) + adapter_bytes(m),
                           .available_bytes = available > beside ? available - beside : 0};
     plan->n_threads = o->n_threads ? o->n_threads : cpu_default_threads();

@@ -61,7 +61,7 @@ struct hearth_request {
     char **stop;
     hearth_sampler *sampler;
     hearth_matcher *matcher; /* NULL: any text */
-    adapter_mix mix; /* let go of when it ends */
+    adapter_mix mix;         /* let go of when it ends */
     uint64_t root_key;
     uint32_t root; /* of its pages, in the prefix tree: engine's, where `caches` */
     answer_text text;

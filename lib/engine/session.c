@@ -161,8 +161,8 @@ void hearth_session_cancel(hearth_session *s)
 
 uint64_t session_fingerprint(const hearth_session *s)
 {
-    uint64_t hash = model_cache_fingerprint(s->model, s->plan.n_ctx, s->options.cache_type_k,
-                                            s->options.cache_type_v);
+    forward_options options = plan_forward_options(s->model, &s->options, &s->plan);
+    uint64_t hash = model_cache_fingerprint(s->model, &options);
     return adapter_mix_fingerprint(&s->mix, hash);
 }
 
@@ -183,8 +183,8 @@ static hearth_status set_mix(hearth_session *s, adapter_mix *mix, hearth_error *
     adapter_mix_measure(mix, &rank, &n_out);
     hearth_status status = HEARTH_OK;
     if (!forward_has_adapter_room(s->f, rank, n_out)) {
-        status = adapters_check_room(s->plan.n_batch, rank, n_out, s->options.ignore_memory_limit,
-                                     err);
+        status =
+            adapters_check_room(s->plan.n_batch, rank, n_out, s->options.ignore_memory_limit, err);
         if (status == HEARTH_OK)
             status = forward_grow_adapters(s->f, rank, n_out, err);
     }

@@ -19,25 +19,29 @@ struct forward {
     size_t n_batch;
     uint32_t adapter_rank;
     uint32_t adapter_n_out;
+    uint32_t group_n, group_w;
     size_t n; /* rows of the last run */
     void *memory;
     size_t memory_bytes;
     void *adapter_memory; /* of low and delta; NULL: none yet */
     size_t adapter_bytes;
-    float *x;      /* [n_batch][n_embd] */
-    float *in;     /* [n_batch][n_embd] */
-    float *in_2;   /* [n_batch][n_embd] the feed-forward's input beside attention's */
-    float *out;    /* [n_batch][n_embd] */
-    float *q;      /* [n_batch][n_head * head_dim_k] */
-    float *k;      /* [n_batch][n_head_kv * head_dim_k] */
-    float *v;      /* [n_batch][n_head_kv * head_dim_v] */
-    float *heads;  /* [n_batch][n_head * head_dim_v] attention's result */
-    float *gate;   /* [n_batch][n_ff] */
-    float *up;     /* [n_batch][n_ff] */
-    float *share;  /* [n_batch][1] of the shared expert */
-    float *low;    /* [n_batch][adapter_rank] A x of an adapter */
-    float *delta;  /* [n_batch][adapter_n_out] B A x */
-    float *logits; /* [FORWARD_LOGITS_ROWS][n_vocab] */
+    float *x;     /* [n_batch][n_embd] */
+    float *in;    /* [n_batch][n_embd] */
+    float *in_2;  /* [n_batch][n_embd] the feed-forward's input beside attention's */
+    float *out;   /* [n_batch][n_embd] */
+    float *q;     /* [n_batch][n_head * head_dim_k] */
+    float *k;     /* [n_batch][n_head_kv * head_dim_k] */
+    float *v;     /* [n_batch][n_head_kv * head_dim_v] */
+    float *heads; /* [n_batch][n_head * head_dim_v] attention's result */
+    float *gate;  /* [n_batch][n_ff] */
+    float *up;    /* [n_batch][n_ff] */
+    float *share; /* [n_batch][1] of the shared expert */
+    float *q_far; /* as q and k, with far keys; or NULL */
+    float *k_far;
+    uint32_t *far_positions; /* [2][n_batch] of keys, of queries */
+    float *low;              /* [n_batch][adapter_rank] A x of an adapter */
+    float *delta;            /* [n_batch][adapter_n_out] B A x */
+    float *logits;           /* [FORWARD_LOGITS_ROWS][n_vocab] */
 };
 
 static float *take(void *base, size_t *used, size_t n_rows, size_t width)
@@ -63,6 +67,11 @@ static size_t lay_out(forward *f, const hparams *h, void *base)
     f->gate = take(base, &used, b, n_ff);
     f->up = take(base, &used, b, n_ff);
     f->share = take(base, &used, b, 1);
+    if (f->group_n > 1) {
+        f->q_far = take(base, &used, b, (size_t)h->n_head_max * h->head_dim_k);
+        f->k_far = take(base, &used, b, (size_t)h->n_head_kv_max * h->head_dim_k);
+        f->far_positions = (uint32_t *)(void *)take(base, &used, 2, b);
+    }
     if (h->causal)
         f->logits = take(base, &used, FORWARD_LOGITS_ROWS, h->n_vocab);
     return used;
@@ -75,13 +84,13 @@ uint64_t forward_adapter_bytes(size_t n_batch, uint32_t rank, uint32_t n_out)
 
 static ops_cpu_options ops_options(const forward_options *options)
 {
-    return (ops_cpu_options){options->kernels, options->n_threads, options->n_batch,
-                             options->n_ctx};
+    return (ops_cpu_options){options->kernels, options->n_threads, options->n_batch, options->n_ctx,
+                             options->group_n > 1};
 }
 
 uint64_t forward_bytes(const forward_options *options)
 {
-    forward counted = {.n_batch = options->n_batch};
+    forward counted = {.n_batch = options->n_batch, .group_n = options->group_n};
     ops_cpu_options o = ops_options(options);
     return lay_out(&counted, options->h, NULL) + ops_cpu_bytes(options->h, &o) +
            rope_bytes(options->h) +
@@ -98,7 +107,9 @@ hearth_status forward_open(forward **out, const forward_options *options, hearth
     f->h = options->h;
     f->w = options->w;
     f->n_batch = options->n_batch;
-    kv_layout_init(&f->layout, options->h, options->type_k, options->type_v);
+    f->group_n = options->group_n;
+    f->group_w = options->group_w;
+    kv_layout_init(&f->layout, options->h, options->type_k, options->type_v, f->group_n > 1);
     f->memory_bytes = lay_out(f, options->h, NULL);
     TRY_OUT(sysmem_map(&f->memory, f->memory_bytes, "activations", err));
     lay_out(f, options->h, f->memory);
@@ -221,6 +232,17 @@ static void project(forward *f, const batch *b, const linear *const *w, float *c
         adapt(f, b, w[i], x, y[i]);
 }
 
+/* Makes q_far and k_far of what is not rotated yet. */
+static void rotate_far(forward *f, const layer_hparams *lh, size_t n)
+{
+    const hparams *h = f->h;
+    const ops_table *t = f->o->table;
+    memcpy(f->q_far, f->q, n * ops_stride((size_t)lh->n_head * h->head_dim_k) * sizeof(float));
+    memcpy(f->k_far, f->k, n * ops_stride((size_t)lh->n_head_kv * h->head_dim_k) * sizeof(float));
+    t->rope(f->o, ANGLES_FAR_QUERIES, h, f->q_far, n, lh->n_head);
+    t->rope(f->o, ANGLES_FAR_KEYS, h, f->k_far, n, lh->n_head_kv);
+}
+
 static void attention(forward *f, uint32_t il, const batch *b, const float *in)
 {
     const hparams *h = f->h;
@@ -240,18 +262,23 @@ static void attention(forward *f, uint32_t il, const batch *b, const float *in)
     if (l->k_norm.w)
         t->norm(f->o, h->norm, &l->k_norm, h->norm_eps, f->k, b->n,
                 vectors_per_row(&l->k_norm, lh->n_head_kv, h->head_dim_k), f->k);
+    if (f->q_far)
+        rotate_far(f, lh, b->n);
     if (lh->rope) {
-        t->rope(f->o, lh->sliding, h, f->q, b->n, lh->n_head);
-        t->rope(f->o, lh->sliding, h, f->k, b->n, lh->n_head_kv);
+        angle_set set = lh->sliding ? ANGLES_SLIDING : ANGLES;
+        t->rope(f->o, set, h, f->q, b->n, lh->n_head);
+        t->rope(f->o, set, h, f->k, b->n, lh->n_head_kv);
     }
-    t->store_kv(f->o, b, &f->layout, h, il, f->k, f->v);
+    t->store_kv(f->o, b, &f->layout, h, il, f->k, f->k_far, f->v);
     attention_job job = {.tokens = b,
                          .layout = &f->layout,
                          .h = h,
                          .layer = il,
                          .sinks = l->sinks,
                          .q = f->q,
-                         .out = f->heads};
+                         .out = f->heads,
+                         .q_far = f->q_far,
+                         .near = f->group_w};
     t->attention(f->o, &job);
     const linear *output = &l->attn_output;
     project(f, b, &output, &f->out, 1, f->heads);
@@ -352,6 +379,25 @@ static void post_norm_layer(forward *f, uint32_t il, const batch *b)
     normalize(f, &l->layer_output_norm, f->x, b->n, f->x);
 }
 
+/* The angles of this pass. A far key at j and a query at i stand at j / n and i / n + w - w / n, so
+ * that the first far key is w before the query, as if all of them were near. */
+static void turn(forward *f, const batch *b)
+{
+    const ops_table *t = f->o->table;
+    t->angles(f->o, ANGLES, &f->rope, 0, b->positions, b->n);
+    if (f->q_far == NULL) {
+        t->angles(f->o, ANGLES_SLIDING, &f->rope, 1, b->positions, b->n);
+        return;
+    }
+    uint32_t *keys = f->far_positions, *queries = keys + f->n_batch;
+    for (size_t i = 0; i < b->n; i++) {
+        keys[i] = b->positions[i] / f->group_n;
+        queries[i] = keys[i] + f->group_w - f->group_w / f->group_n;
+    }
+    t->angles(f->o, ANGLES_FAR_KEYS, &f->rope, 0, keys, b->n);
+    t->angles(f->o, ANGLES_FAR_QUERIES, &f->rope, 0, queries, b->n);
+}
+
 hearth_status forward_run(forward *f, const batch *b, const atomic_bool *cancel, hearth_error *err)
 {
     static void (*const layers[])(forward *, uint32_t, const batch *) = {
@@ -362,7 +408,7 @@ hearth_status forward_run(forward *f, const batch *b, const atomic_bool *cancel,
     f->n = 0;
     embed(f, b);
     if (f->h->rope != ROPE_NONE)
-        f->o->table->angles(f->o, &f->rope, b);
+        turn(f, b);
     for (uint32_t il = 0; il < f->h->n_layer; il++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             FAIL(err, ECANCELED, "feed", "canceled");

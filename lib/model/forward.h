@@ -30,6 +30,8 @@ typedef struct forward_options {
     cache_type type_v;
     uint32_t adapter_rank; /* the most that a batch's adapters have; 0: no adapters */
     uint32_t adapter_n_out;
+    uint32_t group_n; /* above 1: self-extend, see ops.h; positions that far keys share */
+    uint32_t group_w; /* a multiple of that: positions that are near */
 } forward_options;
 
 typedef struct forward forward;

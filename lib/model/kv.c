@@ -4,7 +4,8 @@
  */
 #include "model/kv.h"
 
-void kv_layout_init(kv_layout *l, const hparams *h, cache_type type_k, cache_type type_v)
+void kv_layout_init(kv_layout *l, const hparams *h, cache_type type_k, cache_type type_v,
+                    bool has_far_keys)
 {
     size_t offset = 0;
     l->type_k = type_k;
@@ -16,6 +17,9 @@ void kv_layout_init(kv_layout *l, const hparams *h, cache_type type_k, cache_typ
         offset += (size_t)h->layers[il].n_head_kv * l->head_k;
         l->values[il] = offset;
         offset += (size_t)h->layers[il].n_head_kv * l->head_v;
+        l->far_keys[il] = offset;
+        if (has_far_keys)
+            offset += (size_t)h->layers[il].n_head_kv * l->head_k;
     }
     l->page_bytes = offset;
 }

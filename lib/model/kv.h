@@ -8,6 +8,9 @@
  * can be copied, saved or shared whole.
  *
  *   page: | layer 0: K head 0 [64 positions] K head 1 ... V head 0 ... | layer 1 ... |
+ *
+ * With far keys (ops.h) each layer has its keys a second time, behind the values, for another
+ * rotation.
  */
 #ifndef HEARTH_MODEL_KV_H
 #define HEARTH_MODEL_KV_H
@@ -24,6 +27,7 @@ typedef struct kv_layout {
     size_t head_v;
     size_t keys[MAX_LAYERS]; /* offset in a page */
     size_t values[MAX_LAYERS];
+    size_t far_keys[MAX_LAYERS]; /* as keys, if there are any */
     size_t page_bytes;
 } kv_layout;
 
@@ -32,7 +36,8 @@ typedef struct kv_sequence {
     uint8_t *const *pages;
 } kv_sequence;
 
-void kv_layout_init(kv_layout *l, const hparams *h, cache_type type_k, cache_type type_v);
+void kv_layout_init(kv_layout *l, const hparams *h, cache_type type_k, cache_type type_v,
+                    bool has_far_keys);
 
 static inline size_t kv_n_pages(size_t n_positions)
 {
@@ -43,6 +48,12 @@ static inline uint8_t *kv_keys(const kv_layout *l, const kv_sequence *s, uint32_
                                uint32_t head, uint32_t position)
 {
     return s->pages[position / KV_PAGE] + l->keys[layer] + (size_t)head * l->head_k;
+}
+
+static inline uint8_t *kv_far_keys(const kv_layout *l, const kv_sequence *s, uint32_t layer,
+                                   uint32_t head, uint32_t position)
+{
+    return s->pages[position / KV_PAGE] + l->far_keys[layer] + (size_t)head * l->head_k;
 }
 
 static inline uint8_t *kv_values(const kv_layout *l, const kv_sequence *s, uint32_t layer,

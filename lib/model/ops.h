@@ -33,6 +33,18 @@ typedef struct batch {
 
 enum { OPS_MAX_LINEARS = 4 };
 
+/* Angles of a pass. A model has either sliding layers or far keys. */
+typedef enum angle_set {
+    ANGLES = 0,
+    ANGLES_SLIDING = 1, /* of sliding layers */
+    ANGLES_FAR_KEYS = 1,
+    ANGLES_FAR_QUERIES = 2,
+    ANGLE_SETS = 3
+} angle_set;
+
+/* Self-extend (Jin et al. 2024, arXiv 2401.01325): of the positions that are `near` or more before
+ * a token, it is not its own query that meets the keys, but its far query the far keys, which are
+ * rotated by coarser positions. */
 typedef struct attention_job {
     const batch *tokens;
     const kv_layout *layout;
@@ -41,6 +53,8 @@ typedef struct attention_job {
     const float *sinks; /* n_head, or NULL */
     const float *q;     /* rows of n_head * head_dim_k, rotated */
     float *out;         /* rows of n_head * head_dim_v */
+    const float *q_far; /* as q; NULL: no far keys */
+    uint32_t near;
 } attention_job;
 
 typedef struct ops ops;
@@ -58,12 +72,14 @@ typedef struct ops_table {
     /* x += scale * y. */
     void (*add)(ops *o, float *x, const float *y, float scale, size_t n, size_t width);
     void (*clamp)(ops *o, float *x, float limit, size_t n, size_t width);
-    /* Fills the angles of this pass for rope(). */
-    void (*angles)(ops *o, const rope_table *r, const batch *tokens);
+    /* Fills a set of this pass's angles for rope(): n positions, by frequencies of the table. */
+    void (*angles)(ops *o, angle_set set, const rope_table *r, int frequencies,
+                   const uint32_t *positions, size_t n);
     /* Rotates n_head heads of head_dim in every row. */
-    void (*rope)(ops *o, int set, const hparams *h, float *x, size_t n, size_t n_head);
+    void (*rope)(ops *o, angle_set set, const hparams *h, float *x, size_t n, size_t n_head);
+    /* k_far NULL: no far keys. */
     void (*store_kv)(ops *o, const batch *tokens, const kv_layout *layout, const hparams *h,
-                     uint32_t layer, const float *k, const float *v);
+                     uint32_t layer, const float *k, const float *k_far, const float *v);
     void (*attention)(ops *o, const attention_job *job);
     /* gate = act(gate) * up; up NULL: gate = act(gate). */
     void (*activate)(ops *o, ffn_act act, float *gate, const float *up, size_t n, size_t width);

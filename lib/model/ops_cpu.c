@@ -258,34 +258,36 @@ static void finish_logits(ops *base, float *logits, float scale, float cap, size
 
 typedef struct angles_arg {
     const rope_table *table;
-    const batch *tokens;
+    int frequencies;
+    const uint32_t *positions;
 } angles_arg;
 
 static void angles_row(const row_job *job, size_t row)
 {
     const angles_arg *a = job->arg;
     size_t offset = row * a->table->n_pairs;
-    for (int set = 0; set < ROPE_SETS; set++)
-        rope_angles(a->table, set, a->tokens->positions[row], job->o->cos[set] + offset,
-                    job->o->sin[set] + offset);
+    rope_angles(a->table, a->frequencies, a->positions[row], job->o->cos[job->mode] + offset,
+                job->o->sin[job->mode] + offset);
 }
 
-static void angles(ops *base, const rope_table *r, const batch *tokens)
+static void angles(ops *base, angle_set set, const rope_table *r, int frequencies,
+                   const uint32_t *positions, size_t n)
 {
-    angles_arg arg = {r, tokens};
+    angles_arg arg = {r, frequencies, positions};
     /* A sine costs some fifty multiply-adds. */
     row_job job = {.o = (ops_cpu *)base,
                    .fn = angles_row,
-                   .n = tokens->n,
-                   .width = r->n_pairs * 200,
-                   .arg = &arg};
+                   .n = n,
+                   .width = r->n_pairs * 100,
+                   .arg = &arg,
+                   .mode = (int)set};
     run_rows(&job);
 }
 
 typedef struct rope_arg {
     const hparams *h;
     size_t n_head;
-    int set;
+    angle_set set;
 } rope_arg;
 
 static void rope_row(const row_job *job, size_t row)
@@ -299,7 +301,7 @@ static void rope_row(const row_job *job, size_t row)
                            h->rope == ROPE_NEOX);
 }
 
-static void rope(ops *base, int set, const hparams *h, float *x, size_t n, size_t n_head)
+static void rope(ops *base, angle_set set, const hparams *h, float *x, size_t n, size_t n_head)
 {
     rope_arg arg = {h, n_head, set};
     row_job job = {.o = (ops_cpu *)base,
@@ -318,6 +320,7 @@ typedef struct store_arg {
     const hparams *h;
     uint32_t layer;
     const float *k;
+    const float *k_far; /* or NULL */
     const float *v;
 } store_arg;
 
@@ -328,20 +331,25 @@ static void store_row(const row_job *job, size_t row)
     const hparams *h = a->h;
     uint32_t n_head = h->layers[a->layer].n_head_kv, position = a->tokens->positions[row];
     const kv_sequence *s = a->tokens->sequences[row];
-    const float *k = a->k + row * ops_stride((size_t)n_head * h->head_dim_k);
+    size_t k_row = row * ops_stride((size_t)n_head * h->head_dim_k);
+    const float *k = a->k + k_row;
     const float *v = a->v + row * ops_stride((size_t)n_head * h->head_dim_v);
     for (uint32_t head = 0; head < n_head; head++) {
         attn->store_key(a->layout->type_k, k + (size_t)head * h->head_dim_k, h->head_dim_k,
                         position % KV_PAGE, kv_keys(a->layout, s, a->layer, head, position));
+        if (a->k_far)
+            attn->store_key(a->layout->type_k, a->k_far + k_row + (size_t)head * h->head_dim_k,
+                            h->head_dim_k, position % KV_PAGE,
+                            kv_far_keys(a->layout, s, a->layer, head, position));
         attn->store_value(a->layout->type_v, v + (size_t)head * h->head_dim_v, h->head_dim_v,
                           position % KV_PAGE, kv_values(a->layout, s, a->layer, head, position));
     }
 }
 
 static void store_kv(ops *base, const batch *tokens, const kv_layout *layout, const hparams *h,
-                     uint32_t layer, const float *k, const float *v)
+                     uint32_t layer, const float *k, const float *k_far, const float *v)
 {
-    store_arg arg = {tokens, layout, h, layer, k, v};
+    store_arg arg = {tokens, layout, h, layer, k, k_far, v};
     row_job job = {.o = (ops_cpu *)base,
                    .fn = store_row,
                    .n = tokens->n,
@@ -406,11 +414,11 @@ static size_t lay_out(ops_cpu *o, const hparams *h, const ops_cpu_options *optio
         o->tiles[kind] = take(base, &used, n_tiles * act_tile_bytes((act_kind)kind, wide));
     if (panel)
         o->panels = take(base, &used, (size_t)options->n_threads * PANEL_SCRATCH_BYTES);
-    for (int set = 0; set < ROPE_SETS; set++) {
+    for (int set = 0; set < (options->far_keys ? ANGLE_SETS : ANGLES_FAR_QUERIES); set++) {
         o->cos[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
         o->sin[set] = take(base, &used, b * (h->n_rot / 2) * sizeof(float));
     }
-    o->worker_bytes = ops_cpu_attention_bytes(h, b);
+    o->worker_bytes = ops_cpu_attention_bytes(h, b) * (options->far_keys ? 2 : 1);
     o->worker = take(base, &used, (size_t)options->n_threads * o->worker_bytes);
     o->n_slots = ops_cpu_attention_slots(h, options->n_ctx, &o->slot_floats);
     o->slots = take(base, &used, o->n_slots * o->slot_floats * sizeof(float));

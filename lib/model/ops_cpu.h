@@ -12,6 +12,7 @@ typedef struct ops_cpu_options {
     int n_threads;
     size_t n_batch; /* most rows of one call */
     uint32_t n_ctx; /* positions of a sequence */
+    bool far_keys;
 } ops_cpu_options;
 
 /* All scratch memory is taken here; ops_cpu_bytes tells how much that is, without taking it. */

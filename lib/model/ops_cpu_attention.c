@@ -14,6 +14,8 @@
  *          is one, and leaves its part in a slot; a second round folds the slots.
  * Window   What a token may see is one interval [low, high) of positions; pages outside it are not
  *          walked.
+ * Far      With far keys there are two blocks of the same rows, one for each kind of key, and a
+ *          token's interval is cut in two. The far one's chunks are folded first.
  */
 #include "model/ops_cpu_state.h"
 
@@ -121,42 +123,49 @@ static size_t first_token(const attend_arg *a, size_t block)
     return at;
 }
 
-static void set_row(const attention_job *job, size_t token, uint32_t head, attn_row *row)
+static void set_row(const attention_job *job, size_t token, uint32_t head, bool far, attn_row *row)
 {
     const hparams *h = job->h;
     const layer_hparams *lh = &h->layers[job->layer];
     uint32_t position = job->tokens->positions[token];
+    uint32_t near = job->q_far ? job->near : lh->sliding ? h->n_window : UINT32_MAX;
+    uint32_t low = position >= near ? position - near + 1 : 0;
     *row = (attn_row){
-        .q = job->q + token * ops_stride((size_t)lh->n_head * h->head_dim_k) +
+        .q = (far ? job->q_far : job->q) + token * ops_stride((size_t)lh->n_head * h->head_dim_k) +
              (size_t)head * h->head_dim_k,
         .out = job->out + token * ops_stride((size_t)lh->n_head * h->head_dim_v) +
                (size_t)head * h->head_dim_v,
-        .low = lh->sliding && position >= h->n_window ? position - h->n_window + 1 : 0,
-        .high = h->causal ? position + 1 : job->tokens->n_visible[token],
+        .low = far ? 0 : low,
+        .high = far         ? low
+                : h->causal ? position + 1
+                            : job->tokens->n_visible[token],
         .position = position,
         .slope = alibi_slope(h, head, lh->n_head) * log2_e,
         .sink = job->sinks ? &job->sinks[head] : NULL,
     };
 }
 
-/* What a piece of work is about. */
+/* What a piece of work is about: its near keys, or its far ones. */
 typedef struct piece {
     attn_block *block;
+    bool far;
     const kv_sequence *sequence;
     uint32_t head_kv;
     uint32_t low, high; /* what any row sees */
 } piece;
 
-static piece set_up(const attend_arg *a, size_t index, int worker)
+static piece set_up(const attend_arg *a, size_t index, int worker, bool far)
 {
     const attention_job *job = a->job;
     const hparams *h = job->h;
     uint32_t n_head_kv = h->layers[job->layer].n_head_kv;
     size_t first = first_token(a, index / n_head_kv / a->parts), end = block_end(a, first);
     size_t part = index / n_head_kv % a->parts;
-    uint8_t *scratch = a->o->worker + (size_t)worker * a->o->worker_bytes;
+    uint8_t *scratch =
+        a->o->worker + (size_t)worker * a->o->worker_bytes + (far ? a->o->worker_bytes / 2 : 0);
     workplace *w = (workplace *)(void *)scratch;
     piece p = {.block = &w->block,
+               .far = far,
                .sequence = job->tokens->sequences[first],
                .head_kv = (uint32_t)(index % n_head_kv),
                .low = UINT32_MAX};
@@ -164,7 +173,7 @@ static piece set_up(const attend_arg *a, size_t index, int worker)
     for (size_t token = first; token < end; token++) {
         for (size_t head = part * ATTN_ROWS; head < head_end; head++, n++) {
             attn_row *row = &w->rows[n];
-            set_row(job, token, (uint32_t)(p.head_kv * a->group + head), row);
+            set_row(job, token, (uint32_t)(p.head_kv * a->group + head), far, row);
             p.low = row->low < p.low ? row->low : p.low;
             p.high = row->high > p.high ? row->high : p.high;
         }
@@ -183,7 +192,8 @@ static piece set_up(const attend_arg *a, size_t index, int worker)
 
 static const uint8_t *keys_at(const attend_arg *a, const piece *p, uint32_t position)
 {
-    return kv_keys(a->job->layout, p->sequence, a->job->layer, p->head_kv, position);
+    return (p->far ? kv_far_keys : kv_keys)(a->job->layout, p->sequence, a->job->layer, p->head_kv,
+                                            position);
 }
 
 static const uint8_t *values_at(const attend_arg *a, const piece *p, uint32_t position)
@@ -211,12 +221,31 @@ static bool walk_chunk(const attend_arg *a, const piece *p, size_t chunk)
     return true;
 }
 
+/* Folds what the rows of p see of the far keys. */
+static void attend_far(const attend_arg *a, const piece *p, size_t index, int worker)
+{
+    const attn_kernels *k = a->o->k->attn;
+    piece far = set_up(a, index, worker, true);
+    attn_part own = p->block->part;
+    if (far.high == 0)
+        return;
+    k->begin(far.block);
+    p->block->part = far.block->part;
+    for (size_t chunk = 0; chunk * ATTN_CHUNK < far.high; chunk++) {
+        if (walk_chunk(a, &far, chunk))
+            k->fold(p->block);
+    }
+    p->block->part = own;
+}
+
 static void attend(void *arg, size_t index, int worker)
 {
     const attend_arg *a = arg;
     const attn_kernels *k = a->o->k->attn;
-    piece p = set_up(a, index, worker);
+    piece p = set_up(a, index, worker, false);
     k->begin(p.block);
+    if (a->job->q_far)
+        attend_far(a, &p, index, worker);
     for (size_t chunk = p.low / ATTN_CHUNK; chunk * ATTN_CHUNK < p.high; chunk++) {
         if (walk_chunk(a, &p, chunk))
             k->fold(p.block);
@@ -234,7 +263,7 @@ static void attend_chunks(void *arg, size_t index, int worker)
 {
     const attend_arg *a = arg;
     size_t block = index / a->spans, first = index % a->spans * a->span;
-    piece p = set_up(a, block, worker);
+    piece p = set_up(a, block, worker, false);
     a->o->k->attn->begin(p.block);
     for (size_t chunk = first; chunk < min_size(first + a->span, a->chunks); chunk++) {
         p.block->part = slot(a, block * a->chunks + chunk, p.block);
@@ -246,7 +275,7 @@ static void fold_chunks(void *arg, size_t index, int worker)
 {
     const attend_arg *a = arg;
     const attn_kernels *k = a->o->k->attn;
-    piece p = set_up(a, index, worker);
+    piece p = set_up(a, index, worker, false);
     k->begin(p.block);
     for (size_t chunk = p.low / ATTN_CHUNK; chunk * ATTN_CHUNK < p.high; chunk++) {
         p.block->part = slot(a, index * a->chunks + chunk, p.block);
@@ -278,7 +307,7 @@ void ops_cpu_attention(ops *base, const attention_job *job)
     uint64_t work = seen_in_all * lh->n_head * (h->head_dim_k + h->head_dim_v);
     size_t pieces = a.blocks * a.parts * lh->n_head_kv;
     size_t chunks = (seen + ATTN_CHUNK - 1) / ATTN_CHUNK;
-    if (h->causal && n_threads > 1 && chunks > 1 && a.blocks == n && a.parts == 1 &&
+    if (h->causal && !job->q_far && n_threads > 1 && chunks > 1 && a.blocks == n && a.parts == 1 &&
         pieces < PIECES_PER_THREAD * n_threads && pieces * chunks <= o->n_slots) {
         a.chunks = chunks;
         a.spans = min_size(chunks, (PIECES_PER_THREAD * n_threads + pieces - 1) / pieces);

@@ -33,10 +33,10 @@ typedef struct ops_cpu {
     size_t memory_bytes;
     uint8_t *act[ACT_COUNT]; /* [n_batch] activation rows of the widest input; none for ACT_F32 */
     uint8_t
-        *tiles[ACT_COUNT]; /* the same as tiles of panel.h; none for ACT_F32 or without panels */
-    uint8_t *panels;       /* [n_threads][PANEL_SCRATCH_BYTES] */
-    float *cos[ROPE_SETS]; /* [n_batch][n_rot / 2] */
-    float *sin[ROPE_SETS];
+        *tiles[ACT_COUNT];  /* the same as tiles of panel.h; none for ACT_F32 or without panels */
+    uint8_t *panels;        /* [n_threads][PANEL_SCRATCH_BYTES] */
+    float *cos[ANGLE_SETS]; /* [n_batch][n_rot / 2] */
+    float *sin[ANGLE_SETS];
     uint8_t *worker; /* [n_threads][worker_bytes], attention's blocks */
     size_t worker_bytes;
     float *slots; /* [n_slots][slot_floats], what attention's chunks came to */
@@ -65,7 +65,8 @@ void ops_cpu_attention(ops *base, const attention_job *job);
 void ops_cpu_experts(ops *base, const hparams *h, const layer_weights *l, const float *x, size_t n,
                      float *y);
 
-/* Scratch of one worker in ops_cpu_attention for passes of up to n_batch tokens. */
+/* Scratch of one worker in ops_cpu_attention for passes of up to n_batch tokens; twice that with
+ * far keys. */
 size_t ops_cpu_attention_bytes(const hparams *h, size_t n_batch);
 /* Slots for all chunks of one token in a context of n_ctx. */
 size_t ops_cpu_attention_slots(const hparams *h, uint32_t n_ctx, size_t *slot_floats);

@@ -20,7 +20,6 @@ refuse 2 "spec-type: 'ngram' leaves" engine -m ember --spec-type ngram -md ember
 refuse 2 'draft-min: 8 is out of range' engine -m ember -md ember --draft-min 8
 refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
 refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
-refuse 2 'grp-attn-n: keys are not moved' engine -m ember -gan 4 -gaw 512
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
 refuse 2 'need each other' engine -m ember --ssl-cert-file x
 refuse 2 'not one of f32' engine -m ember -ctk q4_0
@@ -331,6 +330,24 @@ for id in 0 7 -1 x 2x 99999999999; do
     get "/lora-adapters/$id" -X DELETE
     expect_status 404
 done
+
+# ---- a text longer than the model was trained for ----
+start_engine -m ember --port 0 || finish
+get /v1/models
+n_train=$(json 'b.data[0].meta.n_ctx_train')
+start_engine -m ember --port 0 -c $((4 * n_train)) -gan 4 -gaw 128 || finish
+expect_equal "$(content '')" "$text"
+node -e 'console.log(JSON.stringify({prompt: Array(+process.argv[1] + 200).fill(0).map((_, i) => i * 7 % 200 + 20), n_predict: 8, ignore_eos: true, temperature: 0}))' "$n_train" >"$work/far.json"
+get /completion -H 'Content-Type: application/json' --data-binary "@$work/far.json"
+expect_status 200
+expect_equal "$(json 'b.tokens_evaluated > '"$n_train"' && b.tokens_predicted')" 8
+far=$(json 'b.content')
+get /completion -H 'Content-Type: application/json' --data-binary "@$work/far.json"
+expect_equal "$(json 'b.content')" "$far"
+expect_equal "$(json 'b.timings.cache_n > '"$n_train")" true
+run engine -m ember --port 0 -gan 4 -gaw 30
+expect_code 2
+expect_in 'group_w a multiple' "$err"
 
 # ---- slots: a text in a file, over two engines ----
 mkdir "$work/saved"

@@ -622,7 +622,8 @@ static void test_embeddings_and_sessions_with_adapters(void **unused)
     (void)unused;
     gguf *g = write_base("llama");
     hearth_model *model = open_model(base_path, NULL, NULL);
-    size_t n = hearth_model_get_info(model)->n_embd, n_vocab = hearth_model_get_info(model)->n_vocab;
+    size_t n = hearth_model_get_info(model)->n_embd,
+           n_vocab = hearth_model_get_info(model)->n_vocab;
     hearth_adapter_use use = {write_and_open(model, g, 6.0f), 1.0f};
     hearth_model *own = open_model(base_path, adapter_path, NULL);
     hearth_engine *e = open_engine(model), *e_own = open_engine(own);

@@ -45,8 +45,7 @@ hearth_status context_take_adapters(context *c, const param_value *scales, heart
     hearth_status status = check_count(scales, n, "initialize", err);
     for (size_t i = 0; status == HEARTH_OK && i < n; i++) {
         hearth_adapter *own = hearth_adapter_ref(hearth_model_get_adapter(c->model, i));
-        status =
-            add(c, own, scales->given ? (float)scales->numbers[i] : 1.0f, "initialize", err);
+        status = add(c, own, scales->given ? (float)scales->numbers[i] : 1.0f, "initialize", err);
         if (status != HEARTH_OK)
             hearth_adapter_close(own);
     }
@@ -75,9 +74,8 @@ hearth_status job_take_adapters(const job *j, adapter_uses *out, hearth_error *e
         status = no_memory(j->op->name, err);
     for (size_t i = 0; status == HEARTH_OK && i < c->n_adapters; i++) {
         const context_adapter *a = &c->adapters[i];
-        out->uses[out->n++] =
-            (hearth_adapter_use){hearth_adapter_ref(a->adapter),
-                                 given->given ? (float)given->numbers[i] : a->scale};
+        out->uses[out->n++] = (hearth_adapter_use){
+            hearth_adapter_ref(a->adapter), given->given ? (float)given->numbers[i] : a->scale};
     }
     pthread_mutex_unlock(&c->lock);
     return status;

@@ -66,13 +66,13 @@ struct context {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    size_t n_running; /* under lock: threads of jobs other than release; */
-    bool closed;      /* under lock */
+    size_t n_running;          /* under lock: threads of jobs other than release; */
+    bool closed;               /* under lock */
     context_adapter *adapters; /* under lock */
     size_t n_adapters;
     int32_t last_adapter; /* id; never given again */
-    hearth_text *last; /* under lock: of the newest answer that ended */
-    void *models;      /* in place of the three above: the library of models/ */
+    hearth_text *last;    /* under lock: of the newest answer that ended */
+    void *models;         /* in place of the three above: the library of models/ */
 };
 
 hearth_status context_open(context **out, const params *p, const hearth_progress *progress,
