@@ -22,9 +22,17 @@ function(hearth_pack_archive name prefix)
   set(archives ${archives} ${archive} PARENT_SCOPE)
 endfunction()
 hearth_pack_archive(libhearth hearth_ $<TARGET_OBJECTS:hearth_objects>)
-hearth_pack_archive(libhearth-models hearth_models_ ${HEARTH_MODELS_OBJECTS})
-
 file(GLOB HEARTH_HEADERS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/hearth/*.h)
+set(descriptions hearth)
+set(libraries hearth_shared)
+if(HEARTH_PROGRAMS)
+  hearth_pack_archive(libhearth-models hearth_models_ ${HEARTH_MODELS_OBJECTS})
+  list(APPEND descriptions hearth-models)
+  list(APPEND libraries hearth_models_shared)
+else()
+  list(FILTER HEARTH_HEADERS EXCLUDE REGEX "/models\\.h$")
+endif()
+
 add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/package/man.stamp
   COMMAND ${CMAKE_SOURCE_DIR}/tools/header_man ${PROJECT_VERSION}
     ${CMAKE_BINARY_DIR}/package/man3 ${HEARTH_HEADERS}
@@ -32,15 +40,17 @@ add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/package/man.stamp
   DEPENDS ${HEARTH_HEADERS} ${CMAKE_SOURCE_DIR}/tools/header_man
   VERBATIM COMMENT "Writing manual pages")
 add_custom_target(hearth_package ALL DEPENDS ${archives} ${CMAKE_BINARY_DIR}/package/man.stamp
-  hearth_shared hearth_models_shared)
+  ${libraries})
 
 # Both descriptions find the tree from where they lie, so that it may be moved or staged.
 set(HEARTH_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/hearth)
 set(HEARTH_PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH HEARTH_PC_TO_PREFIX /${HEARTH_PC_DIR} /)
 string(REGEX REPLACE "/$" "" HEARTH_PC_TO_PREFIX "${HEARTH_PC_TO_PREFIX}")
-foreach(name hearth hearth-models)
+foreach(name ${descriptions})
   configure_file(cmake/package/${name}.pc.in ${CMAKE_BINARY_DIR}/package/${name}.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/package/${name}.pc DESTINATION ${HEARTH_PC_DIR}
+    COMPONENT development)
 endforeach()
 include(CMakePackageConfigHelpers)
 configure_package_config_file(cmake/package/hearthConfig.cmake.in
@@ -50,17 +60,16 @@ configure_package_config_file(cmake/package/hearthConfig.cmake.in
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/package/hearthConfigVersion.cmake
   VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
 
-install(TARGETS hearth RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 install(TARGETS hearth_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library
   NAMELINK_COMPONENT development)
-install(TARGETS hearth_models_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT models
-  NAMELINK_COMPONENT development)
+if(HEARTH_PROGRAMS)
+  install(TARGETS hearth RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+  install(TARGETS hearth_models_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT models
+    NAMELINK_COMPONENT development)
+endif()
 install(FILES ${archives} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/hearth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-  COMPONENT development)
-install(FILES ${CMAKE_BINARY_DIR}/package/hearth.pc ${CMAKE_BINARY_DIR}/package/hearth-models.pc
-  DESTINATION ${HEARTH_PC_DIR}
-  COMPONENT development)
+install(FILES ${HEARTH_HEADERS} ${CMAKE_SOURCE_DIR}/include/hearth/sampler_options.def
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hearth COMPONENT development)
 install(FILES ${CMAKE_BINARY_DIR}/package/hearthConfig.cmake
   ${CMAKE_BINARY_DIR}/package/hearthConfigVersion.cmake DESTINATION ${HEARTH_CMAKE_DIR}
   COMPONENT development)

@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "library/chunks.h"
 #include "library/folders.h"
 #include "library/hub.h"
@@ -416,7 +417,7 @@ static hearth_status fetch_all(download *d, hearth_error *err)
 static hearth_status set_real(model_yml *yml, const char *key, double value, hearth_error *err)
 {
     char text[32];
-    snprintf(text, sizeof text, "%.9g", value);
+    number_print(text, sizeof text, "%.9g", value);
     return isnan(value) ? HEARTH_OK : model_yml_set(yml, key, text, err);
 }
 

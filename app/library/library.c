@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/number.h"
 #include "library/ember.h"
 #include "library/folders.h"
 #include "library/library_impl.h"
@@ -327,9 +328,9 @@ size_t library_overrides(const library_model *m, library_override out[LIBRARY_OV
 {
     size_t n = 0;
     if (m && isfinite(m->temperature))
-        snprintf(out[n++], sizeof *out, "general.sampling.temp=float:%.7g", m->temperature);
+        number_print(out[n++], sizeof *out, "general.sampling.temp=float:%.7g", m->temperature);
     if (m && isfinite(m->top_p))
-        snprintf(out[n++], sizeof *out, "general.sampling.top_p=float:%.7g", m->top_p);
+        number_print(out[n++], sizeof *out, "general.sampling.top_p=float:%.7g", m->top_p);
     if (m && m->top_k)
         snprintf(out[n++], sizeof *out, "general.sampling.top_k=int:%" PRIu32, m->top_k);
     if (m && m->mirostat)

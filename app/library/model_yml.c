@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "os/file.h"
 
@@ -333,7 +334,7 @@ static bool read_count(const char *text, uint64_t *out)
 static bool read_real(const char *text, double *out)
 {
     char *end;
-    double value = strtod(text, &end);
+    double value = number_parse(text, &end);
     if (end == text || *end || !isfinite(value) || strpbrk(text, "xX"))
         return false;
     *out = value;

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "base/number.h"
 
 /* ---- lists ---- */
 
@@ -127,7 +128,7 @@ static hearth_status read_float(const option *row, const char *text, float *out,
 {
     char *end = NULL;
     bool hex = strpbrk(text, "xX") != NULL;
-    double value = !hex && starts_number(text) ? strtod(text, &end) : 0;
+    double value = !hex && starts_number(text) ? number_parse(text, &end) : 0;
     if (end == NULL || end == text || *end != '\0' || isnan(value))
         FAIL(err, EINVAL, row->name, "%s: '%.64s' is not a number", row->name, text);
     /* Narrowed first: 0.1 as a double lies outside a bound of 0.1f. */
@@ -192,7 +193,7 @@ void option_format(const option *row, const void *field, char *out, size_t n_out
         snprintf(out, n_out, "%u", (unsigned)*(const uint32_t *)field);
         break;
     case OPTION_F32:
-        snprintf(out, n_out, "%g", (double)*(const float *)field);
+        number_print(out, n_out, "%g", (double)*(const float *)field);
         break;
     case OPTION_TEXT:
         snprintf(out, n_out, "%s", *(const char *const *)field ? *(const char *const *)field : "");

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "engine/model.h"
 
@@ -31,6 +32,7 @@ static bool append_scalar(buf *b, const gguf_value *v, size_t i)
     int64_t integer;
     double real;
     uint64_t large;
+    char text[32];
     if (type == GGUF_U64) {
         memcpy(&large, v->data + i * sizeof large, sizeof large);
         return buf_append_format(b, "%llu", (unsigned long long)large);
@@ -39,7 +41,8 @@ static bool append_scalar(buf *b, const gguf_value *v, size_t i)
         return buf_append_text(b, gguf_value_i64(v, i, &integer) && integer ? "true" : "false");
     if (type == GGUF_F32 || type == GGUF_F64)
         return gguf_value_f64(v, i, &real) &&
-               buf_append_format(b, type == GGUF_F32 ? "%.9g" : "%.17g", real);
+               number_print(text, sizeof text, "%.*g", type == GGUF_F32 ? 9 : 17, real) > 0 &&
+               buf_append_text(b, text);
     return gguf_value_i64(v, i, &integer) && buf_append_format(b, "%lld", (long long)integer);
 }
 

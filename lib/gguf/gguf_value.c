@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <float.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/half.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "gguf/gguf_part.h"
 
 static const struct {
@@ -180,19 +180,6 @@ hearth_status gguf_get_string(const gguf *g, const char *key, gguf_string *out, 
 
 /* ---- overrides ---- */
 
-/* As strtod, with a point whatever the program's locale says. */
-static double parse_double(const char *text, char **end)
-{
-    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (c_locale == (locale_t)0) {
-        *end = (char *)(uintptr_t)text;
-        return 0;
-    }
-    double value = strtod_l(text, end, c_locale);
-    freelocale(c_locale);
-    return value;
-}
-
 static bool parse_scalar(gguf_value *value, const char *type, size_t type_n, const char *text,
                          uint8_t bytes[8])
 {
@@ -204,7 +191,7 @@ static bool parse_scalar(gguf_value *value, const char *type, size_t type_n, con
         return errno == 0 && end != text && *end == '\0';
     }
     if (type_n == 5 && memcmp(type, "float", 5) == 0) {
-        double number = parse_double(text, &end);
+        double number = number_parse(text, &end);
         uint64_t bits;
         memcpy(&bits, &number, sizeof bits);
         store_u64(bytes, bits);

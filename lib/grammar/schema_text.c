@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "grammar/schema.h"
 
@@ -230,8 +231,8 @@ static bool split_double(double value, decimal *d)
     char text[64];
     int digits = 1;
     for (; digits <= DIGITS_MAX; digits++) {
-        snprintf(text, sizeof text, "%.*e", digits - 1, value);
-        if (strtod(text, NULL) == value)
+        number_print(text, sizeof text, "%.*e", digits - 1, value);
+        if (number_parse(text, NULL) == value)
             break;
     }
     if (digits > DIGITS_MAX || value >= 1e15)
@@ -240,7 +241,7 @@ static bool split_double(double value, decimal *d)
     long behind = digits - 1 - exponent;
     if (behind > DIGITS_MAX)
         return false;
-    snprintf(text, sizeof text, "%.*f", behind > 0 ? (int)behind : 0, value);
+    number_print(text, sizeof text, "%.*f", behind > 0 ? (int)behind : 0, value);
     char *point = strchr(text, '.');
     size_t n = point ? (size_t)(point - text) : strlen(text);
     memcpy(d->whole, text, n);

@@ -113,6 +113,17 @@ if command -v node >/dev/null; then
     kill "$hub"
 fi
 
+# ---- the requests that the documentation shows ----
+if command -v curl >/dev/null && command -v python3 >/dev/null; then
+    what="the commands of docs/EMBEDDING.md"
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    awk '/^```sh$/ && !n++ { on = 1; next } /^```/ { on = 0 } on' "$SOURCE/docs/EMBEDDING.md" |
+        sed "s/8090/$port/; s|^hearth |'$HEARTH' |" >"$work/ask.sh"
+    cp "$ember" "$work/model.gguf"
+    out=$(cd "$work" && timeout 120 bash -m ask.sh 2>"$work/err")
+    expect_in '"content":"[^"]' "$out"
+fi
+
 # ---- Python, in no more than 40 lines; a sanitized library does not load into it ----
 if command -v python3 >/dev/null && ! grep -q '^HEARTH_SANITIZE:STRING=.' "$BUILD/CMakeCache.txt"; then
     what="complete.py"

@@ -141,6 +141,16 @@ sed 's/COMPONENTS models/COMPONENTS cellar/' "$work/CMakeLists.txt" >"$work/othe
 cmake -S "$work/other" -B "$work/other/build2" -DCMAKE_PREFIX_PATH="$root" >"$work/log" 2>&1 && fail "a component cellar was found"
 expect_in "cellar" "$(cat "$work/log")"
 
+# ---- the program that the documentation shows ----
+what="the program of docs/EMBEDDING.md"
+awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on' "$SOURCE/docs/EMBEDDING.md" >"$work/answer.c"
+ln -s libhearth.so.0 "$root/$lib/libhearth.so"
+# shellcheck disable=SC2046
+"$cc" $sanitize -std=c99 -pedantic -Wall -Wextra -Werror "$work/answer.c" $(pkg-config --cflags --libs hearth) -o "$work/answer" || fail "$what does not compile"
+expect_in '[a-z]' "$(LD_LIBRARY_PATH="$root/$lib" "$work/answer" "$SOURCE/models/ember/ember.gguf")"
+LD_LIBRARY_PATH="$root/$lib" "$work/answer" "$work/nothing-there" 2>"$work/said" && fail "$what: no failure without a model"
+expect_in 'nothing-there' "$(cat "$work/said")"
+
 # ---- the Debian packages, of what is built already (so says the name of the generator) ----
 if command -v cpack >/dev/null && command -v dpkg-deb >/dev/null; then
     (cd "$BUILD" && cpack -G DEB -D CPACK_CMAKE_GENERATOR=Ninja -D "CPACK_COMPONENTS_ALL=library;models;development" \

@@ -59,6 +59,21 @@ for example in application contexts; do
     code=$?
     expect_code 0
 done
+# What the documentation shows, with this machine's model in the place of its names.
+ln -s "$ember" model.gguf
+for file in docs/EMBEDDING.md bindings/node/README.md; do
+    awk -v folder="$work/app" -v name="$(basename "$file" .md)" '/^```js$/ { on = 1; n++; next } /^```/ { on = 0 }
+        on { print > (folder "/" name n ".mjs") }' "$SOURCE/$file"
+done
+for script in EMBEDDING1 README1 README2; do
+    what="$script.mjs of the documentation"
+    [ "$script" = README2 ] && sed -i "s|^await manager.download.*|await manager.import({ path: 'model.gguf', name: 'NAME' });|" README2.mjs
+    timeout 120 node "$script.mjs" >"$work/out.txt" 2>"$work/err"
+    code=$?
+    expect_code 0
+    [ -s "$work/out.txt" ] || fail "$what: said nothing"
+done
+expect_equal "$(ls README3.mjs EMBEDDING2.mjs 2>/dev/null)" ""
 if command -v bun >/dev/null; then
     what="contexts.mjs in Bun"
     timeout 120 bun contexts.mjs "$ember" >"$work/out.txt" 2>"$work/err"
