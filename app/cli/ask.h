@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/status.h"
+#include "http/client.h"
 
 enum { ASK_FOR_EVER = 0, ASK_QUICK_MS = 10000 };
 
@@ -16,5 +17,9 @@ enum { ASK_FOR_EVER = 0, ASK_QUICK_MS = 10000 };
  * ENOTFOUND if no server runs; the server's own error with its message otherwise. */
 hearth_status ask_server(const char *path, json_t *body, int timeout_ms, json_t **answer,
                          hearth_error *err);
+
+/* The same for an answer that comes in pieces: returns when its head is there, with status 200, for
+ * http_call_pull and http_call_free. ECANCELED after Ctrl-C. */
+hearth_status ask_stream(const char *path, json_t *body, http_call **out, hearth_error *err);
 
 #endif

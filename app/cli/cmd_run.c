@@ -17,6 +17,7 @@
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/models.h"
+#include "cli/served.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "os/file.h"
@@ -33,6 +34,7 @@ typedef struct run_options {
     bool escape;
     bool raw;
     bool no_special;
+    bool in_process;
 } run_options;
 
 static const option rows[] = {
@@ -72,6 +74,8 @@ static const option rows[] = {
         "continue the text as it is: no turns of a chat, whatever the model's template"),
     OPTION_ROW_FLAG("--no-special", run_options, no_special,
                     "as --raw, and add no beginning token and read control tokens as text"),
+    OPTION_ROW_FLAG("--in-process", run_options, in_process,
+                    "load the model here, though a hearth serve runs that has it"),
     OPTION_ROW_END,
 };
 static const option_group groups[] = {
@@ -270,6 +274,48 @@ static hearth_status prepare(run_options *o, hearth_error *err)
     return HEARTH_OK;
 }
 
+/* ---- by the server ---- */
+
+/* Whether the question can be put to a server as it is: what it cannot be told of is done here. */
+static bool is_for_server(const run_options *o, const char *model)
+{
+    hearth_session_options session;
+    hearth_session_options_init(&session);
+    const cli_sampling *s = &o->sampling;
+    bool own_session = o->session.n_ctx != session.n_ctx || o->session.n_batch != session.n_batch ||
+                       o->session.n_threads != session.n_threads ||
+                       o->session.cache_type_k != session.cache_type_k ||
+                       o->session.cache_type_v != session.cache_type_v;
+    bool own_model = o->model.isa || o->model.adapters.n > 0 || o->model.overrides.n > 0 ||
+                     o->model.ignore_memory_limit;
+    bool own_text = o->raw || o->no_special || o->generate.special || o->grammar ||
+                    o->grammar_file || o->schema || o->schema_file || o->general.json;
+    return !o->in_process && !own_session && !own_model && !own_text && !s->sampler.samplers &&
+           s->breakers.n == 0 && s->biases.n == 0 && !file_exists(model) && served_has(model);
+}
+
+static hearth_status run_served(const run_options *o, const char *model, const buf *prompt,
+                                hearth_error *err)
+{
+    const served_request request = {.model = model,
+                                    .prompt = prompt->data ? prompt->data : "",
+                                    .n_prompt = prompt->n,
+                                    .sampling = &o->sampling,
+                                    .generate = &o->generate};
+    answer a = {0};
+    if (o->general.verbose)
+        cli_note("asking the hearth serve that runs");
+    hearth_status status = served_answer(&request, &a, err);
+    if (status == HEARTH_OK && terminal_is_tty(stdout))
+        putchar('\n');
+    if (status == HEARTH_OK && a.reason == HEARTH_FINISH_CANCELED)
+        status = error_set(err, HEARTH_ECANCELED, "answer", "stopped");
+    else if (status == HEARTH_OK && o->general.verbose)
+        answer_note_timings(&a);
+    answer_deinit(&a);
+    return status;
+}
+
 /* A question in the place of a model is a natural mistake. */
 static hearth_status check_path(const char *path, hearth_error *err)
 {
@@ -310,6 +356,10 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     TRY_OUT(read_prompt(o, arguments, next, &prompt, &found, err));
     if (!found && o->general.json)
         FAIL_OUT(err, EINVAL, "--json", "--json needs a prompt; a conversation is not JSON");
+    if (found && prompt.n > 0 && is_for_server(o, path)) {
+        status = run_served(o, path, &prompt, err);
+        goto out;
+    }
     TRY_OUT(cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_ALL, true, err));
     TRY_OUT(check_model(model, err));
     if (!o->raw && !o->no_special)
@@ -344,7 +394,11 @@ const cli_command cmd_run = {
         "input where that is not a terminal. At a terminal and without a prompt a conversation "
         "begins, with line editing and history. Ctrl-C stops the answer.\nA model with a chat "
         "template is asked, as in a chat; any other one, and every one with --raw, goes on from "
-        "the text.\nStandard output is the answer and nothing else.",
+        "the text.\nStandard output is the answer and nothing else.\nA question to a chat model "
+        "that "
+        "the running hearth serve has is answered there, and nothing is loaded twice; with options "
+        "that a request cannot carry (grammars, the session's and the model's, --json, --raw) or "
+        "--in-process it is answered here.",
     .examples = "  hearth run ember \"What is Hearth?\"\n"
                 "  hearth run model.gguf \"Once upon a time\" -n 100\n"
                 "  hearth run model.gguf --temp 0 < prompt.txt > answer.txt\n"

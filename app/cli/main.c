@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
@@ -140,7 +141,10 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     const cli_command *hint = NULL;
-    hearth_status status = dispatch(argc, (const char *const *)argv, &hint, &err);
+    char **arguments;
+    hearth_status status = arguments_take(argc, argv, &arguments, &err);
+    if (status == HEARTH_OK)
+        status = dispatch(argc, (const char *const *)arguments, &hint, &err);
     if (status != HEARTH_OK)
         cli_report(&err);
     if (hint)
@@ -149,6 +153,7 @@ int main(int argc, char **argv)
         cli_report(&lost);
         status = status == HEARTH_OK ? lost.code : status;
     }
+    arguments_free(arguments);
     if (status == HEARTH_ECANCELED && interrupt_signal())
         return 128 + interrupt_signal();
     return cli_exit_code(status);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,10 +40,9 @@ static bool write_held(int fd, const char *url)
            write(fd, line, (size_t)n) == n;
 }
 
-hearth_status address_publish(const char *path, const char *url, int *fd, hearth_error *err)
+static hearth_status publish(const char *path, const char *url, int *fd, hearth_error *err)
 {
     char draft[PATH_BYTES];
-    *fd = -1;
     if (address_check(path, NULL) == HEARTH_OK)
         FAIL(err, EBUSY, "server", "%s: another server of yours has written it", path);
     if ((size_t)snprintf(draft, sizeof draft, "%s.%ld", path, (long)getpid()) >= sizeof draft)
@@ -60,6 +60,29 @@ hearth_status address_publish(const char *path, const char *url, int *fd, hearth
     }
     *fd = file;
     return HEARTH_OK;
+}
+
+/* Servers that start in the same moment look and write one after the other: the folder is locked.
+ */
+hearth_status address_publish(const char *path, const char *url, int *fd, hearth_error *err)
+{
+    char folder[PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    *fd = -1;
+    if ((size_t)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+                         slash ? path : ".") >= sizeof folder)
+        FAIL(err, EINVAL, "server", "%.80s...: the path is too long", path);
+    int door = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (door == -1 || flock(door, LOCK_EX) != 0) {
+        hearth_status status =
+            error_set_errno(err, HEARTH_EIO, "server", "%s: cannot be locked", folder);
+        if (door != -1)
+            close(door);
+        return status;
+    }
+    hearth_status status = publish(path, url, fd, err);
+    close(door);
+    return status;
 }
 
 void address_withdraw(const char *path, int fd)

@@ -12,6 +12,7 @@
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
 #include "gateway/remotes.h"
+#include "library/describe.h"
 #include "library/ember.h"
 
 /* ---- names ---- */
@@ -221,6 +222,18 @@ static json_t *settings_of(gateway *g, const library_model *m)
     return settings;
 }
 
+/* What model.yml says of how it is to answer, under the names that the library tells it by. */
+static json_t *wishes_of(const library_model *m)
+{
+    static const char *const keys[] = {"provider", "temperature", "top_p",
+                                       "top_k",    "mirostat",    "max_tokens"};
+    json_t *all = describe_model(m), *some = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        json_object_set(some, keys[i], json_object_get(all, keys[i]));
+    json_decref(all);
+    return some;
+}
+
 static json_t *describe(gateway *g, const library_model *m, json_t *engine)
 {
     json_t *files = json_array();
@@ -243,13 +256,15 @@ static json_t *describe(gateway *g, const library_model *m, json_t *engine)
                   "last_used_ms", (json_int_t)m->last_used_ms, "usage_count",
                   (json_int_t)m->usage_count, "removable", m->own_files || m->folder != NULL,
                   "settings", settings_of(g, m), "state", state_of(engine), "engine", engine);
-    if (about && json_object_update(about, more) != 0) {
+    json_t *wishes = wishes_of(m);
+    if (about && (json_object_update(about, more) != 0 || json_object_update(about, wishes) != 0)) {
         json_decref(about);
         about = NULL;
     }
     if (about && engine == NULL)
         json_object_set_new(about, "engine", json_null());
     json_decref(more);
+    json_decref(wishes);
     return about;
 }
 
@@ -259,6 +274,8 @@ static library_model remote_model(const char *name)
     return (library_model){.name = name,
                            .problem = "",
                            .capabilities = LIBRARY_CAN_CHAT | LIBRARY_CAN_COMPLETION,
+                           .temperature = NAN,
+                           .top_p = NAN,
                            .architecture = "",
                            .title = "",
                            .quantization = "",

@@ -411,11 +411,9 @@ int http_call_fd(const http_call *call)
     return call->is_ours && !call->done && call->pending.n == 0 ? call->fd : -1;
 }
 
-hearth_status http_call_fetch(http_call *call, const http_call_options *options, int timeout_ms,
-                              buf *body, hearth_error *err)
+hearth_status http_call_read(http_call *call, int timeout_ms, buf *body, hearth_error *err)
 {
     uint64_t deadline = clock_now_ns() + (uint64_t)timeout_ms * 1000000;
-    TRY(http_call_start(call, options, err));
     for (;;) {
         int left = timeout_ms > 0 ? milliseconds_left(deadline) : -1;
         if (left == 0)
@@ -426,6 +424,13 @@ hearth_status http_call_fetch(http_call *call, const http_call_options *options,
         if (got == HTTP_PULL_FAIL)
             return http_call_error(call, err);
     }
+}
+
+hearth_status http_call_fetch(http_call *call, const http_call_options *options, int timeout_ms,
+                              buf *body, hearth_error *err)
+{
+    TRY(http_call_start(call, options, err));
+    return http_call_read(call, timeout_ms, body, err);
 }
 
 bool http_call_sleep(http_call *call, int ms)

@@ -118,8 +118,10 @@ http_problem http_call_problem(const http_call *call);
 /* Any thread. The call fails at once with HTTP_PROBLEM_CANCELED, and cannot be started again. */
 void http_call_cancel(http_call *call);
 
-/* Starts the call and reads the whole body into `body` (its ceiling holds), within timeout_ms
+/* Reads what is left of a call that was started into `body` (its ceiling holds), within timeout_ms
  * altogether (0: only the timeouts of options). The HTTP status is http_call_status()'s to tell. */
+hearth_status http_call_read(http_call *call, int timeout_ms, buf *body, hearth_error *err);
+/* Starts the call and reads the whole. */
 hearth_status http_call_fetch(http_call *call, const http_call_options *options, int timeout_ms,
                               buf *body, hearth_error *err);
 

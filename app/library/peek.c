@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "library/hub.h"
 #include "library/name.h"
+#include "library/scratch.h"
 
 enum {
     FIRST_BYTES = 1 << 20, /* of the file with the metadata */
@@ -29,7 +30,7 @@ enum {
 struct peek {
     reference ref;
     hub_files files;
-    char folder[PATH_MAX - 700];
+    scratch folder;
     char (*paths)[PATH_MAX];
     uint64_t fetched, size;
     transfer_watch watch;
@@ -56,20 +57,7 @@ bool peek_is_reference(const char *text, library *named)
     return false;
 }
 
-/* ---- the folder ---- */
-
-static hearth_status make_folder(peek *p, hearth_error *err)
-{
-    const char *top = getenv("TMPDIR");
-    snprintf(p->folder, sizeof p->folder, "%s/hearth-peek-XXXXXX", top && *top ? top : "/tmp");
-    if (mkdtemp(p->folder) == NULL) {
-        error_set(err, HEARTH_EIO, "TMPDIR", "cannot make the folder '%.300s': %s", p->folder,
-                  strerror(errno));
-        p->folder[0] = '\0';
-        return HEARTH_EIO;
-    }
-    return HEARTH_OK;
-}
+/* ---- the files ---- */
 
 /* A file of `size` bytes of which `head` are there. */
 static hearth_status write_file(const char *path, const buf *head, uint64_t size, hearth_error *err)
@@ -110,7 +98,7 @@ static hearth_status fetch_file(peek *p, size_t i, const transfer_options *commo
         FAIL(err, EFORMAT, "download", "the server does not tell how long '%.200s' is", f->path);
     p->fetched += body->n;
     p->size += size;
-    if ((size_t)snprintf(p->paths[i], PATH_MAX, "%s/%s", p->folder, name_of_path(f->path)) >=
+    if ((size_t)snprintf(p->paths[i], PATH_MAX, "%s/%s", p->folder.path, name_of_path(f->path)) >=
         PATH_MAX)
         FAIL(err, EINVAL, "reference", "the name '%.200s' is too long", f->path);
     return write_file(p->paths[i], body, size, err);
@@ -128,7 +116,7 @@ static hearth_status fetch(peek *p, const peek_options *o, const char *endpoint,
     p->paths = mem_calloc(p->files.n, sizeof *p->paths);
     if (p->paths == NULL)
         return error_no_memory(err, "paths", p->files.n * sizeof *p->paths);
-    TRY(make_folder(p, err));
+    TRY(scratch_open(&p->folder, err));
     if (*p->ref.repository == '\0')
         common.bearer = NULL; /* an address is nobody's hub */
     buf_init(&body, PEEK_MAX_BYTES + HTTP_CLIENT_AHEAD + 1);
@@ -173,12 +161,7 @@ void peek_close(peek *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; p->paths && i < p->files.n; i++) {
-        if (p->paths[i][0])
-            unlink(p->paths[i]);
-    }
-    if (p->folder[0])
-        rmdir(p->folder);
+    scratch_close(&p->folder);
     mem_free(p->paths);
     hub_files_deinit(&p->files);
     transfer_watch_deinit(&p->watch);

@@ -72,6 +72,17 @@ run show "$base/files/plain.gguf" --key general.architecture
 expect_equal "$out" llama
 [ -z "$(ls "$TMPDIR")" ] || fail "left: $(ls "$TMPDIR")"
 [ -e "$HOME/.local/share/hearth/models" ] && [ -n "$(find "$HOME/.local/share/hearth/models" -name '*.gguf*')" ] && fail "a plan left a model"
+# What a process left that was killed is gone after the next one; what one holds stays.
+mkdir "$TMPDIR/hearth-peek-dead00" "$TMPDIR/hearth-peek-live00"
+echo old | tee "$TMPDIR/hearth-peek-dead00/a.gguf" >"$TMPDIR/hearth-peek-live00/a.gguf"
+exec 9<"$TMPDIR/hearth-peek-live00"
+flock 9
+run plan qwen3-0.6b 9<&-
+exec 9<&-
+expect_code 0
+expect_equal "$(ls "$TMPDIR")" hearth-peek-live00
+run plan qwen3-0.6b
+[ -z "$(ls "$TMPDIR")" ] || fail "left: $(ls "$TMPDIR")"
 run plan hf.co/org/tiny-GGUF -c 200000000
 expect_code 3
 expect_in "hf.co/org/tiny-GGUF.* does not fit" "$err"

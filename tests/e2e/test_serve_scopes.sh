@@ -109,7 +109,10 @@ kill "$thief_pid"
 [ -s "$work/asked" ] && fail "a stranger was asked"
 
 # ---- keys for programs ----
-start_serve --api-key alpha --api-key beta || finish
+start_serve --api-key alpha --api-key=beta || finish
+what="keys on the command line"
+expect_equal "$(tr '\0' ' ' <"/proc/$serve_pid/cmdline" | sed 's/.* --api-key/--api-key/')" '--api-key=**** '
+expect_equal "$(tr '\0' '\n' <"/proc/$serve_pid/cmdline" | grep -c 'alpha\|beta')" 0
 while read -r method path scope; do
     [ "$scope" = infer ] || [ "$scope" = manage ] || continue
     what="$method $path ($scope)"

@@ -4,6 +4,7 @@
  * read of a body, streams that are handed on, chunks of an answer, titles, options.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -143,6 +145,48 @@ static void test_address(void **state)
     assert_int_equal(address_check(path, &err), HEARTH_OK);
     address_withdraw(path, second);
     assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Of servers that start in the same moment one has the file, and it is the one that is told so. */
+static void test_address_race(void **state)
+{
+    enum { ROUNDS = 40, SERVERS = 8 };
+    char path[64], go;
+    pid_t servers[SERVERS];
+    (void)state;
+    temporary(path, "race.json");
+    for (int round = 0; round < ROUNDS; round++) {
+        int start[2], done[2], n_held = 0;
+        assert_int_equal(pipe(start), 0);
+        assert_int_equal(pipe(done), 0);
+        for (int i = 0; i < SERVERS; i++) {
+            servers[i] = fork();
+            assert_int_not_equal(servers[i], -1);
+            if (servers[i] > 0)
+                continue;
+            int fd;
+            close(start[1]);
+            while (read(start[0], &go, 1) > 0) {
+            }
+            bool held = address_publish(path, "http://127.0.0.1:2", &fd, NULL) == HEARTH_OK;
+            if (write(done[1], held ? "y" : "n", 1) == 1)
+                pause(); /* and holds it */
+            _exit(0);
+        }
+        close(start[1]); /* all of them go */
+        for (int i = 0; i < SERVERS; i++) {
+            assert_int_equal(read(done[0], &go, 1), 1);
+            n_held += go == 'y';
+        }
+        for (int i = 0; i < SERVERS; i++) {
+            kill(servers[i], SIGKILL);
+            waitpid(servers[i], NULL, 0);
+        }
+        assert_int_equal(n_held, 1);
+        close(start[0]);
+        close(done[0]);
+        close(done[1]);
+    }
 }
 
 /* ---- routes ---- */
@@ -478,13 +522,14 @@ static void test_wrong_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),           cmocka_unit_test(test_key_files),
-        cmocka_unit_test(test_address),        cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_route_order),    cmocka_unit_test(test_body),
-        cmocka_unit_test(test_limit),          cmocka_unit_test(test_whole_events),
-        cmocka_unit_test(test_stream_failure), cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_chunk_failures), cmocka_unit_test(test_titles),
-        cmocka_unit_test(test_options),        cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_keys),          cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_address),       cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_route_order),   cmocka_unit_test(test_body),
+        cmocka_unit_test(test_limit),         cmocka_unit_test(test_address_race),
+        cmocka_unit_test(test_whole_events),  cmocka_unit_test(test_stream_failure),
+        cmocka_unit_test(test_chunks),        cmocka_unit_test(test_chunk_failures),
+        cmocka_unit_test(test_titles),        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_wrong_options),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

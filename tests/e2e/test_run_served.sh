@@ -1,0 +1,72 @@
+# hearth run beside hearth serve: the server's engine answers, in the words in which the same model would
+# answer here; what a request cannot carry is done here.
+. "$SOURCE/tests/e2e/check.sh"
+. "$SOURCE/tests/e2e/engine.sh"
+. "$SOURCE/tests/e2e/serve.sh"
+command -v curl >/dev/null && command -v node >/dev/null || skip "needs curl and node"
+
+question="What is Hearth?"
+run run ember "$question" --temp 0 -n 20
+expect_code 0
+alone=$out
+start_serve || finish
+usage() {
+    ask GET '/hearth/model?model=ember'
+    json '[b.state, b.usage_count].join()'
+}
+expect_equal "$(usage)" unloaded,0
+
+run run ember "$question" --temp 0 -n 20
+expect_code 0
+expect_equal "$out" "$alone"
+expect_equal "$(usage)" loaded,1
+run run ember "$question" --temp 0 -n 20 -v
+expect_in "the hearth serve that runs" "$err"
+expect_in "wrote 20 in" "$err"
+for n in 1 5; do
+    run run ember "$question" --temp 0 -n $n
+    expect_equal "$(printf %s "$alone" | head -c ${#out})" "$out"
+done
+run run ember "$question" --temp 1 --top-k 3 --seed 7 -n 20
+first=$out
+run run ember "$question" --temp 1 --top-k 3 --seed 7 -n 20
+expect_equal "$out" "$first"
+run run ember "$question" --temp 1 --top-k 3 --seed 7 -n 20 --in-process
+expect_equal "$out" "$first"
+run run ember "$question" --temp 0 -n 20 --stop "${alone:3:4}"
+expect_equal "$out" "${alone:0:3}"
+
+# ---- here all the same ----
+ask POST /hearth/engines/stop '{}'
+for flags in --in-process --raw --json "--json-schema {}" "-c 512" "-t 1" "--isa scalar" "--special" "--logit-bias 5-1"; do
+    run run ember "$question" --temp 0 -n 3 $flags
+    expect_code 0
+done
+"$BUILD/make_model" "$work/tiny.gguf" llama || fail "make_model"
+run run "$work/tiny.gguf" a -n 3
+expect_code 0
+ask GET /hearth/engines
+expect_equal "$(json b.engines.length)" 0
+
+# ---- what goes wrong is told ----
+run run nothing "$question"
+expect_code 5
+run run ember "$question" --temp 0 -n 20 --stop ""
+expect_code 2
+"$HEARTH" run ember "$question" --ignore-eos -n 1900 --temp 0 >"$work/long" 2>"$work/err" &
+pid=$!
+wait_for 10 test -s "$work/long" || fail "no answer"
+kill -TERM $pid
+wait $pid
+code=$?
+what="an interrupt"
+expect_equal "$code" 143
+idle() {
+    ask GET /hearth/engines
+    [ "$(json 'b.engines.reduce((n, e) => n + e.n_in_flight, 0)')" = 0 ]
+}
+wait_for 5 idle || fail "the server writes on"
+stop_serve
+run run ember "$question" --temp 0 -n 20
+expect_equal "$out" "$alone"
+finish

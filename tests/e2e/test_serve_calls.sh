@@ -1,0 +1,71 @@
+# What the desktop programs before Hearth called has its place: each call of the table in API-HEARTH.md, in
+# the order in which such a program makes them, and the events in between.
+. "$SOURCE/tests/e2e/check.sh"
+. "$SOURCE/tests/e2e/engine.sh"
+. "$SOURCE/tests/e2e/serve.sh"
+command -v curl >/dev/null && command -v node >/dev/null || skip "needs curl and node"
+
+"$BUILD/make_model" "$work/their.gguf" llama || fail "make_model"
+size=$(stat -c %s "$work/their.gguf")
+start_serve || finish
+curl -sN -H "Authorization: Bearer $key" "$url/hearth/events" >"$work/events" &
+events_pid=$!
+wait_for 5 grep -q hello "$work/events"
+
+# read_gguf_metadata, plan_model_load, estimate_kv_cache_size, get_model_size, is_model_supported
+ask POST /hearth/models/import "{\"path\":\"$work/their.gguf\",\"name\":\"their\"}"
+expect_status 200
+ask GET '/hearth/models/metadata?model=their'
+expect_equal "$(json 'b.metadata.find(m => m.key === "general.architecture").value')" llama
+ask GET '/hearth/plan?model=their'
+expect_equal "$(json '[b.fits, b.plan.fit, b.plan.mode, b.plan.n_gpu_layers, b.plan.n_ctx > 0, b.plan.n_batch > 0, b.plan.reasons.length > 3].join()')" true,green,cpu,0,true,true,true
+expect_equal "$(json 'b.plan.memory.cache > 0 && b.plan.memory.weights > '"$((size / 2))"' && b.plan.memory.weights <= '"$size")" true
+
+# start_llama_server {model_path, ctx_size, parallel, n_gpu_layers}, is_llama_running, get_llama_config
+ask POST /hearth/engines/start '{"model":"their","settings":{"n_ctx":128,"n_parallel":2,"n_gpu_layers":0}}'
+expect_status 200
+expect_equal "$(json b.state)" ready
+ask GET '/hearth/model?model=their'
+expect_equal "$(json '[b.path, b.engine.port > 0, b.settings.n_ctx, b.settings.n_parallel, b.settings.n_gpu_layers].join()')" "$work/their.gguf,true,128,2,0"
+expect_equal "$(json '[b.engine.plan.n_ctx, b.engine.plan.n_parallel].join()')" 128,2
+# load of what is loaded is the same session
+pid=$(json b.engine.pid)
+ask POST /hearth/engines/start '{"model":"their"}'
+expect_equal "$(json b.pid)" "$pid"
+# get_loaded_models, get_all_sessions, find_session_by_model, is_process_running, get_random_port
+ask GET /hearth/engines
+expect_equal "$(json 'b.engines.map(e => [e.model, e.pid, e.model_path, e.mmproj_path, e.base_url === "http://127.0.0.1:" + e.port].join()).join(";")')" "their,$pid,$work/their.gguf,,true"
+kill -0 "$pid" || fail "there is no process $pid"
+# get_server_metrics
+ask GET /hearth/telemetry
+expect_equal "$(json '(s => [s.memory.total > 0, s.gpus.length >= 0, s.engines[0].pid, s.engines[0].rss > 0].join())(b.samples.at(-1))')" "true,true,$pid,true"
+get /metrics
+expect_status 200
+# chat
+post /v1/completions '{"model":"their","prompt":"a","max_tokens":3,"stream":true}'
+expect_status 200
+expect_in 'data: \[DONE\]' "$(cat "$work/body")"
+# stop_llama_server, unload
+ask POST /hearth/engines/stop '{"model":"their"}'
+expect_equal "$(json b.stopped)" true
+ask GET /hearth/engines
+expect_equal "$(json b.engines.length)" 0
+kill -0 "$pid" 2>/dev/null && fail "the process $pid is still there"
+# A file that changed is told of: validation:failed
+ask POST /hearth/models/verify '{"model":"their"}'
+cp "$work/their.gguf" "$work/sum.gguf"
+mkdir -p "$XDG_DATA_HOME/hearth/models/wrong"
+printf 'model_path: "%s"\nsha256: %064d\n' "$work/sum.gguf" 7 >"$XDG_DATA_HOME/hearth/models/wrong/model.yml"
+ask POST /hearth/models/scan '{}'
+ask POST /hearth/models/verify '{"model":"wrong"}'
+expect_status 409
+# The downloads' end that can be seen without a hub: an error.
+ask POST /hearth/pull '{"reference":"http://127.0.0.1:1/none.gguf"}'
+wait_for 10 grep -q '^event: download:error' "$work/events" || fail "no download:error"
+what="the events"
+expect_equal "$(sed -n 's/^event: //p' "$work/events" | grep -v 'hello\|library:\|telemetry' | uniq | paste -sd' ')" \
+    "model:progress model:loaded model:unloaded validation:started validation:success validation:started validation:failed download:error"
+expect_equal "$(sed -n 's/^event: model:progress/x/p; s/^data: //p' "$work/events" | grep -A1 '^x$' | grep '^{' | node -e 'console.log([...new Set(require("fs").readFileSync(0, "utf8").trim().split("\n").map(l => JSON.parse(l).state))].filter(s => s !== "waiting").join())')" planning,starting
+kill "$events_pid"
+stop_serve
+finish
