@@ -71,13 +71,17 @@ const PLAIN = [
   'That is why a lid on a burning pan works, and why water on burning oil does not.',
 ];
 
-/** What happens in answer to `text`: steps of {thinking}, {chunk}, {hold}, {tool}, {fail}. */
+/** What happens in answer to `text`: steps of {thinking}, {chunk}, {hold}, {tool}, {fail}, {source}, {limits}, {ends}, {notice}. */
 export function script(text, history) {
   const words = (answer) => answer.match(/\s*\S+/g).map((chunk) => ({ chunk }));
   const wanted = text.toLowerCase();
   if (wanted.includes('hostile')) return [{ chunk: HOSTILE }];
   if (wanted.includes('showcase')) return words(SHOWCASE);
   if (wanted.includes('fail')) return [...words('This begins well and'), { fail: { code: 'engine_crashed', message: "the engine of 'qwen3-8b' ended by signal 9 (killed)", log: 'load: 36 layers\nserve: slot 0 begins\nKilled' } }];
+  if (wanted.includes('remember')) return [{ source: true }, ...words('You said 500 g of flour.')];
+  if (wanted.includes('crowded')) return [{ limits: { n_ctx: 8192, used: 7900, left_out: 12, near_end: true } }, ...words('What was said long ago is gone.')];
+  if (wanted.includes('nearly')) return [{ ends: { n_ctx: 8192, used: 7900, left_out: 0, near_end: true } }, ...words('There is little room left.')];
+  if (wanted.includes('notice')) return [{ notice: { code: 'no_tools', message: "the model 'qwen3-8b' knows no tools; it answers without them" } }, ...words('As you wish.')];
   if (wanted.includes('hold')) return [...words('One moment, I am'), { hold: true }, ...words(' done with waiting.')];
   if (wanted.includes('think')) return [...words('The user wants a careful answer. Let me weigh both sides, then say it **briefly**.').map(({ chunk }) => ({ thinking: chunk })), ...words('Both are right, in their way. The second one is cheaper.')];
   if (wanted.includes('tool')) return [{ tool: { server: 'files', name: 'read_file', arguments: '{"path": "notes/bread.md"}' } }, ...words('Your note says: 500 g of flour, 350 g of water, 10 g of salt.')];

@@ -112,21 +112,39 @@ class Answer {
       if (step.hold) await Promise.race([hold(), new Promise((resolve) => (this.wake = resolve))]);
       else if (step.thinking) {
         message.thinking += step.thinking;
+        message.thinking_ms = (message.thinking_ms ?? 0) + 400;
         this.say('thinking', { text: step.thinking });
       } else if (step.chunk) {
         message.content += step.chunk;
         this.say('chunk', { text: step.chunk });
+      } else if (step.source) {
+        const from = [...store.messages.values()].find((m) => /flour/i.test(m.content) && m.chat_id !== chat.id);
+        message.sources = [{ chat_id: from.chat_id, message_id: from.id, title: store.chats.get(from.chat_id).title, role: from.role, text: from.content.slice(0, 200), created_ms: from.created_ms }];
+      } else if (step.limits) {
+        message.context = step.limits;
+        this.say('context', { n_ctx: step.limits.n_ctx, left_out: step.limits.left_out });
+      } else if (step.ends) message.context = step.ends;
+      else if (step.notice) {
+        message.notices = [step.notice];
+        this.say('notice', step.notice);
       } else if (step.tool) {
         const call = { id: `call_${message.id}`, ...step.tool, state: 'running', result: null, ms: null };
         const tool = state.mcp.find((s) => s.id === call.server)?.tools.find((other) => other.name === call.name);
         message.tool_calls = [{ id: call.id, type: 'function', function: { name: `${call.server}__${call.name}`, arguments: call.arguments } }];
-        let allow = tool.approval;
+        if (chat.tools_off.includes(call.server) || chat.tools_off.includes(`${call.server}__${call.name}`)) {
+          message.content = 'I have no tools here.';
+          this.say('chunk', { text: message.content });
+          message.tool_calls = null;
+          break;
+        }
+        let allow = chat.allowed?.includes(call.name) ? 'once' : tool.approval;
         if (allow === 'ask') {
           this.say('tool_call', { ...call, state: 'asking' });
           allow = await new Promise((resolve) => {
             this.consent = resolve;
             this.wake = () => resolve('never');
           });
+          if (allow === 'chat') chat.allowed = [call.name];
           if (allow === 'always') tool.approval = 'always';
         } else this.say('tool_call', call);
         const denied = allow === 'never';

@@ -18,7 +18,7 @@ export class Store {
   }
   addChat(fields) {
     const now = (this.clock += 1000);
-    const chat = { id: ++this.lastId, title: '', model: '', system: '', parameters: {}, memory: false, folder: '', tags: [], pinned: false, leaf_id: 0, n_messages: 0, created_ms: now, updated_ms: now, deleted_ms: 0, origin: '', answering: false, ...fields };
+    const chat = { id: ++this.lastId, title: '', model: '', system: '', parameters: {}, memory: false, tools_off: [], folder: '', tags: [], pinned: false, leaf_id: 0, n_messages: 0, created_ms: now, updated_ms: now, deleted_ms: 0, origin: '', answering: false, ...fields };
     this.chats.set(chat.id, chat);
     return chat;
   }

@@ -342,6 +342,138 @@ export const cases = [
     },
   },
   {
+    name: 'a tool is allowed for one chat',
+    async act({ page, open }) {
+      await open();
+      await send(page, 'Use a tool.');
+      await page.getByRole('button', { name: 'Always in this chat' }).click();
+      await answers(page).last().getByText('500 g of flour').waitFor();
+      await answered(page, 2);
+      await send(page, 'The tool again.');
+      await until(async () => (await answers(page).count()) === 4);
+      await answered(page, 4);
+      await page.getByRole('button', { name: 'New chat' }).first().click();
+      await send(page, 'Use a tool.');
+      await page.getByRole('button', { name: 'Allow once' }).waitFor();
+      await page.getByRole('button', { name: 'Deny' }).click();
+      await answered(page, 2);
+    },
+  },
+  {
+    name: 'tools are switched off in one chat',
+    async act({ page, open }) {
+      await open();
+      const options = async () => {
+        await page.getByRole('button', { name: 'Options of this chat' }).click();
+        return page.getByRole('dialog', { name: 'Options of this chat' });
+      };
+      let dialog = await options();
+      await dialog.getByRole('button', { name: 'files 2/2' }).click();
+      await dialog.getByRole('switch', { name: 'Use read_file in this chat' }).click();
+      await dialog.getByRole('button', { name: 'files 1/2' }).waitFor();
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await send(page, 'Use a tool.');
+      await answers(page).getByText('I have no tools here.').waitFor();
+      await answered(page, 1);
+      dialog = await options();
+      await dialog.getByRole('button', { name: 'files 1/2' }).click();
+      await dialog.getByRole('switch', { name: 'Use files in this chat' }).click();
+      await dialog.getByRole('button', { name: 'files 0/2' }).waitFor();
+      await dialog.getByRole('switch', { name: 'Use read_file in this chat' }).click();
+      await dialog.getByRole('button', { name: 'files 1/2' }).waitFor();
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await send(page, 'Use a tool.');
+      await page.getByRole('button', { name: 'Deny' }).click();
+      await answered(page, 3);
+    },
+  },
+  {
+    name: 'what was taken from other chats is shown, with the way there',
+    async act({ page, open }) {
+      await open();
+      await send(page, 'Do you remember the dough?');
+      await answered(page, 1);
+      await page.reload();
+      await page.getByRole('button', { name: '1 passage of another chat was added' }).click();
+      const part = page.getByRole('region', { name: 'From other chats' });
+      assert.match(await part.locator('blockquote').innerText(), /flour/i);
+      const title = await part.getByRole('link').innerText();
+      await part.getByRole('link').click();
+      await page.getByRole('heading', { name: title }).waitFor();
+      await until(() => page.locator('article.marked').evaluate((node) => { const box = node.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; }));
+      assert.match(await page.locator('article.marked').innerText(), /flour/i);
+    },
+  },
+  {
+    name: 'what has no room, and what a model cannot do, is said and stays said',
+    async act({ page, open }) {
+      await open();
+      await send(page, 'It is crowded here.');
+      await page.getByText('The first 12 messages of this chat had no room in the context').waitFor();
+      await answered(page, 1);
+      assert.match(await page.getByRole('meter', { name: 'Context' }).getAttribute('title'), /of 8,192 tokens[^]*first 12 messages/);
+      await page.reload();
+      await page.getByText('The first 12 messages of this chat had no room in the context').waitFor();
+      await send(page, 'Give notice.');
+      await page.getByText('knows no tools; it answers without them').waitFor();
+      await answered(page, 2);
+      await page.reload();
+      await page.getByText('knows no tools; it answers without them').waitFor();
+      await page.getByRole('button', { name: 'New chat' }).first().click();
+      await send(page, 'It is nearly full.');
+      await page.getByText('The context is nearly full').waitFor();
+    },
+  },
+  {
+    name: 'Ember goes on where it was cut',
+    ours: true,
+    async act(t) {
+      const { page } = t;
+      await begin(t);
+      await page.getByRole('button', { name: 'New chat' }).first().click();
+      if (t.real) {
+        await page.getByRole('button', { name: 'Options of this chat' }).click();
+        await page.getByLabel('Longest answer').fill('6');
+        await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+      }
+      await send(page, 'A question of length');
+      await page.getByText('Cut at the limit').waitFor();
+      const cut = (await answers(page).first().locator('.prose').innerText()).trim();
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await until(async () => (await answers(page).first().locator('.prose').innerText()).trim().length > cut.length);
+      await answered(page, 1);
+      await page.reload();
+      await answered(page, 1);
+      const now = (await answers(page).first().locator('.prose').innerText()).trim();
+      assert.ok(now.startsWith(cut) && now.length > cut.length, `'${now}' does not go on from '${cut}'`);
+      assert.equal(await answers(page).count(), 1);
+    },
+  },
+  {
+    name: 'files for Ember, which cannot see',
+    ours: true,
+    async act(t) {
+      const { page } = t;
+      await begin(t);
+      await page.getByRole('button', { name: 'New chat' }).first().click();
+      await page.getByRole('button', { name: /^Model: / }).click();
+      await page.getByRole('menuitemradio', { name: /Ember/ }).click();
+      const choose = async (file) => {
+        const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Attach pictures or text files' }).click()]);
+        await chooser.setFiles(file);
+      };
+      await choose({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('89504e470d0a1a0a', 'hex') });
+      await page.getByText('This model cannot see pictures').waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Remove a.png' }).count(), 0);
+      await choose({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('The gazebo is turquoise. '.repeat(20)) });
+      await page.getByRole('button', { name: 'Remove notes.txt' }).waitFor();
+      await send(page, 'What do the notes say?');
+      await answered(page, 1);
+      await questions(page).getByText('notes.txt').waitFor();
+      if (t.real) assert.match(await answers(page).first().locator('.statistics').getAttribute('title'), /^(\d{3,}|1,\d+) tokens read$/m);
+    },
+  },
+  {
     name: 'reload in mid-answer',
     async act({ page, open, mock }) {
       await open();
@@ -396,7 +528,9 @@ export const cases = [
       await send(page, 'Please think.');
       await answered(page, 1);
       assert.equal(await page.getByText('weigh both sides').count(), 0);
-      await page.getByRole('button', { name: /^Thought/ }).click();
+      // How long it took is of the server, and stays.
+      await page.reload();
+      await page.getByRole('button', { name: /^Thought for \d/ }).click();
       await page.getByText('weigh both sides').waitFor();
     },
   },

@@ -41,6 +41,12 @@ await shot('chat', { height: 1500 }, async (page) => { await ask(page, 'Please t
 await shot('chat-dark', { dark: true }, async (page) => { await ask(page, 'A showcase, please.'); await page.getByText('says more').last().waitFor(); await answered(page); });
 await shot('streaming', {}, async (page) => { await ask(page, 'Please hold.'); await page.getByText('One moment, I am').waitFor(); });
 await shot('tool', {}, async (page) => { await ask(page, 'Use a tool.'); await page.getByRole('button', { name: 'Allow once' }).waitFor(); });
+const crowded = async (page) => { await ask(page, 'Do you remember the dough?'); await answered(page); await page.getByRole('button', { name: '1 passage of another chat' }).click(); await ask(page, 'Give notice.'); await page.getByText('knows no tools').waitFor(); await answered(page); await ask(page, 'It is crowded here.'); await page.getByText('had no room').waitFor(); await answered(page); };
+await shot('sources', {}, crowded);
+await shot('sources-dark', { dark: true }, crowded);
+await shot('phone-sources', { width: 390, height: 844, touch: true }, crowded);
+await shot('phone-tool', { width: 390, height: 844, touch: true }, async (page) => { await ask(page, 'Use a tool.'); await page.getByRole('button', { name: 'Allow once' }).waitFor(); });
+await shot('options', {}, async (page) => { await page.getByRole('button', { name: 'Options of this chat' }).click(); await page.getByRole('button', { name: 'files 2/2' }).click(); });
 await shot('failed', {}, async (page) => { await ask(page, 'Please fail.'); await page.getByText('The answer failed').waitFor(); });
 await shot('models', { path: '#/models' }, (page) => page.getByRole('heading', { name: 'Qwen3 8B' }).waitFor());
 await shot('models-dark', { path: '#/models', dark: true }, (page) => page.getByRole('heading', { name: 'Qwen3 8B' }).waitFor());

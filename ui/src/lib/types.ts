@@ -156,6 +156,8 @@ export interface Chat {
   parameters: Parameters;
   /** Whether passages of other chats are put in front of questions. */
   memory: boolean;
+  /** Servers of tools, and SERVER__TOOL, that it does not use. */
+  tools_off: string[];
   /** A path, "Home/Kitchen"; "": none. */
   folder: string;
   tags: string[];
@@ -200,6 +202,20 @@ export interface ToolCall {
   ms: number | null;
 }
 
+export interface Source {
+  chat_id: Id;
+  message_id: Id;
+  title: string;
+  role: string;
+  text: string;
+  created_ms: number;
+}
+
+export interface Notice {
+  code: string;
+  message: string;
+}
+
 export interface Message {
   id: Id;
   chat_id: Id;
@@ -226,7 +242,11 @@ export interface Message {
   tool_call_id: string;
   tool_name: string;
   /** What the model was given: room for so many tokens, and how many older messages did not fit. */
-  context?: { n_ctx: number; left_out: number } | null;
+  context?: { n_ctx: number; used?: number; left_out: number; near_end?: boolean } | null;
+  /** Passages of other chats that stood before the question. */
+  sources?: Source[] | null;
+  /** What is not as one may think. */
+  notices?: Notice[] | null;
 }
 
 /** Of folders and tags. */
@@ -289,6 +309,9 @@ export interface AnswerEvents {
   progress: { stage: 'waiting' | 'loading' | 'reading'; progress?: number | null; done?: number; total?: number };
   thinking: { text: string };
   chunk: { text: string };
+  notice: Notice;
+  /** Older messages have no room. */
+  context: { n_ctx: number; left_out: number };
   tool_call: ToolCall;
   tool_result: { id: string; state: ToolCall['state']; result: string | null; ms: number | null };
   /** Another message of the same turn: a tool's result, or the answer that follows it. */

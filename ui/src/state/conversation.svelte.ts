@@ -167,7 +167,7 @@ export class Conversation {
   }
 
   /** What the user says to a tool that wants to be called. */
-  async approve(call: ToolCall, allow: 'once' | 'always' | 'never'): Promise<void> {
+  async approve(call: ToolCall, allow: 'once' | 'chat' | 'always' | 'never'): Promise<void> {
     if (!this.chat) return;
     try {
       await post(`${pathOf(this.chat.id)}/tools`, { call_id: call.id, allow });
@@ -255,6 +255,16 @@ export class Conversation {
       case 'chunk':
         this.grow('content', (data as AnswerEvents['chunk']).text);
         break;
+      case 'notice': {
+        const notice = data as AnswerEvents['notice'];
+        this.patch((m) => ({ notices: [...(m.notices ?? []), notice] }));
+        break;
+      }
+      case 'context': {
+        const context = data as AnswerEvents['context'];
+        this.patch(() => ({ context }));
+        break;
+      }
       case 'tool_call':
       case 'tool_result':
         this.noteTool(data as AnswerEvents['tool_call']);
@@ -298,6 +308,8 @@ export class Conversation {
     this.messages = [...kept.filter((m) => m.id !== message.id), ...more];
     this.live = newLive(message);
     this.live.content = message.content;
+    this.live.thinking = message.thinking;
+    this.live.thinkingMs = message.thinking_ms ?? 0;
     tellOthers(chat.id);
   }
 
@@ -312,6 +324,12 @@ export class Conversation {
       message,
     ];
     if (message.role === 'assistant') this.live = newLive(message);
+  }
+
+  /** Of the message that is written. */
+  private patch(change: (message: Message) => Partial<Message>): void {
+    const id = this.live?.id;
+    this.messages = this.messages.map((m) => (m.id === id ? { ...m, ...change(m) } : m));
   }
 
   private grow(part: 'content' | 'thinking', text: string): void {
