@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/options_take.h"
 #include "library/ember.h"
 #include "models/models_state.h"
 
@@ -40,7 +41,7 @@ static hearth_status open_model(const library_model *record, const hearth_model_
     hearth_status status;
     size_t n_bytes;
     hearth_model_options_init(&o);
-    TRY(models_take_options(&o, sizeof o, options, "hearth_model_options", err));
+    TRY(options_take(&o, sizeof o, options, "hearth_model_options", err));
     size_t n_own = library_overrides(record, own), n = 0;
     const char **all = mem_calloc(o.n_overrides + n_own, sizeof *all);
     if (all == NULL)
@@ -106,7 +107,7 @@ static hearth_status take_engine_options(hearth_engine_options *o, const library
                                          const hearth_engine_options *given, hearth_error *err)
 {
     hearth_engine_options_init(o);
-    TRY(models_take_options(o, sizeof *o, given, "hearth_engine_options", err));
+    TRY(options_take(o, sizeof *o, given, "hearth_engine_options", err));
     if (o->n_ctx == 0)
         o->n_ctx = record->context_size;
     if (o->n_batch == 0)

@@ -8,26 +8,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/options_take.h"
 #include "library/pull.h"
 #include "models/models_state.h"
 
 enum { WAIT_MS = 100 }; /* between two calls of a download's progress */
 
 /* ---- options ---- */
-
-hearth_status models_take_options(void *known, size_t known_size, const void *given,
-                                  const char *name, hearth_error *err)
-{
-    size_t size;
-    if (given == NULL)
-        return HEARTH_OK;
-    memcpy(&size, given, sizeof size); /* struct_size is every option struct's first */
-    if (size < sizeof size || size > 64 * 1024)
-        FAIL(err, EINVAL, name,
-             "%s.struct_size is %zu; fill the struct in with its _init function first", name, size);
-    memcpy(known, given, size < known_size ? size : known_size);
-    return HEARTH_OK;
-}
 
 hearth_status models_need(const char *text, const char *what, hearth_error *err)
 {
@@ -77,7 +64,7 @@ hearth_status hearth_models_open(hearth_models **out, const hearth_models_option
     hearth_models_options o;
     hearth_models_options_init(&o);
     *out = NULL;
-    TRY(models_take_options(&o, sizeof o, options, "hearth_models_options", err));
+    TRY(options_take(&o, sizeof o, options, "hearth_models_options", err));
     hearth_models *models = mem_calloc(1, sizeof *models);
     if (models == NULL)
         return error_no_memory(err, "the models' list", sizeof *models);
@@ -129,7 +116,7 @@ hearth_status hearth_models_import(hearth_models *models,
     hearth_models_import_options o;
     const library_model *record = NULL;
     hearth_models_import_options_init(&o);
-    TRY(models_take_options(&o, sizeof o, options, "hearth_models_import_options", err));
+    TRY(options_take(&o, sizeof o, options, "hearth_models_import_options", err));
     TRY(models_need(o.path, "path", err));
     const library_import import = {.path = o.path,
                                    .name = o.name,
@@ -226,7 +213,7 @@ hearth_status hearth_models_download(hearth_models *models,
     const library_model *record = NULL;
     download *d = NULL;
     hearth_models_download_options_init(&o);
-    TRY(models_take_options(&o, sizeof o, options, "hearth_models_download_options", err));
+    TRY(options_take(&o, sizeof o, options, "hearth_models_download_options", err));
     TRY(models_need(o.reference, "reference", err));
     const pull_options pull = {.reference = o.reference,
                                .name = o.name,

@@ -27,10 +27,6 @@ struct hearth_models {
     hearth_log log;
 };
 
-/* Copies what the caller knows of an option struct over the defaults; given may be NULL. EINVAL for
- * a struct_size that no init has set. */
-hearth_status models_take_options(void *known, size_t known_size, const void *given,
-                                  const char *name, hearth_error *err);
 /* EINVAL unless the text is there and not empty. */
 hearth_status models_need(const char *text, const char *what, hearth_error *err);
 /* Takes the record, also on failure. out may be NULL. */

@@ -56,6 +56,7 @@ typedef struct hearth_generate_options {
     hearth_matcher *matcher; /* the grammar of the answer, or NULL; used and moved on, not owned. An
                                 answer to which nothing may be added any more ends (STOP) */
 } hearth_generate_options;
+/* max_tokens -1, everything else 0. */
 HEARTH_API void hearth_generate_options_init(hearth_generate_options *options);
 
 typedef struct hearth_generation hearth_generation;

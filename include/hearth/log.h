@@ -2,7 +2,10 @@
  *
  * log.h - where a library that never prints sends what it has to say, and how it tells progress.
  *
- * Threads  The callbacks run on the thread that called into Hearth, one at a time per handle.
+ * Threads  The callbacks run on the thread that called into Hearth, unless the option says
+ *          otherwise, and one at a time per handle.
+ * Rules    A callback may not call functions of the handle that it is called for, but for those
+ *          that are for any thread at any time (cancel); nor leave by an exception or longjmp.
  * Text     Borrowed for the length of the call.
  */
 #ifndef HEARTH_LOG_H

@@ -6,6 +6,10 @@
  *          and the tokenizer. Sessions (session.h) run it.
  * Threads  A model is immutable after open: any number of threads and sessions may share it. Close
  *          it after the last session.
+ * Signals  A mapped file that shrinks under its reader raises SIGBUS: the first open installs a
+ *          handler that turns this into EIO, and passes on what is not Hearth's.
+ * Fork     A child of fork without exec may use a model; sessions and engines have threads, which
+ *          it lacks: open these after forking.
  * Strings  Returned text is UTF-8 unless it is a token's raw bytes, and is borrowed from the model.
  */
 #ifndef HEARTH_MODEL_H
@@ -45,6 +49,7 @@ typedef struct hearth_model_options {
     size_t n_adapters;
 } hearth_model_options;
 
+/* HEARTH_SCOPE_ALL, everything else 0. */
 HEARTH_API void hearth_model_options_init(hearth_model_options *options);
 
 /* Opens path, any part of a split set. options may be NULL. Nothing is left behind on failure.

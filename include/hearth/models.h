@@ -141,6 +141,7 @@ typedef struct hearth_models_import_options {
     const char *source;      /* NULL: unknown, and below */
     const char *sha256;
 } hearth_models_import_options;
+/* Everything 0. */
 HEARTH_API void hearth_models_import_options_init(hearth_models_import_options *options);
 
 /* Errors: ENOTFOUND, EFORMAT (no GGUF file, a part is missing, a projector in place of a model),
@@ -196,6 +197,7 @@ typedef struct hearth_models_download_options {
     hearth_progress progress; /* bytes of all files; total is 0 until it is known. Called several
                                  times a second, also while nothing comes */
 } hearth_models_download_options;
+/* Everything 0. */
 HEARTH_API void hearth_models_download_options_init(hearth_models_download_options *options);
 
 /* Fetches all parts, and the projector that belongs to it, compares the sums and puts the model

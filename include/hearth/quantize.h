@@ -19,6 +19,7 @@ typedef struct hearth_quantize_options {
     hearth_progress progress; /* bytes read of all bytes */
     hearth_log log;           /* fallbacks, one warning per tensor; one INFO line per tensor */
 } hearth_quantize_options;
+/* Everything 0. */
 HEARTH_API void hearth_quantize_options_init(hearth_quantize_options *options);
 
 typedef struct hearth_quantize_result {

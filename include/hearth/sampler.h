@@ -28,7 +28,7 @@ typedef struct hearth_logit_bias {
 } hearth_logit_bias;
 
 typedef struct hearth_sampler_options {
-    size_t struct_size; /* sizeof(hearth_sampler_options), set by HEARTH_SAMPLER_OPTIONS_INIT */
+    size_t struct_size; /* set by hearth_sampler_options_init */
 #define HEARTH_TYPE_F float
 #define HEARTH_TYPE_I int32_t
 #define HEARTH_TYPE_U uint32_t

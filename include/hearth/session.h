@@ -43,6 +43,7 @@ typedef struct hearth_feed_options {
     bool no_logits;           /* compute none at all: the caller only fills the cache */
     hearth_progress progress; /* tokens read of n */
 } hearth_feed_options;
+/* Everything 0: the last token's logits. */
 HEARTH_API void hearth_feed_options_init(hearth_feed_options *options);
 
 /* Appends n tokens. All or nothing: after a failure the session is as it was before the call.

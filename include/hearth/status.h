@@ -6,7 +6,9 @@
  * Threads  Everything here is immutable or the caller's own.
  * Rules    Functions that can fail return a hearth_status and take a hearth_error *err last, which
  *          may be NULL. On success err is left untouched. The message is one line, names the
- *          offending value and says what to do about it.
+ *          offending value and says what to do about it. What a failed call would have given
+ *          (a `T **out`) is NULL then, unless it says otherwise; other results are undefined.
+ * Pointers May be NULL only where that is said. Every free, close and unref takes NULL.
  */
 #ifndef HEARTH_STATUS_H
 #define HEARTH_STATUS_H

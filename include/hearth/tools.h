@@ -102,6 +102,7 @@ typedef struct hearth_chat_format_options {
     size_t n_prompt;
     uint64_t id_seed; /* call ids are made from it and the call's index; give a random number */
 } hearth_chat_format_options;
+/* parallel true, everything else 0. */
 HEARTH_API void hearth_chat_format_options_init(hearth_chat_format_options *options);
 
 /* EINVAL, with the JSON path, for tools that are not an array of functions with names, an unknown

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/options_take.h"
 #include "base/status.h"
 #include "base/utf8.h"
 #include "chat/tool_json.h"
@@ -64,12 +65,12 @@ static hearth_status check_choice(const hearth_chat_format *f,
 }
 
 hearth_status format_open(hearth_chat_format **out, const tool_shape *shape,
-                          const hearth_chat_format_options *options, hearth_error *err)
+                          const hearth_chat_format_options *given, hearth_error *err)
 {
     hearth_status status;
-    if (options->struct_size != sizeof *options)
-        FAIL(err, EINVAL, "options", "struct_size is %zu; call hearth_chat_format_options_init",
-             options->struct_size);
+    hearth_chat_format_options taken, *options = &taken;
+    hearth_chat_format_options_init(options);
+    TRY(options_take(options, sizeof *options, given, "hearth_chat_format_options", err));
     if ((unsigned)options->choice > HEARTH_TOOL_NAMED ||
         (unsigned)options->reasoning > HEARTH_REASONING_SPLIT)
         FAIL(err, EINVAL, "options", "choice or reasoning is no value of its enum");
@@ -103,6 +104,7 @@ out:
 hearth_status hearth_chat_format_new(hearth_chat_format **out, const hearth_chat_style *style,
                                      const hearth_chat_format_options *options, hearth_error *err)
 {
+    *out = NULL;
     TRY(format_open(out, &style->shape, options, err));
     for (size_t i = 0; i < 2; i++)
         if (style->stops[i])
@@ -269,6 +271,7 @@ hearth_status hearth_chat_parse(const hearth_chat_format *format, const char *te
     hearth_chat_parser *parser = NULL;
     hearth_chat_event e;
     message m = {.calls = json_array()};
+    *out = NULL;
     buf_init(&m.content, 0);
     buf_init(&m.reasoning, 0);
     buf_init(&m.arguments, 0);

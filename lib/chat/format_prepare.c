@@ -248,6 +248,7 @@ hearth_status hearth_chat_style_prepare(const hearth_chat_style *style, const ch
 {
     buf b;
     json_t *root;
+    *out = NULL;
     TRY(json_read(&root, context, n_context, JSON_ALLOW_NUL, "context", err));
     if (!json_is_object(root)) {
         json_decref(root);

@@ -33,6 +33,7 @@ hearth_status hearth_chat_style_learn(hearth_chat_style **out,
 {
     learner l;
     hearth_chat_style *style = mem_calloc(1, sizeof *style);
+    *out = NULL;
     if (!style)
         return error_no_memory(err, "a chat style", sizeof *style);
     hearth_status status = format_learn(&l, template_, source, n_source, err);
@@ -83,6 +84,7 @@ hearth_status hearth_chat_style_describe(const hearth_chat_style *style, char **
                                          hearth_error *err)
 {
     const tool_shape *s = &style->shape;
+    *out = NULL;
     json_t *root =
         json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "calls",
                   hearth_chat_style_calls(style), "native_tools", style->native_tools,

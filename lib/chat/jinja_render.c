@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/options_take.h"
 #include "chat/jinja_run.h"
 
 struct hearth_chat_template {
@@ -20,6 +21,7 @@ hearth_status hearth_chat_template_new(hearth_chat_template **out, const char *s
                                        size_t n_source, hearth_error *err)
 {
     hearth_chat_template *t = mem_calloc(1, sizeof *t);
+    *out = NULL;
     if (t == NULL)
         return error_no_memory(err, "a chat template", sizeof *t);
     hearth_status status = jinja_parse(&t->t, source, n_source, err);
@@ -143,13 +145,10 @@ hearth_status hearth_chat_template_render(const hearth_chat_template *t, const c
 {
     hearth_chat_render_options o;
     buf out;
+    *text = NULL;
+    *n = 0;
     hearth_chat_render_options_init(&o);
-    if (options && options->struct_size != sizeof o)
-        FAIL(err, EINVAL, "options",
-             "the options have %zu bytes instead of %zu; call hearth_chat_render_options_init",
-             options->struct_size, sizeof o);
-    if (options)
-        o = *options;
+    TRY(options_take(&o, sizeof o, options, "hearth_chat_render_options", err));
     jinja_run r = {.t = &t->t,
                    .out = &out,
                    .steps_left = o.max_steps,

@@ -336,6 +336,7 @@ hearth_status hearth_chat_parser_new(hearth_chat_parser **out, const hearth_chat
                                      hearth_error *err)
 {
     hearth_chat_parser *p = mem_calloc(1, sizeof *p);
+    *out = NULL;
     if (!p)
         return error_no_memory(err, "a chat parser", sizeof *p);
     p->format = format;

@@ -13,9 +13,9 @@
 #include <pthread.h>
 
 #include "base/mem.h"
+#include "base/options_take.h"
 #include "engine/chat_prompt.h"
 #include "engine/model.h"
-#include "engine/options.h"
 #include "os/entropy.h"
 
 typedef struct kept_block {

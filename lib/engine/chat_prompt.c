@@ -150,6 +150,10 @@ hearth_status hearth_chat_prompt(const hearth_chat *chat, const char *conversati
                                  char **text, size_t *n_text, hearth_error *err)
 {
     chat_prompt p;
+    *tokens = NULL;
+    *n_tokens = 0;
+    if (text)
+        *text = NULL;
     TRY(chat_prompt_make(&p, chat, conversation, n_conversation, false, err));
     *tokens = p.tokens;
     *n_tokens = p.n_tokens;

@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "engine/options.h"
+#include "base/options_take.h"
 #include "os/clock.h"
 
 enum {

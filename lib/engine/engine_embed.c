@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/options_take.h"
 #include "engine/engine_state.h"
-#include "engine/options.h"
 
 enum { LOOK_MS = 100 }; /* how often progress is asked while waiting */
 

@@ -6,8 +6,8 @@
  * to hold several, but never beyond a quarter of what is still free: other programs need it too.
  */
 #include "base/checked.h"
+#include "base/options_take.h"
 #include "engine/engine_state.h"
-#include "engine/options.h"
 #include "os/sysmem.h"
 
 enum {

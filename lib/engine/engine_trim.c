@@ -6,8 +6,8 @@
  * of files, which the system takes by itself when it has nothing better; letting go of them tells
  * it that it may, and costs a reading from the page cache or the disk in the next pass.
  */
+#include "base/options_take.h"
 #include "engine/engine_state.h"
-#include "engine/options.h"
 
 typedef struct trim_job {
     engine_job base; /* the first member: one is the other */

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "engine/options.h"
+#include "base/options_take.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "engine/stop_words.h"

@@ -4,8 +4,8 @@
  */
 #include <hearth/grammar.h>
 
+#include "base/options_take.h"
 #include "engine/model.h"
-#include "engine/options.h"
 #include "grammar/matcher.h"
 
 /* Two threads may sort at once; the first to finish is kept. */

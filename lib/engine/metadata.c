@@ -123,6 +123,7 @@ hearth_status hearth_model_metadata_at(const hearth_model *model, size_t i, size
                                        char **key, char **type, char **value, bool *cut,
                                        hearth_error *err)
 {
+    *key = *type = *value = NULL;
     if (i >= gguf_n_values(model->g))
         FAIL(err, EINVAL, "metadata", "there is no metadata entry %zu; the model has %zu", i,
              gguf_n_values(model->g));
@@ -137,6 +138,7 @@ hearth_status hearth_model_metadata_at(const hearth_model *model, size_t i, size
     mem_free(*key);
     mem_free(*type);
     mem_free(*value);
+    *key = *type = *value = NULL;
     return error_no_memory(err, "metadata", v->n_bytes);
 }
 
@@ -145,6 +147,7 @@ hearth_status hearth_model_metadata(const hearth_model *model, const char *key, 
 {
     bool cut;
     const gguf_value *v = gguf_find(model->g, key);
+    *value = NULL;
     if (v == NULL)
         FAIL(err, ENOTFOUND, "metadata", "the model has no metadata key '%s'", key);
     *value = value_text(v, SIZE_MAX, &cut);

@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "engine/options.h"
+#include "base/options_take.h"
 #include "os/cpu.h"
 #include "os/sysmem.h"
 

@@ -6,8 +6,8 @@
  * be wrong. Overhead is what the allocator, the program and the tokenizer's tables take: estimated
  * from sizes in the header, with constants measured on this code (docs/ARCHITECTURE.md, "Memory").
  */
+#include "base/options_take.h"
 #include "engine/model.h"
-#include "engine/options.h"
 #include "engine/session.h"
 #include "os/cpu.h"
 #include "os/sysmem.h"

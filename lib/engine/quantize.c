@@ -22,7 +22,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "engine/options.h"
+#include "base/options_take.h"
 #include "engine/quantize_recipe.h"
 #include "gguf/gguf_writer.h"
 #include "kernels/quantize.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/options_take.h"
 #include "engine/engine_state.h"
-#include "engine/options.h"
 #include "engine/pooling_rank.h"
 #include "os/clock.h"
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/options_take.h"
 #include "engine/model.h"
-#include "engine/options.h"
 
 void hearth_sampler_options_init(hearth_sampler_options *options)
 {

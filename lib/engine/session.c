@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "engine/options.h"
+#include "base/options_take.h"
 #include "engine/pooling_rank.h"
 
 uint64_t session_bytes(const hparams *h, const hearth_plan *plan)

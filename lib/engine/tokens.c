@@ -34,6 +34,8 @@ static bool is_padding(const hearth_model *model, int32_t token)
 hearth_status hearth_tokenize(const hearth_model *model, const char *text, size_t n_text,
                               unsigned flags, int32_t **tokens, size_t *n_tokens, hearth_error *err)
 {
+    *tokens = NULL;
+    *n_tokens = 0;
     TRY(need_tokenizer(model, err));
     if (flags & ~(unsigned)(HEARTH_TOKENIZE_ADD_SPECIAL | HEARTH_TOKENIZE_PARSE_SPECIAL))
         FAIL(err, EINVAL, "flags", "tokenizing flags 0x%x are unknown", flags);
@@ -46,6 +48,8 @@ hearth_status hearth_detokenize(const hearth_model *model, const int32_t *tokens
     hearth_status status = HEARTH_OK;
     detokenizer d;
     buf out;
+    *text = NULL;
+    *n_text = 0;
     TRY(need_tokenizer(model, err));
     detokenizer_init(&d, model->t, special, true);
     buf_init(&out, 0);
@@ -69,6 +73,8 @@ hearth_status hearth_token_piece(const hearth_model *model, int32_t token, char 
                                  size_t *n_bytes, hearth_error *err)
 {
     buf out;
+    *bytes = NULL;
+    *n_bytes = 0;
     TRY(need_tokenizer(model, err));
     bool padding = is_padding(model, token);
     if (!padding && (token < 0 || (size_t)token >= tokenizer_n_vocab(model->t)))
@@ -118,6 +124,7 @@ struct hearth_detokenizer {
 hearth_status hearth_detokenizer_new(hearth_detokenizer **out, const hearth_model *model,
                                      bool special, bool at_start, hearth_error *err)
 {
+    *out = NULL;
     TRY(need_tokenizer(model, err));
     *out = mem_calloc(1, sizeof **out);
     if (*out == NULL)

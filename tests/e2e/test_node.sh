@@ -42,7 +42,7 @@ try_tests() {
 }
 try_tests node --expose-gc --test
 if command -v bun >/dev/null; then
-    try_tests bun test
+    try_tests bun test --timeout 120000
 else
     echo "skipped: Bun is not there; Node.js alone was tried"
 fi

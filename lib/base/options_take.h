@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * options.h - taking option structs from callers that may be older than this library.
+ * options_take.h - taking option structs from callers that may be older than this library.
  */
-#ifndef HEARTH_ENGINE_OPTIONS_H
-#define HEARTH_ENGINE_OPTIONS_H
+#ifndef HEARTH_BASE_OPTIONS_TAKE_H
+#define HEARTH_BASE_OPTIONS_TAKE_H
 
 #include <stddef.h>
 
