@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
+#include "gateway/remotes.h"
 #include "library/peek.h"
 
 static runtime_wait while_wanted(const gateway_call *c)
@@ -51,6 +52,8 @@ static hearth_status take_settings(gateway_call *c, const char *model, const jso
     const runtime_wait wait = while_wanted(c);
     if (settings == NULL)
         return HEARTH_OK;
+    if (remote_is_known(c->g, model))
+        FAIL(err, EINVAL, "settings", "%s runs elsewhere and has no settings here", model);
     json_t *old = NULL;
     TRY(model_settings_get(c->g->store, model, &old, err));
     hearth_status status = model_settings_change(c->g->store, model, settings, &changed, err);

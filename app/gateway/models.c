@@ -452,6 +452,8 @@ hearth_status serve_models_change(gateway_call *c, hearth_error *err)
     bool changed = false;
     TRY(call_model(c, NULL, name, err));
     TRY(call_unpack(c, err, "{s:o}", "settings", &changes));
+    if (remote_is_known(c->g, name))
+        FAIL(err, EINVAL, "model", "%s runs elsewhere and has no settings here", name);
     TRY(model_settings_get(c->g->store, name, &before, err));
     hearth_status status = model_settings_change(c->g->store, name, changes, &changed, err);
     if (status == HEARTH_OK && changed)

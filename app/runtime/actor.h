@@ -102,6 +102,26 @@ typedef enum engine_state {
     STATE_FAILED,
 } engine_state;
 
+/* What engines tell under names that dashboards of llama-server look for: X(name, type, help). */
+#define ENGINE_METRICS_MAP(X)                                                                      \
+    X("llamacpp:prompt_tokens_total", "counter", "Prompt tokens read.")                            \
+    X("llamacpp:prompt_seconds_total", "counter", "Time spent on prompts.")                        \
+    X("llamacpp:tokens_predicted_total", "counter", "Tokens written.")                             \
+    X("llamacpp:tokens_predicted_seconds_total", "counter", "Time spent on writing.")              \
+    X("llamacpp:n_decode_total", "counter", "Passes through the model.")                           \
+    X("llamacpp:n_busy_slots_per_decode", "gauge", "Requests per pass, on average.")               \
+    X("llamacpp:prompt_tokens_seconds", "gauge", "Prompt tokens read per second.")                 \
+    X("llamacpp:predicted_tokens_seconds", "gauge", "Tokens written per second.")                  \
+    X("llamacpp:kv_cache_usage_ratio", "gauge", "Share of the cache that is in use.")              \
+    X("llamacpp:requests_processing", "gauge", "Requests that run.")                               \
+    X("llamacpp:requests_deferred", "gauge", "Requests that wait.")
+
+enum {
+#define ENGINE_X(name, type, help) +1
+    ENGINE_N_METRICS = 0 ENGINE_METRICS_MAP(ENGINE_X)
+#undef ENGINE_X
+};
+
 /* What an engine's last request for its metrics told. */
 typedef struct engine_load {
     bool known;
@@ -109,7 +129,8 @@ typedef struct engine_load {
     double generated_total, prompt_total; /* tokens */
     double generated_rate, prompt_rate;   /* per second, since the one before */
     double running, waiting;
-    double cache; /* 0 to 1; below 0: unknown */
+    double cache;                  /* 0 to 1; below 0: unknown */
+    double told[ENGINE_N_METRICS]; /* as ENGINE_METRICS_MAP; NaN: not told */
 } engine_load;
 
 typedef struct engine {

@@ -20,6 +20,7 @@ enum {
     KEPT_MS = 15 * 60 * 1000,
     SAMPLES_MOST = 1024,
     WATCHED_MS = 10000, /* after somebody asked */
+    SCRAPED_MS = 75000, /* after somebody asked for metrics */
     METRICS_MS = 2000,
     METRICS_MAX = 1 << 20,
     NO_GPU_MS = 60000, /* before nvidia-smi is tried again where it told nothing */
@@ -46,6 +47,14 @@ struct telemetry {
 
 /* ---- what engines tell ---- */
 
+static const struct {
+    const char *name, *type, *help;
+} dashboard[] = {
+#define ENGINE_X(name, type, help) {name, type, help},
+    ENGINE_METRICS_MAP(ENGINE_X)
+#undef ENGINE_X
+};
+
 static void on_metrics(void *user, long status, const char *body, size_t n)
 {
     engine *e = user;
@@ -70,6 +79,10 @@ static void on_metrics(void *user, long status, const char *body, size_t n)
                            metrics_find(body, n, "hearth:pages", &pages) && pages > 0
                        ? used / pages
                        : -1;
+    for (size_t i = 0; i < ENGINE_N_METRICS; i++) {
+        if (!metrics_find(body, n, dashboard[i].name, &l->told[i]))
+            l->told[i] = NAN;
+    }
     l->known = true;
     l->at_ms = now;
 }
@@ -246,8 +259,36 @@ json_t *telemetry_since(runtime *rt, int64_t since_ms)
     return json_pack("{s:I, s:o}", "step_ms", (json_int_t)rt->options.sample_ms, "samples", list);
 }
 
+/* Under the names of llama-server, with the model as a label. */
+static bool write_dashboard(const runtime *rt, buf *out)
+{
+    bool ok = true;
+    for (size_t i = 0; i < ENGINE_N_METRICS && ok; i++) {
+        bool headed = false;
+        for (const engine *e = rt->engines; e && ok; e = e->next) {
+            if (e->state != STATE_READY || !e->load.known || isnan(e->load.told[i]))
+                continue;
+            ok = (headed ||
+                  metrics_head(out, dashboard[i].name, dashboard[i].type, dashboard[i].help)) &&
+                 metrics_value(out, dashboard[i].name, e->id, e->load.told[i]);
+            headed = true;
+        }
+    }
+    return ok;
+}
+
+/* A scraper comes back every minute or sooner: till then it counts as somebody who watches. */
+static void keep_looking(telemetry *t)
+{
+    const uint64_t until = uv_now(&t->rt->loop) + SCRAPED_MS;
+    if (!is_watched(t) && !t->rt->ending)
+        look(t);
+    t->wanted_ms = until > t->wanted_ms ? until : t->wanted_ms;
+}
+
 bool telemetry_metrics(runtime *rt, buf *out)
 {
+    keep_looking(rt->telemetry);
     budget_amount reserved;
     const double limit = (double)rt->limit.bytes[BUDGET_RAM]; /* known from the first plan on */
     bool ok = limit == 0 || (metrics_head(out, "hearth_memory_budget_bytes", "gauge",
@@ -285,7 +326,7 @@ bool telemetry_metrics(runtime *rt, buf *out)
             ok = metrics_value(out, rows[i].name, e->id, values[i]);
         }
     }
-    return ok;
+    return ok && write_dashboard(rt, out);
 }
 
 /* ---- beginning and end ---- */

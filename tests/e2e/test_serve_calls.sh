@@ -41,10 +41,16 @@ ask GET /hearth/telemetry
 expect_equal "$(json '(s => [s.memory.total > 0, s.gpus.length >= 0, s.engines[0].pid, s.engines[0].rss > 0].join())(b.samples.at(-1))')" "true,true,$pid,true"
 get /metrics
 expect_status 200
+counted() {
+    get /metrics
+    grep -q '^llamacpp:tokens_predicted_total{model="their"} [1-9]' "$work/body"
+}
 # chat
 post /v1/completions '{"model":"their","prompt":"a","max_tokens":3,"stream":true}'
 expect_status 200
 expect_in 'data: \[DONE\]' "$(cat "$work/body")"
+wait_for 10 counted || fail "no metrics that dashboards of llama-server know"
+expect_equal "$(grep -c '^# TYPE llamacpp:tokens_predicted_total counter' "$work/body")" 1
 # stop_llama_server, unload
 ask POST /hearth/engines/stop '{"model":"their"}'
 expect_equal "$(json b.stopped)" true
@@ -67,5 +73,12 @@ expect_equal "$(sed -n 's/^event: //p' "$work/events" | grep -v 'hello\|library:
     "model:progress model:loaded model:unloaded validation:started validation:success validation:started validation:failed download:error"
 expect_equal "$(sed -n 's/^event: model:progress/x/p; s/^data: //p' "$work/events" | grep -A1 '^x$' | grep '^{' | node -e 'console.log([...new Set(require("fs").readFileSync(0, "utf8").trim().split("\n").map(l => JSON.parse(l).state))].filter(s => s !== "waiting").join())')" planning,starting
 kill "$events_pid"
+# A model elsewhere has no settings here, and says so.
+ask PUT /hearth/remotes '{"name":"far","url":"http://127.0.0.1:1/v1"}'
+expect_status 200
+ask PUT '/hearth/model?model=far' '{"settings":{"n_ctx":512}}'
+expect_status 400
+ask POST /hearth/engines/start '{"model":"far","settings":{"n_ctx":512}}'
+expect_status 400
 stop_serve
 finish
