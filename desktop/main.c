@@ -15,9 +15,12 @@
 #include "desktop/window.h"
 
 static const char usage[] =
-    "usage: hearth-desktop [--browser]\n"
+    "usage: hearth-desktop [--browser | --background keep|stop|ask]\n"
     "Shows the page of the running 'hearth serve' in a window; starts one if none runs.\n"
-    "  --browser  use the browser instead of a window\n"
+    "  --browser          use the browser instead of a window\n"
+    "  --background WHAT  whether a server that was started for the window goes on when it is\n"
+    "                     closed: keep, stop, or ask (the default: what was chosen before, else\n"
+    "                     it asks)\n"
     "Without a desktop the address is printed. $HEARTH names the program 'hearth'.\n";
 
 static gboolean has_desktop(void)
@@ -45,13 +48,28 @@ static void do_without_window(const char *address)
         printf("open %s\n", address);
 }
 
+static gboolean read_background(const char *word, window_background *out)
+{
+    static const char *const words[] = {"ask", "keep", "stop"};
+    for (int i = BACKGROUND_ASK; i <= BACKGROUND_STOP; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *out = (window_background)i;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 int main(int argc, char **argv)
 {
     server found = {0};
     GError *error = NULL;
     gboolean stay = TRUE;
+    window_background background = BACKGROUND_ASK;
     gboolean browser = argc == 2 && strcmp(argv[1], "--browser") == 0;
-    if (argc > 1 && !browser) {
+    gboolean chosen =
+        argc == 3 && strcmp(argv[1], "--background") == 0 && read_background(argv[2], &background);
+    if (argc > 1 && !browser && !chosen) {
         gboolean help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
         fputs(usage, help ? stdout : stderr);
         return help ? 0 : 2;
@@ -64,7 +82,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (browser || !has_desktop() || !gtk_init_check(&argc, &argv) ||
-        window_run(found.address, &stay) == WINDOW_BROKEN) {
+        window_run(found.address, found.started != 0, background, &stay) == WINDOW_BROKEN) {
         stay = TRUE;
         do_without_window(found.address);
     }

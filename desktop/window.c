@@ -14,7 +14,7 @@
 
 #include "desktop/server.h"
 
-enum { WIDTH = 1200, HEIGHT = 820, LEAST_WIDTH = 360, LEAST_HEIGHT = 480, PATIENCE_S = 10 };
+enum { WIDTH = 1200, HEIGHT = 820, LEAST_WIDTH = 360, LEAST_HEIGHT = 480, PATIENCE_S = 40 };
 
 typedef struct window {
     GtkWidget *frame;
@@ -22,6 +22,8 @@ typedef struct window {
     char *origin; /* "http://127.0.0.1:8080" */
     GKeyFile *kept;
     char *kept_path;
+    gboolean started; /* the server is there for this window */
+    window_background background;
     guint patience; /* the timer that runs until the page is there; 0: it is */
     window_end end;
 } window;
@@ -112,7 +114,7 @@ static void on_load(WebKitWebView *view, WebKitLoadEvent event, gpointer user)
 {
     window *w = user;
     (void)view;
-    if (event == WEBKIT_LOAD_FINISHED && w->patience) {
+    if (event >= WEBKIT_LOAD_COMMITTED && w->patience) {
         g_source_remove(w->patience);
         w->patience = 0;
     }
@@ -146,8 +148,9 @@ static void on_title(WebKitWebView *view, GParamSpec *spec, gpointer user)
 
 static void on_stay(GtkCheckMenuItem *item, gpointer user)
 {
-    const window *w = user;
+    window *w = user;
     g_key_file_set_boolean(w->kept, "window", "background", gtk_check_menu_item_get_active(item));
+    w->background = BACKGROUND_ASK; /* what was chosen last holds */
 }
 
 static void on_reload(GtkMenuItem *item, gpointer user)
@@ -164,10 +167,46 @@ static void on_browser(GtkMenuItem *item, gpointer user)
     show_elsewhere(w, g_object_get_data(G_OBJECT(w->frame), "address"));
 }
 
+static gboolean has_chosen(const window *w)
+{
+    return g_key_file_has_key(w->kept, "window", "background", NULL);
+}
+
+/* Closing the question itself leaves the window as it is. */
+static gboolean ask_for_background(window *w)
+{
+    GtkWidget *question = gtk_message_dialog_new(
+        GTK_WINDOW(w->frame), GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
+        GTK_MESSAGE_QUESTION, GTK_BUTTONS_NONE, "Keep Hearth running in the background?");
+    GtkWidget *remember = gtk_check_button_new_with_mnemonic("_Do not ask again");
+    gtk_message_dialog_format_secondary_text(
+        GTK_MESSAGE_DIALOG(question),
+        "Answers that are being written are finished, and other programs can go on using its "
+        "models. The menu of the window changes the choice.");
+    gtk_dialog_add_buttons(GTK_DIALOG(question), "_Stop it", GTK_RESPONSE_NO, "_Keep running",
+                           GTK_RESPONSE_YES, NULL);
+    gtk_dialog_set_default_response(GTK_DIALOG(question), GTK_RESPONSE_NO);
+    gtk_toggle_button_set_active(GTK_TOGGLE_BUTTON(remember), TRUE);
+    gtk_container_add(
+        GTK_CONTAINER(gtk_message_dialog_get_message_area(GTK_MESSAGE_DIALOG(question))), remember);
+    gtk_widget_show_all(question);
+    int said = gtk_dialog_run(GTK_DIALOG(question));
+    gboolean kept = gtk_toggle_button_get_active(GTK_TOGGLE_BUTTON(remember));
+    gtk_widget_destroy(question);
+    if (said != GTK_RESPONSE_YES && said != GTK_RESPONSE_NO)
+        return FALSE;
+    w->background = said == GTK_RESPONSE_YES ? BACKGROUND_KEEP : BACKGROUND_STOP;
+    if (kept)
+        g_key_file_set_boolean(w->kept, "window", "background", said == GTK_RESPONSE_YES);
+    return TRUE;
+}
+
 static gboolean on_close(GtkWidget *frame, GdkEvent *event, gpointer user)
 {
+    window *w = user;
     (void)frame, (void)event;
-    finish(user, WINDOW_CLOSED);
+    if (!w->started || w->background != BACKGROUND_ASK || has_chosen(w) || ask_for_background(w))
+        finish(w, WINDOW_CLOSED);
     return TRUE; /* it is destroyed when all is kept */
 }
 
@@ -177,6 +216,12 @@ static gboolean on_signal(gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean keeps_running(const window *w)
+{
+    return w->background == BACKGROUND_ASK ? kept_flag(w, "background")
+                                           : w->background == BACKGROUND_KEEP;
+}
+
 static void add_menu(window *w, GtkWidget *bar)
 {
     GtkWidget *button = gtk_menu_button_new();
@@ -184,7 +229,7 @@ static void add_menu(window *w, GtkWidget *bar)
     GtkWidget *reload = gtk_menu_item_new_with_mnemonic("_Reload");
     GtkWidget *browser = gtk_menu_item_new_with_mnemonic("_Open in the browser");
     GtkWidget *stay = gtk_check_menu_item_new_with_mnemonic("_Keep running in the background");
-    gtk_check_menu_item_set_active(GTK_CHECK_MENU_ITEM(stay), kept_flag(w, "background"));
+    gtk_check_menu_item_set_active(GTK_CHECK_MENU_ITEM(stay), keeps_running(w));
     g_signal_connect(stay, "toggled", G_CALLBACK(on_stay), w);
     g_signal_connect(reload, "activate", G_CALLBACK(on_reload), w);
     g_signal_connect(browser, "activate", G_CALLBACK(on_browser), w);
@@ -243,9 +288,13 @@ static void build(window *w, const char *address)
     g_signal_connect(w->view, "notify::title", G_CALLBACK(on_title), w);
 }
 
-window_end window_run(const char *address, gboolean *stay)
+window_end window_run(const char *address, gboolean started, window_background background,
+                      gboolean *stay)
 {
-    window w = {.kept = g_key_file_new(), .kept_path = server_state_file("window")};
+    window w = {.kept = g_key_file_new(),
+                .kept_path = server_state_file("window"),
+                .started = started,
+                .background = background};
     const char *path = strstr(address, "://");
     path = path ? strchr(path + 3, '/') : NULL;
     w.origin = path ? g_strndup(address, (gsize)(path - address)) : g_strdup(address);
@@ -263,7 +312,7 @@ window_end window_run(const char *address, gboolean *stay)
     if (w.patience)
         g_source_remove(w.patience);
     keep_size(&w);
-    *stay = kept_flag(&w, "background");
+    *stay = keeps_running(&w);
     g_key_file_save_to_file(w.kept, w.kept_path, NULL);
     g_signal_handlers_disconnect_by_data(w.view, &w);
     gtk_widget_destroy(w.frame);

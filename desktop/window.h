@@ -12,8 +12,18 @@ typedef enum window_end {
     WINDOW_BROKEN /* the page was not shown: the browser may do better */
 } window_end;
 
-/* Shows the page until the window is closed. *stay: whether the server is to go on without a
- * window; the user's choice, kept from one time to the next. gtk_init_check() was called. */
-window_end window_run(const char *address, gboolean *stay);
+/* Whether a server that was started for the window goes on without it. */
+typedef enum window_background {
+    BACKGROUND_ASK, /* when the window is closed, unless the user has chosen before */
+    BACKGROUND_KEEP,
+    BACKGROUND_STOP
+} window_background;
+
+/* Shows the page until the window is closed. started: the server is there for this window; then
+ * *stay is what `background` says, what was chosen (in the menu, or when it was asked; kept from
+ * one time to the next), or FALSE where nobody could be asked. A server that was there before
+ * stays. gtk_init_check() was called. */
+window_end window_run(const char *address, gboolean started, window_background background,
+                      gboolean *stay);
 
 #endif

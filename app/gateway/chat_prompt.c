@@ -144,6 +144,14 @@ static hearth_status add_missing_results(const store_messages *path, size_t i, j
     return code == 0 ? HEARTH_OK : error_no_memory(err, "a prompt", 0);
 }
 
+/* Whether nothing but results follows message i. */
+static bool ends_with_calls_of(const store_messages *path, size_t i)
+{
+    while (i + 1 < path->n && path->items[i + 1].role == STORE_TOOL)
+        i++;
+    return i + 1 == path->n;
+}
+
 hearth_status chat_prompt_messages(chat_prompt *p, json_t *messages, hearth_error *err)
 {
     const char *system = p->chat.items[0].system;
@@ -153,7 +161,8 @@ hearth_status chat_prompt_messages(chat_prompt *p, json_t *messages, hearth_erro
         return error_no_memory(err, "a prompt", 0);
     for (size_t i = p->n_left_out; i < p->path.n; i++) {
         TRY(add_message(p, &p->path.items[i], messages, err));
-        TRY(add_missing_results(&p->path, i, messages, err));
+        if (!p->goes_on || !ends_with_calls_of(&p->path, i))
+            TRY(add_missing_results(&p->path, i, messages, err));
     }
     return HEARTH_OK;
 }

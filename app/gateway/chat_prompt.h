@@ -20,6 +20,7 @@ typedef struct chat_prompt {
     store_messages path;
     size_t n_left_out; /* of the path, from its beginning */
     uint32_t n_ctx;    /* for which so many were left out; 0: unknown */
+    bool goes_on;      /* results of the last answer's calls follow the path */
     size_t n_hidden;   /* attachments that are only named */
     json_t *sources;   /* passages of other chats: {chat_id, message_id, title, role, text,
                           created_ms}; NULL: not looked for yet. Set: these are taken again */

@@ -158,6 +158,8 @@ static hearth_status build_body(session_chat *s, json_t *root, hearth_error *err
     const int64_t leaf = one.items[0].leaf;
     store_chats_free(&one);
     TRY(chat_prompt_open(&history, s->g, s->chat, leaf, s->model, err));
+    const char *role = json_string_value(json_object_get(json_array_get(s->fresh, 0), "role"));
+    history.goes_on = role && strcmp(role, "tool") == 0;
     history.n_left_out = 0; /* who speaks to an engine's API hears its error, and decides */
     json_t *all = json_array();
     hearth_status status = chat_prompt_messages(&history, all, err);

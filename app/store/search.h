@@ -96,8 +96,8 @@ typedef struct search_embedder {
  * threads that search begin, or keep its user alive until they have ended. */
 hearth_status search_set_embedder(store *s, const search_embedder *embedder, hearth_error *err);
 
-/* Reads the vectors into memory, which the first search would otherwise do and wait for: for a thread
- * of its own after the start. At once if they are there, or there is no embedder. */
+/* Reads the vectors into memory, which the first search would otherwise do and wait for: for a
+ * thread of its own after the start. At once if they are there, or there is no embedder. */
 hearth_status search_warm(store *s, hearth_error *err);
 
 /* Embeds up to n_max waiting messages, the newest first. *n_left (may be NULL): how many still

@@ -71,5 +71,50 @@ if command -v Xvfb >/dev/null; then
         kill -9 "$window"
         fail "$what: the page was not asked for; it said: $(head -c 500 "$work/err")"
     fi
+
+    # A `hearth` whose server is there once it was started, and until it is ended.
+    cat >"$work/starts" <<EOF
+#!/bin/sh
+if [ "\$1" = open ]; then
+    kill -0 "\$(cat "$work/pid")" 2>/dev/null && exec cat "$work/address"
+    exit 1
+fi
+echo \$\$ >"$work/pid"
+exec sleep 600
+EOF
+    chmod +x "$work/starts"
+    runs() { kill -0 "$(cat "$work/pid")" 2>/dev/null; }
+    ended() { ! runs; }
+    # background WORDS...: a window that started the server, ended when the page is there.
+    background() {
+        what="hearth-desktop $*"
+        rm -f "$work/pid"
+        curl -s "$origin/mock/reset" -d '{}' >/dev/null
+        HEARTH="$work/starts" DISPLAY=":$number" NO_AT_BRIDGE=1 GDK_BACKEND=x11 "$desktop" "$@" >"$work/out" 2>"$work/err" &
+        window=$!
+        until_true visited || fail "$what: the page was not asked for"
+        kill "$window"
+        wait "$window"
+        code=$?
+        expect_code 0
+        checks=$((checks + 1))
+    }
+    rm -f "$XDG_STATE_HOME/hearth/window"
+    background
+    ended || fail "$what: the server outlives a window that nobody was asked about"
+    background --background keep
+    runs || fail "$what: the server is gone"
+    kill "$(cat "$work/pid")" 2>/dev/null
+    printf '[window]\nbackground=true\n' >"$XDG_STATE_HOME/hearth/window"
+    background
+    runs || fail "$what: the server is gone, though it was chosen to stay"
+    kill "$(cat "$work/pid")" 2>/dev/null
+    background --background stop
+    ended || fail "$what: the server stays"
+    expect_in '^background=true' "$(cat "$XDG_STATE_HOME/hearth/window")"
+    what="hearth-desktop --background maybe"
+    "$desktop" --background maybe >"$work/out" 2>"$work/err"
+    code=$?
+    expect_code 2
 fi
 finish

@@ -145,6 +145,15 @@ ask PUT "/hearth/chats/$chat" '{"tools_off":[7]}'
 expect_status 400
 ask PUT "/hearth/chats/$chat" '{"tools_off":[]}'
 
+# ---- a session of /v1 brings its own tools, and sends their results ----
+ask POST /v1/chat/completions '{"model":"caller","session_id":"own","stream":true,"messages":[{"role":"user","content":"call mine {}"}],"tools":[{"type":"function","function":{"name":"mine"}}]}' -N
+expect_equal "$(last_asked 'b.tools.map(t => t.function.name).join()')" mine
+ask POST /v1/chat/completions '{"model":"caller","session_id":"own","stream":true,"messages":[{"role":"tool","tool_call_id":"c1","content":"five"}],"tools":[{"type":"function","function":{"name":"mine"}}]}' -N
+expect_equal "$(last_asked 'b.messages.map(m => m.role + (m.role === "tool" ? m.content : "")).join()')" user,assistant,toolfive
+ask GET '/hearth/chats?title=call+mine'
+ask GET "/hearth/chats/$(json 'b.chats[0].id')"
+expect_equal "$(json 'b.messages.map(m => m.role + m.state).join()')" usercomplete,assistantcomplete,toolcomplete,assistantcomplete
+
 # ---- thoughts: how long they took stays ----
 begin "$chat" think
 wait_for 20 grep -q '^event: thinking' "$work/stream" || fail "it does not think"
