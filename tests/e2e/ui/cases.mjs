@@ -438,13 +438,15 @@ export const cases = [
       }
       await send(page, 'A question of length');
       await page.getByText('Cut at the limit').waitFor();
-      const cut = (await answers(page).first().locator('.prose').innerText()).trim();
+      // Without the marks of a code that the cut left open.
+      const words = async () => (await answers(page).first().locator('.prose').innerText()).replace(/[`*]/g, '').trim();
+      const cut = await words();
       await page.getByRole('button', { name: 'Continue' }).click();
-      await until(async () => (await answers(page).first().locator('.prose').innerText()).trim().length > cut.length);
+      await until(async () => (await words()).length > cut.length);
       await answered(page, 1);
       await page.reload();
       await answered(page, 1);
-      const now = (await answers(page).first().locator('.prose').innerText()).trim();
+      const now = await words();
       assert.ok(now.startsWith(cut) && now.length > cut.length, `'${now}' does not go on from '${cut}'`);
       assert.equal(await answers(page).count(), 1);
     },
