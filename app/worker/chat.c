@@ -250,6 +250,9 @@ hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const he
         return error_no_memory(err, "the conversation", 1);
     hearth_status status = render(p, s, model, context, err);
     json_decref(context);
+    if (status == HEARTH_OK && p->tokens.n == 0)
+        FAIL(err, EINVAL, "messages",
+             "messages: the chat template makes an empty prompt of them; send some text");
     return status == HEARTH_OK && goes_on ? go_on_with_last(p, model, r, err) : status;
 }
 
@@ -294,7 +297,7 @@ hearth_status chat_format_of(const chat_setup *s, const request *r, const worker
     o.id_seed = (uint64_t)entropy_u32() << 32 | entropy_u32();
     hearth_status status = hearth_chat_format_new(out, s->style, &o, err);
     free(tools);
-    return status;
+    return status == HEARTH_OK ? status : request_own_error(r, err);
 }
 
 /* ---- routes ---- */
