@@ -250,9 +250,6 @@ hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const he
         return error_no_memory(err, "the conversation", 1);
     hearth_status status = render(p, s, model, context, err);
     json_decref(context);
-    if (status == HEARTH_OK && p->tokens.n == 0)
-        FAIL(err, EINVAL, "messages",
-             "messages: the chat template makes an empty prompt of them; send some text");
     return status == HEARTH_OK && goes_on ? go_on_with_last(p, model, r, err) : status;
 }
 
@@ -332,6 +329,9 @@ hearth_status worker_chat(worker_call *c, hearth_error *err)
     hearth_status status = worker_prompt_init(&prompt, s, c->w->model, c->r, err);
     if (status != HEARTH_OK)
         goto out;
+    if (prompt.tokens.n == 0)
+        FAIL_OUT(err, EINVAL, "messages",
+                 "messages: the chat template makes an empty prompt of them; send some text");
     TRY_OUT(chat_format_of(s, c->r, &prompt, &format, err));
     TRY_OUT(answer_new(&a, c, err));
     answer_set_format(a, format);
