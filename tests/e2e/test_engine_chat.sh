@@ -111,25 +111,6 @@ expect_equal "$(events 'd.at(-1).response.output[0].content[0].logprobs')" "$pro
 post /v1/chat/completions "{$asked,\"logit_bias\":{\"1\":-100},\"max_tokens\":3}"
 expect_status 200
 
-# ---- errors, each in its own envelope ----
-post /v1/chat/completions '{"messages":[]}'
-expect_status 400
-expect_equal "$(json 'b.error.type')" invalid_request_error
-post /v1/messages '{"messages":[{"role":"user","content":1}],"max_tokens":3}'
-expect_status 400
-expect_equal "$(json 'b.type + " " + b.error.type')" 'error invalid_request_error'
-many=$(printf 'word %.0s' {1..3000})
-post /v1/messages "{\"max_tokens\":4,\"messages\":[{\"role\":\"user\",\"content\":\"$many\"}]}"
-expect_status 400
-expect_body 'prompt is too long: [0-9]+ tokens > 2048 maximum'
-post /v1/chat/completions "{\"messages\":[{\"role\":\"user\",\"content\":\"$many\"}]}"
-expect_status 400
-expect_body 'exceeds the available context size'
-post /infill '{"input_prefix":"a","input_suffix":"b"}'
-expect_status 501
-post /v1/chat/completions/control '{"id":"chatcmpl-none","action":"reasoning_end"}'
-expect_equal "$(json 'b.success')" false
-
 # ---- what is wrong is told by the client's own path ----
 # refused PATH BODY PARAM WORDS
 refused() {
@@ -170,6 +151,25 @@ for parameters in '' ',"parameters":{}' ',"parameters":{"properties":{"a":{"enum
     expect_equal "$(json 'typeof JSON.parse(b.choices[0].message.tool_calls[0].function.arguments)')" object
     expect_equal "$(json 'b.choices[0].message.content')" null
 done
+
+# ---- errors, each in its own envelope ----
+post /v1/chat/completions '{"messages":[]}'
+expect_status 400
+expect_equal "$(json 'b.error.type')" invalid_request_error
+post /v1/messages '{"messages":[{"role":"user","content":1}],"max_tokens":3}'
+expect_status 400
+expect_equal "$(json 'b.type + " " + b.error.type')" 'error invalid_request_error'
+many=$(printf 'word %.0s' {1..3000})
+post /v1/messages "{\"max_tokens\":4,\"messages\":[{\"role\":\"user\",\"content\":\"$many\"}]}"
+expect_status 400
+expect_body 'prompt is too long: [0-9]+ tokens > 2048 maximum'
+post /v1/chat/completions "{\"messages\":[{\"role\":\"user\",\"content\":\"$many\"}]}"
+expect_status 400
+expect_body 'exceeds the available context size'
+post /infill '{"input_prefix":"a","input_suffix":"b"}'
+expect_status 501
+post /v1/chat/completions/control '{"id":"chatcmpl-none","action":"reasoning_end"}'
+expect_equal "$(json 'b.success')" false
 
 # ---- thoughts: a template that opens them ----
 cat >"$work/think.jinja" <<'END'
