@@ -235,7 +235,7 @@ hearth_status read_anthropic_tools(reader *in, const path *at, json_t *value)
                           type);
         TRY(need(in, item_at, tool, "name", &name));
         TRY(need(in, item_at, tool, "input_schema", &schema));
-        TRY(want_object(in, PATH_KEY(item_at, "input_schema"), schema));
+        TRY(want_parameters(in, PATH_KEY(item_at, "input_schema"), schema));
         TRY(ignore_others(in, item_at, tool, "type|name|description|input_schema|strict"));
         TRY(add_tool(in, item_at, name, get(tool, "description"), schema));
     }

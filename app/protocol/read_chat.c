@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "protocol/reader.h"
 
 enum { NAME_BYTES_MAX = 256, ROLE_BYTES_MAX = 64 };
@@ -98,6 +99,25 @@ static json_t *arguments_text(const json_t *arguments)
     return out;
 }
 
+hearth_status want_arguments(reader *in, const path *at, const json_t *value)
+{
+    json_error_t error;
+    if (json_is_object(value) || (json_is_string(value) && json_string_length(value) == 0))
+        return HEARTH_OK;
+    if (!json_is_string(value))
+        return refuse(in, at, "must be a JSON object as text, not %s", json_kind(value));
+    json_t *read =
+        json_loadb(json_string_value(value), json_string_length(value), JSON_ALLOW_NUL, &error);
+    bool good = json_is_object(read);
+    bool no_room = read == NULL && json_out_of_memory(&error);
+    json_decref(read);
+    if (no_room)
+        return no_memory(in);
+    return good ? HEARTH_OK
+                : refuse(in, at, "must be a JSON object as text, is: %.80s",
+                         json_string_value(value));
+}
+
 hearth_status add_tool_call(reader *in, const path *at, json_t *message, const char *id,
                             const char *name, const json_t *arguments)
 {
@@ -133,9 +153,8 @@ static hearth_status read_call(reader *in, const path *at, const json_t *call, j
     TRY(need(in, function_at, function, "name", &name));
     TRY(want_name(in, PATH_KEY(function_at, "name"), name, 1, NAME_BYTES_MAX, &text));
     arguments = get(function, "arguments");
-    if (arguments && !json_is_string(arguments) && !json_is_object(arguments))
-        return refuse(in, PATH_KEY(function_at, "arguments"),
-                      "must be JSON as text, or an object, not %s", json_kind(arguments));
+    if (arguments)
+        TRY(want_arguments(in, PATH_KEY(function_at, "arguments"), arguments));
     TRY(ignore_others(in, at, call, "type|id|function|index"));
     TRY(ignore_others(in, function_at, function, "name|arguments"));
     return add_tool_call(in, at, message, id, text, arguments);
@@ -163,6 +182,7 @@ static hearth_status copy_text(reader *in, const path *at, const json_t *from, c
 
 static hearth_status read_role(reader *in, const path *at, const json_t *message, const char **role)
 {
+    static const char *const roles[] = {"system", "user", "assistant", "tool"};
     json_t *value;
     TRY(need(in, at, message, "role", &value));
     TRY(want_name(in, PATH_KEY(at, "role"), value, 1, ROLE_BYTES_MAX, role));
@@ -171,7 +191,13 @@ static hearth_status read_role(reader *in, const path *at, const json_t *message
                       "'function' is not supported; send the role tool with a tool_call_id");
     if (strcmp(*role, "developer") == 0)
         *role = "system";
-    return HEARTH_OK;
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        if (strcmp(*role, roles[i]) == 0)
+            return HEARTH_OK;
+    }
+    return refuse(in, PATH_KEY(at, "role"),
+                  "'%.64s' is no role; there are system, developer, user, assistant and tool",
+                  *role);
 }
 
 static hearth_status read_message_extras(reader *in, const path *at, const json_t *from,
@@ -254,6 +280,22 @@ static json_t *no_parameters(void)
     return json_pack("{s:s, s:{}}", "type", "object", "properties");
 }
 
+hearth_status want_parameters(reader *in, const path *at, const json_t *value)
+{
+    TRY(want_object(in, at, value));
+    const json_t *type = json_object_get(value, "type"), *one = type;
+    size_t i = 0;
+    bool fits = type == NULL;
+    do {
+        if (json_is_array(type))
+            one = json_array_get(type, i++);
+        fits = fits || (json_is_string(one) && strcmp(json_string_value(one), "object") == 0);
+    } while (i < json_array_size(type));
+    return fits ? HEARTH_OK
+                : refuse(in, PATH_KEY(at, "type"),
+                         "must be object: a tool is called with named arguments");
+}
+
 hearth_status add_tool(reader *in, const path *at, const json_t *name, const json_t *description,
                        const json_t *parameters)
 {
@@ -288,7 +330,7 @@ static hearth_status read_tool(reader *in, const path *at, const json_t *tool)
     TRY(need(in, function_at, function, "name", &name));
     parameters = get(function, "parameters");
     if (parameters)
-        TRY(want_object(in, PATH_KEY(function_at, "parameters"), parameters));
+        TRY(want_parameters(in, PATH_KEY(function_at, "parameters"), parameters));
     if (get(function, "strict")) /* calls are always held to their schema */
         TRY(want_bool(in, PATH_KEY(function_at, "strict"), get(function, "strict"), &strict));
     TRY(ignore_others(in, at, tool, "type|function"));
@@ -340,8 +382,11 @@ static hearth_status allow_tools(reader *in, const path *at, const json_t *allow
     TRY(need(in, at, allowed, "tools", &list));
     TRY(want_array(in, PATH_KEY(at, "tools"), list, 1, REQUEST_TOOLS_MAX));
     json_t *kept = json_array();
-    if (kept == NULL)
+    size_t *numbers = arena_array(in->mem, json_array_size(list), sizeof *numbers);
+    if (kept == NULL || numbers == NULL) {
+        json_decref(kept);
         return no_memory(in);
+    }
     json_t *all = c->tools;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const path *item_at = PATH_INDEX(PATH_KEY(at, "tools"), i);
@@ -354,8 +399,10 @@ static hearth_status allow_tools(reader *in, const path *at, const json_t *allow
                 status = refuse(in, item_at, "is not among the tools");
         }
         for (size_t k = 0; found && k < json_array_size(all); k++) {
-            if (tool_function(all, k) == found &&
-                json_array_append(kept, json_array_get(all, k)) != 0)
+            if (tool_function(all, k) != found)
+                continue;
+            numbers[json_array_size(kept)] = k;
+            if (json_array_append(kept, json_array_get(all, k)) != 0)
                 status = no_memory(in);
         }
         if (status != HEARTH_OK) {
@@ -365,6 +412,7 @@ static hearth_status allow_tools(reader *in, const path *at, const json_t *allow
     }
     json_decref(all);
     c->tools = kept;
+    c->tool_numbers = numbers;
     c->choice = which == 1 ? TOOL_CHOICE_REQUIRED : TOOL_CHOICE_AUTO;
     return HEARTH_OK;
 }

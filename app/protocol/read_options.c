@@ -185,6 +185,13 @@ hearth_status read_grammar(reader *in, const path *at, json_t *value)
     return grammar[0] == '\0' ? HEARTH_OK : constrain(in, at, CONSTRAINT_GRAMMAR, grammar, NULL);
 }
 
+hearth_status read_regex(reader *in, const path *at, json_t *value)
+{
+    const char *pattern;
+    TRY(want_text(in, at, value, &pattern));
+    return constrain(in, at, CONSTRAINT_REGEX, pattern, NULL);
+}
+
 static hearth_status want_schema(reader *in, const path *at, json_t *value)
 {
     if (!json_is_object(value) && !json_is_boolean(value))
@@ -205,6 +212,8 @@ static hearth_status read_schema_format(reader *in, const path *at, json_t *form
     const path *inner = holder ? PATH_KEY(at, "json_schema") : at;
     if (holder)
         TRY(want_object(in, inner, holder));
+    else if (get(format, "schema") == NULL && strcmp(at->key, "response_format") == 0)
+        return need(in, at, format, "json_schema", &schema); /* is missing */
     else
         holder = format;
     TRY(need(in, inner, holder, "schema", &schema));
@@ -220,12 +229,17 @@ static hearth_status read_schema_format(reader *in, const path *at, json_t *form
 hearth_status read_format(reader *in, const path *at, const json_t *value)
 {
     int kind;
-    json_t *type, *schema;
+    json_t *type, *schema, *pattern;
     TRY(want_object(in, at, value));
     TRY(need(in, at, value, "type", &type));
-    TRY(want_choice(in, PATH_KEY(at, "type"), type, "text|json_object|json_schema", &kind));
+    TRY(want_choice(in, PATH_KEY(at, "type"), type, "text|json_object|json_schema|regex", &kind));
     if (kind == 2)
         return read_schema_format(in, at, (json_t *)value);
+    if (kind == 3) {
+        TRY(ignore_others(in, at, value, "type|pattern"));
+        TRY(need(in, at, value, "pattern", &pattern));
+        return read_regex(in, PATH_KEY(at, "pattern"), pattern);
+    }
     TRY(ignore_others(in, at, value, kind == 1 ? "type|schema" : "type"));
     schema = kind == 1 ? get(value, "schema") : NULL;
     if (schema)

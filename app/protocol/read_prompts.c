@@ -104,6 +104,7 @@ static hearth_status read_mixed(reader *in, const path *at, const json_t *array,
     if (parts == NULL || tokens == NULL)
         return no_memory(in);
     *out = (request_prompt){.parts = parts};
+    TRY(path_text(in, at, &out->at));
     for (size_t i = 0; i < n; i++) {
         const json_t *item = json_array_get(array, i);
         int64_t token;
@@ -113,7 +114,7 @@ static hearth_status read_mixed(reader *in, const path *at, const json_t *array,
         }
         TRY(want_int(in, PATH_INDEX(at, i), item, 0, INT32_MAX, &token));
         if (out->n == 0 || parts[out->n - 1].text)
-            parts[out->n++].tokens = &tokens[n_tokens];
+            parts[out->n++] = (prompt_part){.tokens = &tokens[n_tokens], .first = i};
         tokens[n_tokens++] = (int32_t)token;
         parts[out->n - 1].n_tokens++;
     }
@@ -128,6 +129,7 @@ static hearth_status read_one(reader *in, const path *at, const json_t *value, r
     if (part == NULL)
         return no_memory(in);
     *out = (request_prompt){.parts = part, .n = 1};
+    TRY(path_text(in, at, &out->at));
     return read_part(in, at, value, part);
 }
 
@@ -188,6 +190,7 @@ hearth_status read_tokens(reader *in, const path *at, json_t *value)
     if (part == NULL || only == NULL)
         return no_memory(in);
     *only = (request_prompt){.parts = part, .n = 1};
+    TRY(path_text(in, at, &only->at));
     in->r->prompts = only;
     in->r->n_prompts = 1;
     return want_tokens(in, at, value, &part->tokens, &part->n_tokens);
@@ -248,6 +251,8 @@ hearth_status read_suffix(reader *in, const path *at, json_t *value)
 {
     request *r = in->r;
     TRY(read_one(in, at, value, &r->infill.suffix));
+    if (r->infill.suffix.n == 0)
+        return refuse(in, at, "is empty");
     if (r->infill.suffix.parts[0].n_text == 0 && json_is_string(value))
         return HEARTH_OK;
     if (r->n_prompts != 1)

@@ -78,6 +78,7 @@ static hearth_status read_call_item(reader *in, const path *at, const json_t *it
     if (!json_is_string(arguments))
         return refuse(in, PATH_KEY(at, "arguments"), "must be JSON as text, not %s",
                       json_kind(arguments));
+    TRY(want_arguments(in, PATH_KEY(at, "arguments"), arguments));
     TRY(ignore_others(in, at, item, "type|id|status|call_id|name|arguments"));
     TRY(gather(in, g));
     return add_tool_call(in, at, g->message, id_text, name_text, arguments);
@@ -235,7 +236,7 @@ hearth_status read_responses_tools(reader *in, const path *at, json_t *value)
                           text);
         TRY(need(in, item_at, tool, "name", &name));
         if (get(tool, "parameters"))
-            TRY(want_object(in, PATH_KEY(item_at, "parameters"), get(tool, "parameters")));
+            TRY(want_parameters(in, PATH_KEY(item_at, "parameters"), get(tool, "parameters")));
         TRY(ignore_others(in, item_at, tool, "type|name|description|parameters|strict"));
         TRY(add_tool(in, item_at, name, get(tool, "description"), get(tool, "parameters")));
     }

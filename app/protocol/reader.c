@@ -296,6 +296,16 @@ hearth_status push(reader *in, json_t *array, json_t *value)
     return HEARTH_OK;
 }
 
+hearth_status path_text(reader *in, const path *at, const char **out)
+{
+    buf text;
+    buf_init(&text, PATH_BYTES_MAX); /* a longer path is cut */
+    write_path(at, true, &text);
+    *out = arena_text(in->mem, text.data ? text.data : "", text.n);
+    buf_deinit(&text);
+    return *out ? HEARTH_OK : no_memory(in);
+}
+
 hearth_status constrain(reader *in, const path *at, request_constraint kind, const char *grammar,
                         json_t *schema)
 {
@@ -303,6 +313,7 @@ hearth_status constrain(reader *in, const path *at, request_constraint kind, con
     if (in->constraint_by)
         return refuse(in, at, "%s says already what the answer must look like; send one of them",
                       in->constraint_by);
+    TRY(path_text(in, at, &o->constraint_at));
     while (at->up)
         at = at->up;
     in->constraint_by = at->key;

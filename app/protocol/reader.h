@@ -39,6 +39,8 @@ typedef struct reader {
 hearth_status refuse(reader *in, const path *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 hearth_status no_memory(reader *in);
+/* The path as text that lives as long as the request. */
+hearth_status path_text(reader *in, const path *at, const char **out);
 
 /* "a text", "an array" ... for messages. */
 const char *json_kind(const json_t *value);
@@ -96,6 +98,10 @@ hearth_status add_message(reader *in, const char *role, const char *text, size_t
  * object, or NULL for "{}". */
 hearth_status add_tool_call(reader *in, const path *at, json_t *message, const char *id,
                             const char *name, const json_t *arguments);
+/* Arguments of a call: a JSON object, or one as text; "" is none. */
+hearth_status want_arguments(reader *in, const path *at, const json_t *value);
+/* The schema of a tool's arguments, which can be nothing but an object. */
+hearth_status want_parameters(reader *in, const path *at, const json_t *value);
 /* Appends a tool. description, parameters may be NULL. */
 hearth_status add_tool(reader *in, const path *at, const json_t *name, const json_t *description,
                        const json_t *parameters);

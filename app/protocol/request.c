@@ -9,9 +9,13 @@
 #include "protocol/request.h"
 
 #include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "protocol/json_memory.h"
 #include "protocol/reader.h"
 
@@ -143,6 +147,10 @@ static hearth_status load(json_t **out, const char *body, size_t n, hearth_error
         return HEARTH_OK;
     if (i == n || json_memory_failed() || json_error_code(&error) == json_error_out_of_memory)
         return error_no_memory(err, "the request", n);
+    const char *limit = json_limit(&error);
+    if (limit)
+        FAIL(err, EINVAL, "body", "the body, line %d, column %d: %s", error.line, error.column,
+             limit);
     FAIL(err, EINVAL, "body", "the body is not valid JSON: line %d, column %d: %s", error.line,
          error.column, error.text);
 }
@@ -380,6 +388,35 @@ void request_free(request *r)
     json_decref(r->body);
     arena_deinit(&box->mem);
     mem_free(box);
+}
+
+/* ---- errors of what was asked for ---- */
+
+/* "tools[2].function.parameters/properties/a", as the client's API has it. False: no such path. */
+static bool tool_path(const request *r, const char *neutral, char *out, size_t n_out)
+{
+    char *end;
+    if (strncmp(neutral, "tools[", 6) != 0)
+        return false;
+    unsigned long i = strtoul(neutral + 6, &end, 10);
+    if (strncmp(end, "].function.", 11) != 0 || i >= json_array_size(r->chat.tools))
+        return false;
+    const char *rest = end + 11, *inner = r->api & APIS_CHAT ? "function." : "";
+    bool renamed = (r->api & APIS_ANTHROPIC) && strncmp(rest, "parameters", 10) == 0;
+    snprintf(out, n_out, "tools[%zu].%s%s%s", r->chat.tool_numbers ? r->chat.tool_numbers[i] : i,
+             inner, renamed ? "input_schema" : "", renamed ? rest + 10 : rest);
+    return true;
+}
+
+hearth_status request_own_error(const request *r, hearth_error *err)
+{
+    char message[sizeof err->message], where[PLACE_BYTES];
+    if (err->code == HEARTH_EUNSUPPORTED)
+        err->code = HEARTH_EINVAL;
+    if (err->code == HEARTH_EINVAL && tool_path(r, err->where, where, sizeof where) &&
+        tool_path(r, err->message, message, sizeof message))
+        error_set(err, err->code, where, "%s", message);
+    return err->code;
 }
 
 uint32_t request_n_choices(const request *r)

@@ -74,11 +74,13 @@ typedef struct prompt_part {
     size_t n_text;
     const int32_t *tokens;
     size_t n_tokens;
+    size_t first; /* of the tokens, in the array they came in */
 } prompt_part;
 
 typedef struct request_prompt {
     const prompt_part *parts; /* at least one; a text may be empty */
     size_t n;
+    const char *at; /* the field's path: "prompt", "input[1]" */
 } request_prompt;
 
 typedef struct request_bias {
@@ -97,7 +99,8 @@ typedef enum request_constraint {
     CONSTRAINT_NONE,
     CONSTRAINT_GRAMMAR,     /* grammar: GBNF */
     CONSTRAINT_JSON_OBJECT, /* any JSON object */
-    CONSTRAINT_JSON_SCHEMA  /* schema: a JSON Schema */
+    CONSTRAINT_JSON_SCHEMA, /* schema: a JSON Schema */
+    CONSTRAINT_REGEX        /* grammar: a regular expression, which the whole answer matches */
 } request_constraint;
 
 /* none: thoughts stay in the content. auto: as deepseek. deepseek: thoughts are events of their
@@ -146,7 +149,8 @@ typedef struct request_options {
     request_constraint constraint;
     const char *grammar;
     json_t *schema;
-    const char *schema_name; /* response_format's, or NULL */
+    const char *constraint_at; /* the path of the field, or the flag, that says so */
+    const char *schema_name;   /* response_format's, or NULL */
     reasoning_format reasoning;
     request_switch thinking;      /* from reasoning_effort, thinking, enable_thinking */
     const char *reasoning_effort; /* as given, or NULL */
@@ -169,6 +173,7 @@ typedef struct request_chat {
     json_t *tools; /* NULL: none */
     tool_choice choice;
     const char *tool_name;
+    const size_t *tool_numbers; /* where each was among the tools that were sent; NULL: there */
     bool parallel_tool_calls;
     json_t *template_kwargs; /* an object, maybe empty; holds enable_thinking and reasoning_effort
                                 where those were asked for */
@@ -243,6 +248,10 @@ void request_options_init(request_options *options);
 hearth_status request_parse(request **out, protocol_api api, const char *body, size_t n,
                             const request_limits *limits, hearth_error *err);
 void request_free(request *r);
+
+/* What cannot be had of the request is 400, and is told by the client's path: errors of a place in
+ * chat.tools are moved to where the client sent it. Returns the error's code. */
+hearth_status request_own_error(const request *r, hearth_error *err);
 
 /* How many answers are wanted: n for each prompt. Choice i answers prompt i / n. */
 uint32_t request_n_choices(const request *r);

@@ -294,7 +294,7 @@ hearth_status chat_format_of(const chat_setup *s, const request *r, const worker
     o.id_seed = (uint64_t)entropy_u32() << 32 | entropy_u32();
     hearth_status status = hearth_chat_format_new(out, s->style, &o, err);
     free(tools);
-    return status;
+    return status == HEARTH_OK ? status : request_own_error(r, err);
 }
 
 /* ---- routes ---- */
@@ -329,6 +329,9 @@ hearth_status worker_chat(worker_call *c, hearth_error *err)
     hearth_status status = worker_prompt_init(&prompt, s, c->w->model, c->r, err);
     if (status != HEARTH_OK)
         goto out;
+    if (prompt.tokens.n == 0)
+        FAIL_OUT(err, EINVAL, "messages",
+                 "messages: the chat template makes an empty prompt of them; send some text");
     TRY_OUT(chat_format_of(s, c->r, &prompt, &format, err));
     TRY_OUT(answer_new(&a, c, err));
     answer_set_format(a, format);

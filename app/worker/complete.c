@@ -21,6 +21,8 @@ hearth_status worker_complete(worker_call *c, hearth_error *err)
             TRY_OUT(infill_add_prompt(&prompt, c->w, r, err));
         else
             TRY_OUT(token_list_add_prompt(&prompt, c->w, &r->prompts[number], flags, err));
+        if (r->kind != REQUEST_INFILL)
+            TRY_OUT(token_list_want_some(&prompt, &r->prompts[number], err));
         TRY_OUT(answer_add(a, c, &prompt, err));
     }
     status = answer_respond(a, c, err);

@@ -8,29 +8,43 @@
 
 #include <hearth/answer.h>
 
-#include "base/status.h"
+#include "base/place.h"
 
 /* ---- the grammar of a request ---- */
 
-static hearth_status of_request(const request_options *o, hearth_grammar **out, hearth_error *err)
+static hearth_status of_schema(const json_t *schema, hearth_grammar **out, hearth_error *err)
 {
-    *out = NULL;
-    switch (o->constraint) {
-    case CONSTRAINT_NONE:
-        return HEARTH_OK;
-    case CONSTRAINT_GRAMMAR:
-        return hearth_grammar_from_gbnf(out, o->grammar, NULL, err);
-    case CONSTRAINT_JSON_OBJECT:
-        return hearth_grammar_from_schema(out, "{\"type\":\"object\"}", err);
-    case CONSTRAINT_JSON_SCHEMA:
-        break;
-    }
-    char *text = json_dumps(o->schema, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_dumps(schema, JSON_COMPACT | JSON_ENCODE_ANY);
     if (text == NULL)
         return error_no_memory(err, "the JSON schema", 1);
     hearth_status status = hearth_grammar_from_schema(out, text, err);
     free(text);
     return status;
+}
+
+/* Errors name the field that says so; what cannot be enforced is the client's mistake (400). */
+static hearth_status of_request(const request_options *o, hearth_grammar **out, hearth_error *err)
+{
+    hearth_error inner = {0};
+    hearth_status status = HEARTH_OK;
+    const char *at = o->constraint_at;
+    *out = NULL;
+    switch (o->constraint) {
+    case CONSTRAINT_NONE:
+        return HEARTH_OK;
+    case CONSTRAINT_GRAMMAR: /* which has its name in front of line and column */
+        status = hearth_grammar_from_gbnf(out, o->grammar, NULL, &inner);
+        return status == HEARTH_OK ? status : error_set(err, status, at, "%s", inner.message);
+    case CONSTRAINT_JSON_OBJECT:
+        return hearth_grammar_from_schema(out, "{\"type\":\"object\"}", err);
+    case CONSTRAINT_JSON_SCHEMA:
+        status = of_schema(o->schema, out, &inner);
+        break;
+    case CONSTRAINT_REGEX:
+        status = hearth_grammar_from_regex(out, o->grammar, &inner);
+        break;
+    }
+    return status == HEARTH_OK ? status : place_error(err, HEARTH_EINVAL, at, &inner);
 }
 
 /* ---- together ---- */

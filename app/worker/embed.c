@@ -166,8 +166,10 @@ hearth_status worker_embed(worker_call *c, hearth_error *err)
         FAIL(err, EINVAL, "dimensions", "dimensions: %d is more than the %u that this model has",
              (int)r->options.dimensions, (unsigned)c->w->info->n_embd);
     TRY_OUT(texts_init(&t, r->n_prompts, err));
-    for (size_t i = 0; i < t.n; i++)
+    for (size_t i = 0; i < t.n; i++) {
         TRY_OUT(token_list_add_prompt(&t.lists[i], c->w, &r->prompts[i], flags, err));
+        TRY_OUT(token_list_want_some(&t.lists[i], &r->prompts[i], err));
+    }
     TRY_OUT(compute(c, &t, pooling, err));
     status = write_embeddings(c, &t, pooling, err);
 out:

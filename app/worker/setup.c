@@ -87,6 +87,7 @@ static hearth_status read_constraint(worker *w, hearth_error *err)
     if (w->grammar) {
         w->defaults.constraint = CONSTRAINT_GRAMMAR;
         w->defaults.grammar = w->grammar;
+        w->defaults.constraint_at = "--grammar";
     }
     if (w->schema) {
         w->schema_json = json_loads(w->schema, JSON_REJECT_DUPLICATES, &problem);
@@ -95,6 +96,7 @@ static hearth_status read_constraint(worker *w, hearth_error *err)
                  problem.text);
         w->defaults.constraint = CONSTRAINT_JSON_SCHEMA;
         w->defaults.schema = w->schema_json;
+        w->defaults.constraint_at = "--json-schema";
     }
     return HEARTH_OK;
 }

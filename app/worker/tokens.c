@@ -4,8 +4,21 @@
  */
 #include "worker/tokens.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/watch.h"
+
+static hearth_status refuse_token(const char *at, size_t i, int32_t token, uint32_t n_vocab,
+                                  hearth_error *err)
+{
+    char path[PLACE_BYTES * 4], where[PLACE_BYTES];
+    snprintf(path, sizeof path, "%.200s[%zu]", at, i);
+    place_cut(where, path);
+    FAIL(err, EINVAL, where, "%s: %d is no token; they go from 0 to %u", path, (int)token,
+         (unsigned)n_vocab - 1);
+}
 
 hearth_status token_list_add_prompt(token_list *list, const worker *w, const request_prompt *p,
                                     unsigned flags, hearth_error *err)
@@ -17,13 +30,21 @@ hearth_status token_list_add_prompt(token_list *list, const worker *w, const req
         } else {
             for (size_t k = 0; k < part->n_tokens; k++) {
                 if (part->tokens[k] < 0 || (uint32_t)part->tokens[k] >= w->info->n_vocab)
-                    FAIL(err, EINVAL, "prompt", "prompt: %d is no token; they go from 0 to %u",
-                         (int)part->tokens[k], (unsigned)w->info->n_vocab - 1);
+                    return refuse_token(p->at, part->first + k, part->tokens[k], w->info->n_vocab,
+                                        err);
             }
             TRY(token_list_add(list, part->tokens, part->n_tokens, err));
         }
         flags &= ~(unsigned)HEARTH_TOKENIZE_ADD_SPECIAL;
     }
+    return HEARTH_OK;
+}
+
+hearth_status token_list_want_some(const token_list *list, const request_prompt *p,
+                                   hearth_error *err)
+{
+    if (list->n == 0)
+        FAIL(err, EINVAL, p->at, "%s: is empty; send a text or tokens", p->at);
     return HEARTH_OK;
 }
 

@@ -13,4 +13,8 @@
 hearth_status token_list_add_prompt(token_list *list, const worker *w, const request_prompt *p,
                                     unsigned flags, hearth_error *err);
 
+/* Refuses a prompt without tokens. */
+hearth_status token_list_want_some(const token_list *list, const request_prompt *p,
+                                   hearth_error *err);
+
 #endif

@@ -10,6 +10,22 @@ bool json_out_of_memory(const json_error_t *error)
     return error->text[0] == '\0' || json_error_code(error) == json_error_out_of_memory;
 }
 
+const char *json_limit(const json_error_t *error)
+{
+    switch (json_error_code(error)) {
+    case json_error_null_character:
+        return "a text has a NUL (\\u0000), which no text here can have; leave it out";
+    case json_error_null_byte_in_key:
+        return "a name has a NUL (\\u0000), which no name here can have; leave it out";
+    case json_error_numeric_overflow:
+        return "a number is too large; whole numbers have 64 bits, others are binary64";
+    case json_error_stack_overflow:
+        return "arrays and objects nest too deep";
+    default:
+        return NULL;
+    }
+}
+
 hearth_status json_read(json_t **out, const char *text, size_t n, size_t flags, const char *what,
                         hearth_error *err)
 {
@@ -19,6 +35,10 @@ hearth_status json_read(json_t **out, const char *text, size_t n, size_t flags, 
         return HEARTH_OK;
     if (json_out_of_memory(&error))
         return error_no_memory(err, what, n);
+    const char *limit = json_limit(&error);
+    if (limit)
+        FAIL(err, EINVAL, what, "%s: line %d, column %d: %s", what, error.line, error.column,
+             limit);
     FAIL(err, EINVAL, what, "%s: no JSON: line %d, column %d: %s", what, error.line, error.column,
          error.text);
 }

@@ -35,6 +35,9 @@ char *json_to_text(const json_t *value, size_t flags);
  * when memory is out. */
 json_t *json_dup(const json_t *value);
 
+/* What JSON allows and is not taken here, in words; NULL: it is no JSON. */
+const char *json_limit(const json_error_t *error);
+
 /* Whether that is why jansson read nothing. */
 bool json_out_of_memory(const json_error_t *error);
 

@@ -21,6 +21,7 @@ struct hearth_chat_style {
     bool args_text;   /* the template wants arguments as text, not as an object */
     bool null_empty;  /* content that is empty must be null beside calls */
     bool no_system;   /* the template refuses a system message */
+    bool describe;    /* the template refuses a parameter without a description */
     bool calls_alone; /* the template writes no calls beside content */
     char *stops[2];   /* what ends an answer, and one of calls, if no end token does; or NULL */
 };

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/place.h"
 #include "base/status.h"
 #include "chat/format.h"
 #include "chat/format_gbnf.h"
@@ -123,6 +124,17 @@ static bool is_required(const json_t *schema, const char *key)
     return false;
 }
 
+static hearth_status put_value_schema(gbnf *g, const char *name, const char *key,
+                                      const json_t *root, hearth_error *err)
+{
+    char place[PLACE_BYTES];
+    hearth_error inner = {0};
+    const json_t *schema = json_object_get(json_object_get(root, "properties"), key);
+    hearth_status status = gbnf_schema(g, name, schema, root, &inner);
+    snprintf(place, sizeof place, "/properties/%s", key);
+    return status == HEARTH_OK ? status : place_error(err, status, place, &inner);
+}
+
 /* The value rules of a tool's parameters, which the parameters' rules name. */
 static hearth_status put_value_rules(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t,
                                      hearth_error *err)
@@ -138,7 +150,7 @@ static hearth_status put_value_rules(gbnf *g, const tool_shape *s, const tool_en
         snprintf(name, sizeof name, "value-%zu-%zu", t, i++);
         if (!is_boolean(schema) &&
             (s->kind == TOOL_KIND_PAIRS || tool_schema_type(schema) == TOOL_TYPE_OTHER))
-            TRY(gbnf_schema(g, name, schema, tool->schema, err));
+            TRY(put_value_schema(g, name, key, tool->schema, err));
     }
     return HEARTH_OK;
 }
@@ -332,7 +344,9 @@ static hearth_status put_tool_of(gbnf *g, const hearth_chat_format *f, size_t t,
     hearth_status status = put_tool(g, f->shape, &f->tools.tools[t], t, &inner);
     if (status == HEARTH_OK)
         return HEARTH_OK;
-    return error_set(err, status, "tools", "tools[%zu].function.parameters: %s", t, inner.message);
+    char place[RULE_BYTES];
+    snprintf(place, sizeof place, "tools[%zu].function.parameters", t);
+    return place_error(err, status, place, &inner);
 }
 
 /* ---- the whole ---- */

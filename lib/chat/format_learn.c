@@ -569,6 +569,11 @@ hearth_status format_learn(learner *l, const hearth_chat_template *t, const char
     if (!l->prompt)
         return error_no_memory(err, "a prompt", 0);
     TRY(learn_reasoning(l, err));
+    prompt.bare = !l->no_tools;
+    TRY(probe_render(t, &prompt, &tail, NULL, err));
+    l->describe = prompt.bare && tail == NULL;
+    prompt.bare = false;
+    mem_free(tail);
     if (l->shape.kind != TOOL_KIND_HARMONY)
         TRY(learn_content(l, err));
     TRY(learn_calls(l, err));

@@ -22,6 +22,7 @@ typedef struct learner {
     const char *turn_end, *call_end; /* what ends an answer, and one of calls; or "" */
     bool native_tools, native_calls, native_results, args_text, null_empty;
     bool no_system;             /* the template refuses a system message */
+    bool describe;              /* parameters must have descriptions */
     bool calls_alone;           /* calls are not written beside content */
     bool no_tools;              /* the template fails when it is given tools */
     bool failed;                /* out of memory */

@@ -7,6 +7,7 @@
  * that the model reads in its history what it is to write. Where it lists no tools, a system
  * message does.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -95,7 +96,7 @@ static bool put_calls(buf *b, const tool_shape *s, const json_t *calls)
 
 /* ---- arguments ---- */
 
-static hearth_status set_args(json_t *function, bool text, hearth_error *err)
+static hearth_status set_args(json_t *function, bool text, const char *at, hearth_error *err)
 {
     json_t *args = json_object_get(function, "arguments"), *other = NULL;
     bool is_text = json_is_string(args);
@@ -109,8 +110,7 @@ static hearth_status set_args(json_t *function, bool text, hearth_error *err)
             return error_no_memory(err, "a call's arguments", json_string_length(args));
         if (!json_is_object(other)) {
             json_decref(other);
-            FAIL(err, EINVAL, "messages",
-                 "tool_calls.function.arguments: must be a JSON object as text, is: %.80s",
+            FAIL(err, EINVAL, at, "%s: must be a JSON object as text, is: %.80s", at,
                  json_string_value(args));
         }
     } else {
@@ -126,7 +126,7 @@ static hearth_status set_args(json_t *function, bool text, hearth_error *err)
 }
 
 /* Copies so far down as is changed: the caller's values may be shared. */
-static hearth_status prepare_calls(const hearth_chat_style *style, json_t *message,
+static hearth_status prepare_calls(const hearth_chat_style *style, json_t *message, size_t number,
                                    hearth_error *err)
 {
     json_t *calls = json_object_get(message, "tool_calls"), *call;
@@ -138,9 +138,12 @@ static hearth_status prepare_calls(const hearth_chat_style *style, json_t *messa
     json_array_foreach(calls, i, call)
     {
         json_t *function = json_object_get(call, "function");
+        char at[128];
+        snprintf(at, sizeof at, "messages[%zu].tool_calls[%zu].function.arguments", number, i);
         if (!json_is_object(function) || !json_is_string(json_object_get(function, "name")))
-            FAIL(err, EINVAL, "messages", "tool_calls[%zu].function: needs a name", i);
-        TRY(set_args(function, native && style->args_text, err));
+            FAIL(err, EINVAL, "messages", "messages[%zu].tool_calls[%zu].function: needs a name",
+                 number, i);
+        TRY(set_args(function, native && style->args_text, at, err));
     }
     if (native) {
         if (none)
@@ -176,6 +179,38 @@ static hearth_status prepare_result(json_t *message, hearth_error *err)
 }
 
 /* ---- tools ---- */
+
+/* What a schema may leave out, and templates read nevertheless. */
+static bool complete_parameters(const hearth_chat_style *style, json_t *function)
+{
+    json_t *given = json_object_get(function, "parameters"), *property;
+    json_t *whole = json_pack("{s:s, s:{}}", "type", "object", "properties");
+    const char *key;
+    bool ok = whole && (!json_is_object(given) || json_object_update(whole, given) == 0) &&
+              json_object_set(function, "parameters", whole) == 0;
+    json_object_foreach(json_object_get(whole, "properties"), key, property)
+    {
+        if (style->describe && json_is_object(property) &&
+            !json_object_get(property, "description"))
+            ok = ok && json_object_set_new(property, "description", json_string("")) == 0;
+    }
+    json_decref(whole);
+    return ok;
+}
+
+static hearth_status complete_tools(const hearth_chat_style *style, json_t *tools,
+                                    hearth_error *err)
+{
+    size_t i;
+    json_t *tool;
+    json_array_foreach(tools, i, tool)
+    {
+        json_t *function = json_object_get(tool, "function");
+        if (json_is_object(function) && !complete_parameters(style, function))
+            return error_no_memory(err, "a tool", 0);
+    }
+    return HEARTH_OK;
+}
 
 static bool put_instructions(buf *b, const hearth_chat_style *style, const json_t *tools)
 {
@@ -234,10 +269,11 @@ static hearth_status prepare(const hearth_chat_style *style, json_t *root, heart
         if (!json_is_object(message) || !role)
             FAIL(err, EINVAL, "messages", "messages[%zu].role: must be a text", i);
         if (json_array_size(json_object_get(message, "tool_calls")) > 0)
-            TRY(prepare_calls(style, message, err));
+            TRY(prepare_calls(style, message, i, err));
         if (strcmp(role, "tool") == 0 && !style->native_results)
             TRY(prepare_result(message, err));
     }
+    TRY(complete_tools(style, json_object_get(root, "tools"), err));
     if (!style->native_tools && json_array_size(json_object_get(root, "tools")) > 0)
         TRY(prepare_tools(style, root, err));
     return HEARTH_OK;

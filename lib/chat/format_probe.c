@@ -22,19 +22,19 @@ static json_t *make_call(int i, bool text)
                      "arguments", text ? json_string(args) : json_loads(args, 0, NULL));
 }
 
-static json_t *make_parameter(const char *type)
+static json_t *make_parameter(const char *type, bool bare)
 {
-    return json_pack("{s:s, s:s}", "type", type, "description", "A value.");
+    return json_pack("{s:s, s:s*}", "type", type, "description", bare ? NULL : "A value.");
 }
 
-static json_t *make_tool(const char *name)
+static json_t *make_tool(const char *name, bool bare)
 {
     return json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:{s:o, s:o, s:o, s:o}, s:[s]}}}", "type",
                      "function", "function", "name", name, "description", "Does a thing.",
                      "parameters", "type", "object", "properties", PROBE_KEY_1,
-                     make_parameter("string"), PROBE_KEY_2, make_parameter("string"), PROBE_KEY_3,
-                     make_parameter("integer"), PROBE_KEY_4, make_parameter("string"), "required",
-                     PROBE_KEY_1);
+                     make_parameter("string", bare), PROBE_KEY_2, make_parameter("string", bare),
+                     PROBE_KEY_3, make_parameter("integer", bare), PROBE_KEY_4,
+                     make_parameter("string", bare), "required", PROBE_KEY_1);
 }
 
 /* The rest of a context is made where one part is lacking; *ok tells. */
@@ -80,8 +80,8 @@ static json_t *make_context(const probe *p)
         ok &= json_array_append_new(messages, json_pack("{s:s, s:s, s:s, s:s}", "role", "tool",
                                                         "name", PROBE_NAME_1, "tool_call_id",
                                                         PROBE_ID_1, "content", PROBE_RESULT)) == 0;
-    ok &= json_array_append_new(tools, make_tool(PROBE_NAME_1)) == 0;
-    ok &= json_array_append_new(tools, make_tool(PROBE_NAME_2)) == 0;
+    ok &= json_array_append_new(tools, make_tool(PROBE_NAME_1, p->bare)) == 0;
+    ok &= json_array_append_new(tools, make_tool(PROBE_NAME_2, p->bare)) == 0;
     set(&ok, root, "messages", messages);
     if (p->no_tools)
         json_decref(tools);

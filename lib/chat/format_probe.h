@@ -39,6 +39,7 @@ typedef struct probe {
     bool no_answer;    /* the user's message and the generation prompt alone */
     bool system;       /* a system message first */
     bool no_tools;     /* none are given */
+    bool bare;         /* parameters without descriptions */
     bool thinking;     /* enable_thinking, thinking: true */
 } probe;
 

@@ -19,6 +19,7 @@ static hearth_status make_style(hearth_chat_style *style, const learner *l, hear
     style->args_text = l->args_text;
     style->null_empty = l->null_empty;
     style->no_system = l->no_system;
+    style->describe = l->describe;
     style->calls_alone = l->calls_alone;
     bool ok = tool_shape_copy(&style->shape, &l->shape, &style->memory);
     for (size_t i = 0; i < 2; i++)

@@ -4,11 +4,38 @@
  */
 #include "chat/tool_list.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/status.h"
+
+static bool is_object_type(const json_t *type)
+{
+    size_t i;
+    json_t *one;
+    bool found =
+        type == NULL || (json_is_string(type) && strcmp(json_string_value(type), "object") == 0);
+    json_array_foreach((json_t *)type, i, one)
+    {
+        found = found || (json_is_string(one) && strcmp(json_string_value(one), "object") == 0);
+    }
+    return found;
+}
+
+/* Arguments are an object, whether the schema says so or not. */
+static hearth_status hold_to_object(json_t *schema, const char *at, hearth_error *err)
+{
+    char where[80];
+    snprintf(where, sizeof where, "%s/type", at);
+    if (!is_object_type(json_object_get(schema, "type")))
+        FAIL(err, EINVAL, where, "%s: must be object: a tool is called with named arguments",
+             where);
+    return json_object_set_new(schema, "type", json_string("object")) == 0
+               ? HEARTH_OK
+               : error_no_memory(err, "a tool's schema", 0);
+}
 
 static hearth_status read_tool(tool_entry *entry, json_t *tool, size_t i, hearth_error *err)
 {
@@ -18,21 +45,24 @@ static hearth_status read_tool(tool_entry *entry, json_t *tool, size_t i, hearth
         FAIL(err, EINVAL, "tools", "tools[%zu].type: only \"function\" can be called", i);
     if (!json_is_object(function))
         FAIL(err, EINVAL, "tools", "tools[%zu].function: must be an object", i);
+    char at_name[64], at_schema[64];
+    snprintf(at_name, sizeof at_name, "tools[%zu].function.name", i);
+    snprintf(at_schema, sizeof at_schema, "tools[%zu].function.parameters", i);
     json_t *name = json_object_get(function, "name"),
            *schema = json_object_get(function, "parameters");
     if (!json_is_string(name) || json_string_length(name) == 0 ||
         json_string_length(name) > TOOL_NAME_BYTES ||
         strlen(json_string_value(name)) != json_string_length(name))
-        FAIL(err, EINVAL, "tools", "tools[%zu].function.name: must be a text of 1 to %d bytes", i,
-             TOOL_NAME_BYTES);
+        FAIL(err, EINVAL, at_name, "%s: must be a text of 1 to %d bytes", at_name, TOOL_NAME_BYTES);
     for (const char *c = json_string_value(name); *c != '\0'; c++)
         if ((unsigned char)*c <= ' ' || strchr("\"<>[](){},", *c))
-            FAIL(err, EINVAL, "tools",
-                 "tools[%zu].function.name: \"%s\" has blanks or brackets, which no notation can "
-                 "hold",
-                 i, json_string_value(name));
+            FAIL(err, EINVAL, at_name,
+                 "%s: \"%s\" has blanks or brackets, which no notation can hold", at_name,
+                 json_string_value(name));
     if (schema && !json_is_null(schema) && !json_is_object(schema))
-        FAIL(err, EINVAL, "tools", "tools[%zu].function.parameters: must be an object", i);
+        FAIL(err, EINVAL, at_schema, "%s: must be an object", at_schema);
+    if (json_is_object(schema))
+        TRY(hold_to_object(schema, at_schema, err));
     *entry = (tool_entry){.name = json_string_value(name),
                           .schema = json_is_object(schema) ? schema : NULL};
     return HEARTH_OK;

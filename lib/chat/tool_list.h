@@ -23,7 +23,7 @@ typedef enum tool_type {
 
 typedef struct tool_entry {
     const char *name; /* borrowed from root */
-    json_t *schema;   /* of the parameters; borrowed; NULL: not told */
+    json_t *schema;   /* of the parameters: type "object"; borrowed; NULL: not told */
 } tool_entry;
 
 typedef struct tool_list {

@@ -401,12 +401,8 @@ hearth_status schema_rule(schema *s, const json_t *source, char name[SCHEMA_NAME
 {
     json_t *flat;
     name[0] = '\0';
-    TRY(schema_enter(s));
-    hearth_status status = schema_flatten(s, source, &flat);
-    if (status == HEARTH_OK && flat)
-        status = rule_of_flat(s, flat, name);
-    schema_leave(s);
-    return status;
+    TRY(schema_flatten(s, source, &flat));
+    return flat ? rule_of_flat(s, flat, name) : HEARTH_OK;
 }
 
 /* ---- the whole ---- */

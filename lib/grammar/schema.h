@@ -45,8 +45,15 @@ enum {
     SCHEMA_WORK_MAX = 200000    /* schemas looked at, all together */
 };
 
+/* The schemas that are being flattened, each because the one above it refers to it. */
+typedef struct schema_chain {
+    const json_t *source;
+    const struct schema_chain *up;
+} schema_chain;
+
 typedef struct schema {
     const json_t *root;
+    const schema_chain *chain;
     buf path;      /* the JSON pointer of the schema being looked at */
     buf rules;     /* GBNF so far */
     json_t *names; /* rule name by flat schema, as text */
@@ -85,6 +92,8 @@ hearth_status schema_merge(schema *s, json_t *a, const json_t *b, json_t **flat)
 /* Leaves what flat's enum, if it has one, shares with the list b. */
 void schema_merge_enum(schema *s, json_t *flat, const json_t *b);
 int schema_types(const json_t *flat);
+/* Two numbers, exactly: negative, 0, positive. */
+int schema_compare(const json_t *a, const json_t *b);
 /* {"allOf": [a, b]}, or the one that is not NULL; a new reference. */
 json_t *schema_both(schema *s, const json_t *a, const json_t *b);
 

@@ -82,13 +82,13 @@ static bool fits_number(const json_t *flat, const json_t *value)
     double v = json_number_value(value);
     const json_t *bound;
     size_t i;
-    if ((bound = json_object_get(flat, "minimum")) && !(v >= json_number_value(bound)))
+    if ((bound = json_object_get(flat, "minimum")) && !(schema_compare(value, bound) >= 0))
         return false;
-    if ((bound = json_object_get(flat, "maximum")) && !(v <= json_number_value(bound)))
+    if ((bound = json_object_get(flat, "maximum")) && !(schema_compare(value, bound) <= 0))
         return false;
-    if ((bound = json_object_get(flat, "exclusiveMinimum")) && !(v > json_number_value(bound)))
+    if ((bound = json_object_get(flat, "exclusiveMinimum")) && !(schema_compare(value, bound) > 0))
         return false;
-    if ((bound = json_object_get(flat, "exclusiveMaximum")) && !(v < json_number_value(bound)))
+    if ((bound = json_object_get(flat, "exclusiveMaximum")) && !(schema_compare(value, bound) < 0))
         return false;
     json_array_foreach(json_object_get(flat, "multipleOf"), i, bound)
     {
@@ -189,7 +189,7 @@ static hearth_status fits_groups(schema *s, const json_t *flat, const json_t *va
 static bool same_value(const json_t *a, const json_t *b)
 {
     if (json_is_number(a) && json_is_number(b))
-        return json_number_value(a) == json_number_value(b);
+        return schema_compare(a, b) == 0;
     return json_equal(a, b);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/place.h"
 #include "grammar/schema.h"
 
 /* ---- places and errors ---- */
@@ -41,13 +42,15 @@ void schema_up(schema *s, size_t mark)
 
 hearth_status schema_refuse(schema *s, hearth_status code, const char *format, ...)
 {
-    char message[300];
-    const char *path = s->path.n ? s->path.data : "/";
+    char message[300], path[PLACE_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return error_set(s->err, code, path, "schema, at %.120s: %s", path, message);
+    place_cut(path, s->path.n ? s->path.data : "/");
+    if (path[0] == '\0')
+        snprintf(path, sizeof path, "/");
+    return error_set(s->err, code, path, "schema, at %s: %s", path, message);
 }
 
 hearth_status schema_no_memory(schema *s)
@@ -65,8 +68,7 @@ hearth_status schema_enter(schema *s)
                              SCHEMA_WORK_MAX);
     if (++s->depth > SCHEMA_DEPTH_MAX)
         return schema_refuse(s, HEARTH_EINVAL,
-                             "more than %d schemas within each other, or a $ref "
-                             "that leads back to itself",
+                             "more than %d schemas within each other; make it flatter",
                              SCHEMA_DEPTH_MAX);
     return HEARTH_OK;
 }
@@ -106,14 +108,33 @@ json_t *schema_both(schema *s, const json_t *a, const json_t *b)
 
 /* ---- keywords ---- */
 
-static const char *const annotations[] = {
-    "title",    "description", "default",     "examples",   "example",  "$schema",   "$id",
-    "$comment", "$defs",       "definitions", "deprecated", "readOnly", "writeOnly", "id"};
+static const char *const annotations[] = {"title",
+                                          "description",
+                                          "default",
+                                          "examples",
+                                          "example",
+                                          "$schema",
+                                          "$id",
+                                          "id",
+                                          "$comment",
+                                          "$vocabulary",
+                                          "$defs",
+                                          "definitions",
+                                          "$anchor",
+                                          "deprecated",
+                                          "readOnly",
+                                          "writeOnly",
+                                          "contentMediaType",
+                                          "contentSchema",
+                                          "discriminator",
+                                          "xml",
+                                          "contentEncoding",
+                                          "externalDocs"};
 
 /* Those with a schema's own rules; the second is the type that the value must have. */
 static const struct {
     const char *name;
-    enum { NUMBER, COUNT, TEXT, SCHEMA, SCHEMAS, NAMED, STRINGS, ANY } value;
+    enum { NUMBER, COUNT, TEXT, SCHEMA, SCHEMAS, NAMED, STRINGS, TRUTH, ANY } value;
 } keywords[] = {{"minimum", NUMBER},
                 {"maximum", NUMBER},
                 {"exclusiveMinimum", NUMBER},
@@ -141,7 +162,8 @@ static const struct {
                 {"oneOf", SCHEMAS},
                 {"allOf", SCHEMAS},
                 {"$ref", TEXT},
-                {"uniqueItems", ANY}};
+                {"uniqueItems", TRUTH},
+                {"nullable", TRUTH}};
 
 static bool is_annotation(const char *key)
 {
@@ -195,15 +217,13 @@ static hearth_status check_keyword(schema *s, const char *key, const json_t *val
                                          "an array of schemas",
                                          "an object of schemas",
                                          "an array of texts without NUL",
+                                         "true or false",
                                          ""};
     size_t i = 0, n = sizeof keywords / sizeof *keywords;
     if (is_annotation(key))
         return HEARTH_OK;
     while (i < n && strcmp(keywords[i].name, key) != 0)
         i++;
-    if (i == n && strcmp(key, "nullable") == 0)
-        return schema_refuse(s, HEARTH_EUNSUPPORTED,
-                             "nullable is not JSON Schema; write \"type\": [.., \"null\"]");
     if (i == n)
         return schema_refuse(s, HEARTH_EUNSUPPORTED,
                              "'%.60s' cannot be enforced; leave it out and "
@@ -232,6 +252,9 @@ static hearth_status check_keyword(schema *s, const char *key, const json_t *val
         break;
     case STRINGS:
         good = all_are(value, is_text);
+        break;
+    case TRUTH:
+        good = json_is_boolean(value);
         break;
     case ANY:
         break;
@@ -361,7 +384,8 @@ static hearth_status take_keyword(schema *s, json_t *flat, json_t *groups, const
                                   const json_t *value)
 {
     TRY(check_keyword(s, key, value));
-    if (is_annotation(key) || strcmp(key, "$ref") == 0 || strcmp(key, "allOf") == 0)
+    if (is_annotation(key) || strcmp(key, "$ref") == 0 || strcmp(key, "allOf") == 0 ||
+        strcmp(key, "nullable") == 0)
         return HEARTH_OK;
     if (strcmp(key, "type") == 0)
         return take_type(s, flat, value);
@@ -413,6 +437,9 @@ static hearth_status take_own(schema *s, const json_t *source, json_t *flat)
             TRY_OUT(take_keyword(s, flat, groups, name, value));
         schema_up(s, mark);
     }
+    /* OpenAPI 3.0: one more type for those that are named; an enum still has to list null. */
+    if (json_is_true(json_object_get(source, "nullable")) && json_object_get(source, "type"))
+        schema_put(s, flat, "type", json_integer(schema_types(flat) | TYPE_NULL));
     if (json_array_size(groups) > 0)
         schema_put(s, flat, "groups", json_incref(groups));
 out:
@@ -466,8 +493,16 @@ hearth_status schema_flatten(schema *s, const json_t *source, json_t **flat)
         schema_put(s, *flat, "type", json_integer(TYPE_ALL));
         return HEARTH_OK;
     }
+    for (const schema_chain *c = s->chain; c; c = c->up) {
+        if (c->source == source)
+            return schema_refuse(s, HEARTH_EINVAL,
+                                 "the schema refers to itself, with nothing in between");
+    }
     TRY(schema_enter(s));
+    schema_chain here = {.source = source, .up = s->chain};
+    s->chain = &here;
     hearth_status status = flatten_object(s, source, flat);
+    s->chain = here.up;
     schema_leave(s);
     return status;
 }

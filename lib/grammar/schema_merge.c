@@ -2,17 +2,30 @@
  *
  * schema_merge.c - two flat schemas as one, of which both hold; see schema.h.
  */
+#include <math.h>
 #include <string.h>
 
 #include "grammar/schema.h"
 
-static int compare(const json_t *a, const json_t *b)
+static int compare_with_real(json_int_t x, double y)
+{
+    if (!(y >= -0x1p63 && y < 0x1p63))
+        return y > 0 ? -1 : 1;
+    json_int_t whole = (json_int_t)floor(y);
+    return x != whole ? (x > whole) - (x < whole) : -(y > floor(y));
+}
+
+int schema_compare(const json_t *a, const json_t *b)
 {
     if (json_is_integer(a) && json_is_integer(b)) {
         json_int_t x = json_integer_value(a), y = json_integer_value(b);
         return (x > y) - (x < y);
     }
-    double x = json_number_value(a), y = json_number_value(b);
+    if (json_is_integer(a))
+        return compare_with_real(json_integer_value(a), json_real_value(b));
+    if (json_is_integer(b))
+        return -compare_with_real(json_integer_value(b), json_real_value(a));
+    double x = json_real_value(a), y = json_real_value(b);
     return (x > y) - (x < y);
 }
 
@@ -20,7 +33,7 @@ static int compare(const json_t *a, const json_t *b)
 static void merge_bound(schema *s, json_t *flat, const char *key, const json_t *b, int stricter)
 {
     const json_t *a = json_object_get(flat, key);
-    if (a == NULL || compare(b, a) * stricter > 0)
+    if (a == NULL || schema_compare(b, a) * stricter > 0)
         schema_put(s, flat, key, json_incref((json_t *)b));
 }
 

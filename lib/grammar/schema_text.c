@@ -488,40 +488,58 @@ static hearth_status cut_multiples(schema *s, const json_t *list, regular **r)
     return HEARTH_OK;
 }
 
-/* Bounds of whole numbers, exact for whole bounds. False if there are none between them. */
-static bool whole_limits(const json_t *flat, int64_t *low, int64_t *high)
+/* The first whole number that a bound lets through; false: it lies beyond 64 bits. */
+static bool whole_bound(const json_t *b, bool is_low, bool is_open, int64_t *whole)
+{
+    double value = json_number_value(b), edge = is_low ? ceil(value) : floor(value);
+    bool is_whole = json_is_integer(b) || edge == value;
+    if (json_is_integer(b))
+        *whole = json_integer_value(b);
+    else if (edge >= -0x1p63 && edge < 0x1p63)
+        *whole = (int64_t)edge;
+    else
+        return false;
+    if (!is_open || !is_whole)
+        return true;
+    if (*whole == (is_low ? INT64_MAX : INT64_MIN))
+        return false;
+    *whole += is_low ? 1 : -1;
+    return true;
+}
+
+/* Bounds of whole numbers, exact. A bound that 64 bits cannot hold says nothing if what they hold
+ * is within it, and cannot be kept otherwise. */
+static hearth_status whole_limits(schema *s, const json_t *flat, int64_t *low, int64_t *high)
 {
     static const char *const keys[] = {"minimum", "exclusiveMinimum", "maximum",
                                        "exclusiveMaximum"};
+    bool low_set = false, high_set = false;
     *low = -(int64_t)most_whole;
     *high = (int64_t)most_whole;
     for (int i = 0; i < 4; i++) {
         const json_t *b = json_object_get(flat, keys[i]);
-        double value = json_number_value(b);
-        bool is_low = i < 2;
+        bool is_low = i < 2, *is_set = is_low ? &low_set : &high_set;
         int64_t whole, *limit = is_low ? low : high;
         if (b == NULL)
             continue;
-        if (json_is_integer(b))
-            whole = json_integer_value(b);
-        else if (fabs(value) >= 9e18)
-            whole = value < 0 ? -(int64_t)9e18 : (int64_t)9e18;
-        else
-            whole = (int64_t)(is_low ? ceil(value) : floor(value));
-        if (i % 2 == 1 && (json_is_integer(b) || value == floor(value))) {
-            if (whole == (is_low ? INT64_MAX : INT64_MIN))
-                return false;
-            whole += is_low ? 1 : -1;
+        if (!whole_bound(b, is_low, i % 2 == 1, &whole)) {
+            if ((json_number_value(b) > 0) == is_low)
+                return schema_refuse(s, HEARTH_EUNSUPPORTED,
+                                     "%s %.17g cannot be enforced: whole numbers have 64 bits; "
+                                     "leave it out and check it afterwards",
+                                     keys[i], json_number_value(b));
+            whole = is_low ? INT64_MIN + 1 : INT64_MAX;
         }
-        /* A bound beyond the usual 15 digits widens them: what was asked for must be there. */
-        if (is_low ? whole > *limit || i == 0 : whole < *limit || i == 2)
+        if (!*is_set || (is_low ? whole > *limit : whole < *limit))
             *limit = whole;
-        if (is_low && whole > (int64_t)most_whole && *high == (int64_t)most_whole)
-            *high = INT64_MAX;
-        if (!is_low && whole < -(int64_t)most_whole && *low == -(int64_t)most_whole)
-            *low = INT64_MIN + 1;
+        *is_set = true;
     }
-    return *low <= *high;
+    /* A bound beyond the usual 15 digits widens the other: what was asked for must be there. */
+    if (!high_set && *low > *high)
+        *high = INT64_MAX;
+    if (!low_set && *high < *low)
+        *low = INT64_MIN + 1;
+    return HEARTH_OK;
 }
 
 static hearth_status make_wholes(schema *s, const json_t *flat, halves *h)
@@ -530,7 +548,8 @@ static hearth_status make_wholes(schema *s, const json_t *flat, halves *h)
     int64_t low, high;
     buf text;
     buf_init(&text, 0);
-    if (!whole_limits(flat, &low, &high))
+    TRY(whole_limits(s, flat, &low, &high));
+    if (low > high)
         return HEARTH_OK;
     if (high >= 0) {
         bool good = write_whole(low > 0 ? (uint64_t)low : 0, (uint64_t)high, &text);

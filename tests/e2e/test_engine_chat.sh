@@ -111,6 +111,47 @@ expect_equal "$(events 'd.at(-1).response.output[0].content[0].logprobs')" "$pro
 post /v1/chat/completions "{$asked,\"logit_bias\":{\"1\":-100},\"max_tokens\":3}"
 expect_status 200
 
+# ---- what is wrong is told by the client's own path ----
+# refused PATH BODY PARAM WORDS
+refused() {
+    post "$1" "$2"
+    expect_status 400
+    local told # by OpenAI's envelope twice
+    told=$(json '(b.error.param ?? b.error.message.split(": ")[0]) + " " + b.error.message')
+    expect_equal "${told%% *}" "$3"
+    expect_in "$4" "$told"
+}
+chat=/v1/chat/completions
+refused $chat '{"messages":[{"role":"bogus","content":"a"}]}' 'messages[0].role' 'is no role'
+refused $chat "{$question,\"response_format\":{\"type\":\"json_schema\"}}" response_format.json_schema 'is missing'
+refused $chat "{$question,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"uniqueItems\":true}}}}" \
+    response_format.json_schema.schema/uniqueItems 'cannot be enforced'
+refused $chat "{$question,\"response_format\":{\"type\":\"regex\",\"pattern\":\"a(?=b)\"}}" response_format.pattern look-around
+refused $chat "{$question,\"grammar\":\"root ::= x\"}" grammar 'line 1, column 10'
+refused $chat "{$question,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"string\"}}}]}" \
+    'tools[0].function.parameters.type' 'must be object'
+refused /v1/messages "{$question,\"tools\":[{\"name\":\"f\",\"input_schema\":{\"not\":{}}}]}" 'tools[0].input_schema/not' 'cannot be enforced'
+refused $chat '{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{"}}]}]}' \
+    'messages[0].tool_calls[0].function.arguments' 'must be a JSON object'
+refused /v1/completions '{"prompt":["a",""]}' 'prompt[1]' 'is empty'
+refused /v1/completions '{"prompt":"a","suffix":[]}' suffix 'is empty'
+refused /v1/embeddings '{"input":""}' input 'is empty'
+refused /detokenize '{"tokens":[1,99999999]}' 'tokens[1]' 'is no token'
+
+# ---- expressions, and arguments that no schema holds ----
+for form in '"response_format":{"type":"regex","pattern":"(yes|no)!"}' '"regex":"(yes|no)!"' '"guided_regex":"(yes|no)!"'; do
+    post $chat "{$question,$form}"
+    expect_in '^(yes|no)!$' "$(json 'b.choices[0].message.content')"
+    post /completion "{\"prompt\":\"a\",$form}"
+    expect_in '^(yes|no)!$' "$(json 'b.content')"
+done
+for parameters in '' ',"parameters":{}' ',"parameters":{"properties":{"a":{"enum":["x"]}},"required":["a"]}'; do
+    post $chat "{$asked,\"max_tokens\":300,\"tool_choice\":\"required\",\"parallel_tool_calls\":false,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"ping\"$parameters}}]}"
+    expect_status 200
+    expect_equal "$(json 'typeof JSON.parse(b.choices[0].message.tool_calls[0].function.arguments)')" object
+    expect_equal "$(json 'b.choices[0].message.content')" null
+done
+
 # ---- errors, each in its own envelope ----
 post /v1/chat/completions '{"messages":[]}'
 expect_status 400

@@ -116,6 +116,8 @@ static inline void say_options(buf *b, const request_options *o)
         buf_append_format(b, " n_probs=%d", o->n_probs);
     if (o->constraint == CONSTRAINT_GRAMMAR)
         buf_append_format(b, " grammar=%s", o->grammar);
+    if (o->constraint == CONSTRAINT_REGEX)
+        buf_append_format(b, " regex=%s", o->grammar);
     if (o->constraint == CONSTRAINT_JSON_OBJECT)
         buf_append_text(b, " json_object");
     say_json(b, "schema", o->schema);

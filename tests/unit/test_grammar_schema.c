@@ -130,6 +130,30 @@ static const schema_case cases[] = {
      {"{'b':1}"}},
     {TREE, {"{'v':1}", "{'v':1,'k':[{'v':2,'k':[]},{'v':3}]}"}, {"{'k':[]}", "{'v':1,'k':[1]}"}},
     {"{'definitions':{'a/b':{'type':'null'}},'$ref':'#/definitions/a~1b'}", {"null"}, {"1"}},
+    {"{'type':'integer','minimum':9223372036854775806}",
+     {"9223372036854775806", "9223372036854775807"},
+     {"9223372036854775805", "1", "-9223372036854775806"}},
+    {"{'type':'integer','minimum':9.1e18,'maximum':1e30}",
+     {"9100000000000000000", "9223372036854775807"},
+     {"9000000000000000000", "9099999999999999999"}},
+    {"{'type':'integer','maximum':-9.2e18,'minimum':-1e20}",
+     {"-9200000000000000000", "-9223372036854775807"},
+     {"-9199999999999999999", "0"}},
+    {"{'enum':[9007199254740992,9007199254740993],'minimum':9007199254740993}",
+     {"9007199254740993"},
+     {"9007199254740992"}},
+    {"{'type':'string','nullable':true,'minLength':1}", {"null", "'a'"}, {"''", "1"}},
+    {"{'type':'string','nullable':false}", {"'a'"}, {"null"}},
+    {"{'type':'string','nullable':true,'enum':['a']}", {"'a'"}, {"null"}},
+    {"{'anyOf':[{'$ref':'#/$defs/n'},{'const':1}],'$defs':{'n':{'type':'null'}}}",
+     {"null", "1"},
+     {"2"}},
+    {"{'type':'object','properties':{'a':{'type':'null','xml':{},'externalDocs':{},'example':1,"
+     "'examples':[],'deprecated':true,'readOnly':true,'writeOnly':false,'$comment':'c',"
+     "'contentEncoding':'base64','contentMediaType':'a/b','$anchor':'q'}},"
+     "'discriminator':{'propertyName':'a'},'required':['a']}",
+     {"{'a':null}"},
+     {"{}", "{'a':1}"}},
     {"{'title':'t','x-own':1,'default':3,'examples':[1],'type':'null'}", {"null"}, {"3"}},
 };
 
@@ -224,12 +248,22 @@ static const refusal refusals[] = {
     {"{'type':'number','minimum':0.12345678901234567}", "/", "digits"},
     {"{'$ref':'other.json'}", "/$ref", "'other.json'"},
     {"{'$ref':'#/$defs/x'}", "/$ref", "leads to no schema"},
-    {"{'$ref':'#'}", NULL, "leads back to itself"},
+    {"{'$ref':'#'}", "/$ref", "refers to itself"},
+    {"{'allOf':[{'$ref':'#'}]}", "/allOf/0/$ref", "refers to itself"},
+    {"{'$ref':'#/$defs/a','$defs':{'a':{'$ref':'#/$defs/b'},'b':{'$ref':'#/$defs/a'}}}",
+     "/$ref/$ref/$ref", "refers to itself"},
+    {"{'anyOf':[{'$ref':'#'},{'type':'null'}]}", NULL, ""},
+    {"{'type':'integer','minimum':1e20}", "/", "minimum 1e+20 cannot be enforced"},
+    {"{'type':'integer','maximum':-1e20}", "/", "maximum -1e+20 cannot be enforced"},
+    {"{'type':'integer','exclusiveMinimum':9223372036854775807}", "/", "cannot be enforced"},
+    {"{'nullable':'yes'}", "/nullable", "true or false"},
+    {"{'properties':{'a-name-of-some-length':{'properties':{'another-name-that-is-long':"
+     "{'not':{}}}}}}",
+     "/properties/a-name-of-some-length/properties", "cannot be enforced"},
     {"{'type':'object','properties':{'a':{'$ref':'#'}},'required':['a']}", "/", "endless"},
     {"{'type':'object','properties':{'a':false},'required':['a']}", "/", "no value fits"},
     {"{'oneOf':[{'type':'integer'},{'type':'number'}]}", "/", "both schema 0 and schema 1"},
     {"{'oneOf':[{'const':1},{'const':1.0}]}", "/", "both schema 0 and schema 1"},
-    {"{'nullable':true}", "/nullable", "not JSON Schema"},
     {"{'enum':[]}", "/", "no value fits"},
     {"{'anyOf':[]}", "/anyOf", "0 schemas"},
 };
@@ -247,6 +281,28 @@ static void refusals_name_their_place(void **unused)
         if ((refusals[i].where && strcmp(err.where, refusals[i].where) != 0) ||
             !strstr(err.message, refusals[i].part))
             fail_msg("%s: %s: %s", refusals[i].schema, err.where, err.message);
+    }
+}
+
+/* What is said of depth is what holds. */
+static void a_hundred_schemas_may_nest(void **unused)
+{
+    (void)unused;
+    for (int depth = 100; depth <= 101; depth++) {
+        hearth_error err = {0};
+        hearth_grammar *g = NULL;
+        buf text;
+        buf_init(&text, 0);
+        for (int i = 1; i < depth; i++)
+            buf_append_text(&text, "{\"type\":\"array\",\"items\":");
+        buf_append_text(&text, "{\"type\":\"integer\"}");
+        for (int i = 1; i < depth; i++)
+            buf_append_text(&text, "}");
+        hearth_status status = hearth_grammar_from_schema(&g, text.data, &err);
+        if (status != (depth == 100 ? HEARTH_OK : HEARTH_EINVAL))
+            fail_msg("%d schemas: %s", depth, err.message);
+        hearth_grammar_unref(g);
+        buf_deinit(&text);
     }
 }
 
@@ -283,6 +339,7 @@ int main(void)
         cmocka_unit_test(schemas),
         cmocka_unit_test(random_texts_are_json),
         cmocka_unit_test(refusals_name_their_place),
+        cmocka_unit_test(a_hundred_schemas_may_nest),
         cmocka_unit_test(hostile_schemas_end_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

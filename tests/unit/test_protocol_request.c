@@ -3,6 +3,7 @@
  * test_protocol_request.c - what holds for the body of every API: JSON, limits, types, names, null,
  * what is ignored and what is refused, and the fields that all generating APIs share.
  */
+#include "base/status.h"
 #include "protocol_case.h"
 
 static void test_json(void **state)
@@ -13,7 +14,11 @@ static void test_json(void **state)
         {API_COMPLETION, "[1]", "!the body must be a JSON object, not an array"},
         {API_COMPLETION, "7", "!the body must be a JSON object"},
         {API_COMPLETION, "{'prompt':'a','prompt':'b'}", "!the body is not valid JSON"},
-        {API_COMPLETION, "{'prompt':'a\\u0000b'}", "!the body is not valid JSON"},
+        {API_COMPLETION, "{'prompt':'a\\u0000b'}",
+         "!the body, line 1, column 20: a text has a NUL (\\u0000), which no text here can have"},
+        {API_COMPLETION, "{'a\\u0000b':1}", "!the body, line 1, column 11: a name has a NUL"},
+        {API_COMPLETION, "{'seed':99999999999999999999}",
+         "!the body, line 1, column 28: a number is too large"},
         {API_COMPLETION, "{'prompt':'\xff'}", "!the body is not valid JSON"},
         {API_COMPLETION, "{'prompt':'a'} x", "!the body is not valid JSON"},
         {API_COMPLETION, "", "!prompt: is missing; send a text or tokens"},
@@ -198,6 +203,16 @@ static void test_constraints(void **state)
         {API_OPENAI_COMPLETION,
          "{'prompt':'a','response_format':{'type':'json_schema','json_schema':{'name':'n'}}}",
          "!response_format.json_schema.schema: is missing"},
+        {API_OPENAI_COMPLETION, "{'prompt':'a','response_format':{'type':'json_schema'}}",
+         "!response_format.json_schema: is missing"},
+        {API_COMPLETION, "{'prompt':'a','response_format':{'type':'regex','pattern':'a+'}}",
+         "complete regex=a+ prompt=<a>"},
+        {API_COMPLETION, "{'prompt':'a','response_format':{'type':'regex'}}",
+         "!response_format.pattern: is missing"},
+        {API_COMPLETION, "{'prompt':'a','regex':'a|b'}", "complete regex=a|b prompt=<a>"},
+        {API_OPENAI_COMPLETION, "{'prompt':'a','guided_regex':'a'}", "complete regex=a prompt=<a>"},
+        {API_COMPLETION, "{'prompt':'a','regex':'a','grammar':'b'}",
+         "!regex: grammar says already what the answer must look like"},
         {API_OPENAI_COMPLETION, "{'prompt':'a','response_format':{'type':'xml'}}",
          "!response_format.type: 'xml' is not one of text|json_object|json_schema"},
         {API_OPENAI_COMPLETION, "{'prompt':'a','response_format':'json'}",
@@ -215,6 +230,78 @@ static void test_where(void **state)
     assert_int_equal(parse(&r, API_COMPLETION, "{'prompt':'a','stop':['x',[]]}", &err),
                      HEARTH_EINVAL);
     assert_string_equal(err.where, "stop[1]");
+}
+
+/* What is found later is told by the field that it came in, too. */
+static void test_places(void **state)
+{
+    (void)state;
+    static const struct {
+        protocol_api api;
+        const char *body, *at;
+    } constraints[] = {
+        {API_COMPLETION, "{'prompt':'a','json_schema':{}}", "json_schema"},
+        {API_COMPLETION, "{'prompt':'a','grammar':'x'}", "grammar"},
+        {API_COMPLETION, "{'prompt':'a','response_format':{'type':'regex','pattern':'a'}}",
+         "response_format.pattern"},
+        {API_COMPLETION, "{'prompt':'a','response_format':{'type':'json_object','schema':{}}}",
+         "response_format.schema"},
+        {API_OPENAI_RESPONSES,
+         "{'input':'a','text':{'format':{'type':'json_schema','name':'n','schema':{}}}}",
+         "text.format.schema"},
+    };
+    request *r;
+    hearth_error err;
+    for (size_t i = 0; i < sizeof constraints / sizeof *constraints; i++) {
+        assert_int_equal(parse(&r, constraints[i].api, constraints[i].body, &err), HEARTH_OK);
+        assert_string_equal(r->options.constraint_at, constraints[i].at);
+        request_free(r);
+    }
+    assert_int_equal(parse(&r, API_COMPLETION, "{'prompt':['a',[5],['b',6,7]]}", &err), HEARTH_OK);
+    assert_string_equal(r->prompts[0].at, "prompt[0]");
+    assert_string_equal(r->prompts[2].at, "prompt[2]");
+    assert_int_equal(r->prompts[2].parts[1].first, 1);
+    request_free(r);
+    assert_int_equal(parse(&r, API_DETOKENIZE, "{'tokens':[1]}", &err), HEARTH_OK);
+    assert_string_equal(r->prompts[0].at, "tokens");
+    request_free(r);
+}
+
+/* An error of a tool, as each API has it. */
+static void test_tool_places(void **state)
+{
+    (void)state;
+    static const struct {
+        protocol_api api;
+        const char *body, *from, *where, *message;
+    } rows[] = {
+        {API_ANTHROPIC,
+         "{'messages':[{'role':'user','content':'a'}],'tools':[{'name':'f','input_schema':{}}]}",
+         "tools[0].function.parameters/not", "tools[0].input_schema/not",
+         "tools[0].input_schema/not: no"},
+        {API_OPENAI_RESPONSES, "{'input':'a','tools':[{'type':'function','name':'f'}]}",
+         "tools[0].function.name", "tools[0].name", "tools[0].name: no"},
+        {API_OPENAI_CHAT,
+         "{'messages':[{'role':'user','content':'a'}],'tools':[{'type':'function','function':{'"
+         "name'"
+         ":'f'}},{'type':'function','function':{'name':'g'}}],'tool_choice':{'type':'allowed_tools'"
+         ","
+         "'allowed_tools':{'mode':'auto','tools':[{'type':'function','function':{'name':'g'}}]}}}",
+         "tools[0].function.parameters", "tools[1].function.parameters",
+         "tools[1].function.parameters: no"},
+        {API_OPENAI_RESPONSES, "{'input':'a'}", "tools[0].function.name", "tools[0].function.name",
+         "tools[0].function.name: no"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        request *r;
+        hearth_error err;
+        assert_int_equal(parse(&r, rows[i].api, rows[i].body, &err), HEARTH_OK);
+        error_set(&err, HEARTH_EUNSUPPORTED, rows[i].from, "%s: no", rows[i].from);
+        assert_int_equal(request_own_error(r, &err), HEARTH_EINVAL);
+        assert_string_equal(err.where, rows[i].where);
+        assert_string_equal(err.message, rows[i].message);
+        request_free(r);
+    }
 }
 
 /* A server's limit holds for who asks for more or for no end, and is what the answer tells. */
@@ -249,7 +336,8 @@ int main(void)
         cmocka_unit_test(test_types),       cmocka_unit_test(test_names),
         cmocka_unit_test(test_many_names),  cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_constraints), cmocka_unit_test(test_predict_limit),
-        cmocka_unit_test(test_where),
+        cmocka_unit_test(test_where),       cmocka_unit_test(test_places),
+        cmocka_unit_test(test_tool_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

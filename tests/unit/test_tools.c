@@ -549,7 +549,116 @@ static void test_grammar(void **state)
     o.n_tools_bytes = strlen(o.tools);
     hearth_error err = {0};
     assert_int_not_equal(format_open(&format, &s, &o, &err), HEARTH_OK);
-    assert_int_equal(strncmp(err.message, "tools[0].function.parameters: ", 30), 0);
+    assert_string_equal(err.where, "tools[0].function.parameters/type");
+    o.tools = "[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"properties\":"
+              "{\"a\":{\"not\":{}}}}}}]";
+    o.n_tools_bytes = strlen(o.tools);
+    assert_int_not_equal(format_open(&format, &s, &o, &err), HEARTH_OK);
+    assert_string_equal(err.where, "tools[0].function.parameters/properties/a/not");
+    assert_int_equal(strncmp(err.message, "tools[0].function.parameters/properties/a/not: ", 47),
+                     0);
+}
+
+/* Arguments are an object, whatever the schema leaves out. */
+static void test_arguments_are_an_object(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *parameters; /* NULL: refused */
+        const char *good, *bad;
+    } rows[] = {
+        {"{}", "{\"a\": 1}", "\"a\""},
+        {"{\"title\":\"t\"}", "{}", "[]"},
+        {"{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]}", "{\"a\": 1}", "null"},
+        {"{\"type\":[\"object\",\"null\"]}", "{}", "null"},
+        {"null", "{}", "1"},
+        {"{\"type\":\"string\"}", NULL, NULL},
+        {"{\"type\":[\"string\"]}", NULL, NULL},
+    };
+    tool_shape s = hermes();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        hearth_chat_format_options o = usual();
+        hearth_chat_format *format = NULL;
+        hearth_grammar *grammar = NULL;
+        hearth_error err = {0};
+        char list[256], text[256];
+        snprintf(list, sizeof list,
+                 "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":%s}}]",
+                 rows[i].parameters);
+        o.tools = list;
+        o.n_tools_bytes = strlen(list);
+        o.choice = HEARTH_TOOL_REQUIRED;
+        hearth_status status = format_open(&format, &s, &o, &err);
+        if (rows[i].good == NULL) {
+            assert_int_equal(status, HEARTH_EINVAL);
+            assert_string_equal(err.where, "tools[0].function.parameters/type");
+            continue;
+        }
+        assert_int_equal(status, HEARTH_OK);
+        assert_int_equal(
+            hearth_grammar_from_gbnf(&grammar, hearth_chat_format_grammar(format), NULL, NULL),
+            HEARTH_OK);
+        for (int good = 0; good < 2; good++) {
+            snprintf(text, sizeof text,
+                     "<tool_call>\n{\"name\": \"f\", \"arguments\": %s}\n</tool_call>",
+                     good ? rows[i].good : rows[i].bad);
+            if (grammar_accepts(grammar, text, strlen(text)) != good)
+                fail_msg("%s: %s", rows[i].parameters, text);
+        }
+        hearth_grammar_unref(grammar);
+        hearth_chat_format_free(format);
+    }
+}
+
+/* What one context becomes under a style that is learned of a template. */
+static char *prepared(const char *source, const char *context)
+{
+    hearth_chat_template *t = NULL;
+    hearth_chat_style *style = NULL;
+    hearth_error err = {0};
+    char *out = NULL;
+    assert_int_equal(hearth_chat_template_new(&t, source, strlen(source), &err), HEARTH_OK);
+    assert_int_equal(hearth_chat_style_learn(&style, t, source, strlen(source), &err), HEARTH_OK);
+    if (hearth_chat_style_prepare(style, context, strlen(context), &out, &err) != HEARTH_OK)
+        fail_msg("%s", err.message);
+    hearth_chat_style_free(style);
+    hearth_chat_template_free(t);
+    return out;
+}
+
+/* Templates read type and properties without asking, and some a parameter's description. */
+static void test_schemas_are_completed(void **state)
+{
+    (void)state;
+    static const char plain[] =
+        "{% for t in tools %}{{ t.function.name }}{% endfor %}"
+        "{% for m in messages %}{{ m.role + ': ' + m.content }}{% endfor %}";
+    static const char wants[] =
+        "{% for t in tools %}{{ t.function.name }}{% for k, p in "
+        "t.function.parameters.properties.items() %}{{ k + ': ' + p.description }}{% endfor %}"
+        "{% endfor %}{% for m in messages %}{{ m.role + ': ' + m.content }}{% endfor %}";
+    static const struct {
+        const char *source, *function, *expect;
+    } rows[] = {
+        {plain, "\"name\":\"f\"", "\"parameters\": {\"type\": \"object\", \"properties\": {}}"},
+        {plain, "\"name\":\"f\",\"parameters\":{\"title\":\"t\"}",
+         "\"parameters\": {\"type\": \"object\", \"properties\": {}, \"title\": \"t\"}"},
+        {plain, "\"name\":\"f\",\"parameters\":{\"properties\":{\"a\":{\"type\":\"null\"}}}",
+         "\"properties\": {\"a\": {\"type\": \"null\"}}"},
+        {wants, "\"name\":\"f\",\"parameters\":{\"properties\":{\"a\":{\"type\":\"null\"}}}",
+         "\"properties\": {\"a\": {\"type\": \"null\", \"description\": \"\"}}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char context[512];
+        snprintf(context, sizeof context,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":[{\"type\":"
+                 "\"function\",\"function\":{%s}}]}",
+                 rows[i].function);
+        char *out = prepared(rows[i].source, context);
+        if (strstr(out, rows[i].expect) == NULL)
+            fail_msg("%s: %s", rows[i].function, out);
+        hearth_free(out);
+    }
 }
 
 int main(void)
@@ -569,6 +678,8 @@ int main(void)
         cmocka_unit_test(test_whole_message),
         cmocka_unit_test(test_what_callers_say),
         cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_arguments_are_an_object),
+        cmocka_unit_test(test_schemas_are_completed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
