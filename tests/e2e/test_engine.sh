@@ -356,6 +356,9 @@ start_engine -m ember --port 0 -np 2 --slot-save-path "$work/saved" || finish
 post '/slots/1?action=save' '{"filename":"a.bin"}'
 expect_status 400
 expect_body 'slot 1 has no text'
+get '/slots/1?action=erase' -X POST
+expect_status 200
+expect_equal "$body" '{"id_slot":1,"n_erased":0}'
 post /completion "{$told,\"n_predict\":90,\"id_slot\":1}"
 whole=$(json 'b.content')
 n_text=$(json 'b.tokens_evaluated + b.tokens_predicted - 1')
