@@ -430,8 +430,12 @@ expect_equal "$(json 'b.content')" "$guessed"
 expect_equal "$(json 'b.timings.draft_n ?? 0')" 0
 LLAMA_ARG_DRAFT_MAX=3 start_engine -m ember --port 0 -md ember --spec-type draft --draft-p-min 0 -cd 256 || finish
 post /completion "$repeated"
+n_right=$(json 'b.timings.draft_n_accepted')
 expect_equal "$(json 'b.content')" "$guessed"
 expect_equal "$(json 'b.timings.draft_n > 0 && b.timings.draft_n == b.timings.draft_n_accepted')" true
+expect_equal "$(grep '^llamacpp:spec_decode_num_accepted_tokens_per_pos_total{position="[0-6]"} [0-9]*$' "$work/body" |
+    node -e 'const n = require("fs").readFileSync(0, "utf8").trim().split("\n").map(l => +l.split(" ")[1])
+        console.log(n.length, n.reduce((a, b) => a + b), n.every((v, i) => i === 0 || v <= n[i - 1]))')" "7 $n_right true"
 
 # ---- pages of other origins, names of other hosts ----
 start_engine -m ember --port 0 || finish
