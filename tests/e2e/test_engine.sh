@@ -395,7 +395,15 @@ post /completion '{"prompt":"a","n_predict":50,"ignore_eos":true}'
 expect_equal "$(json '[b.tokens_predicted, b.generation_settings.n_predict, b.stop_type, b.truncated]')" '[6,6,"limit",false]'
 start_engine -m ember --port 0 -b 16 -c 64 || finish
 post /completion '{"prompt":"a","ignore_eos":true}'
-expect_equal "$(json '[b.tokens_predicted + b.tokens_evaluated, b.stop_type, b.truncated]')" '[64,"limit",true]'
+expect_equal "$(json '[b.tokens_predicted + b.tokens_evaluated, b.stop_type, b.truncated, b.stop_reason]')" '[64,"limit",true,"context"]'
+expect_equal "$(json '[b.tokens_cached, b.timings.context_shift ?? null]')" '[64,null]'
+post /completion '{"prompt":"a","ignore_eos":true,"n_predict":150,"context_shift":true}'
+expect_equal "$(json '[b.tokens_predicted, b.stop_type, b.truncated, b.stop_reason ?? null]')" '[150,"limit",true,null]'
+expect_equal "$(json 'b.timings.context_shift.n_shifts > 1')" true
+expect_equal "$(json 'b.tokens_evaluated + 150 - b.timings.context_shift.n_discarded === b.tokens_cached && b.tokens_cached <= 64')" true
+shifts=$(json 'b.timings.context_shift')
+post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":150,"context_shift":true}'
+expect_equal "$(json 'b.timings.context_shift')" "$shifts"
 post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":3}'
 expect_equal "$(json '[b.choices[0].finish_reason, b.choices[0].stop_reason ?? null]')" '["length",null]'
 post /v1/completions '{"prompt":"a","ignore_eos":true}'
@@ -422,20 +430,20 @@ post /completion "$repeated"
 expect_equal "$(json 'b.timings.draft_n > 0 && b.timings.draft_n >= b.timings.draft_n_accepted')" true
 guessed=$(json 'b.content')
 n_guessed=$(json 'b.timings.draft_n')
+n_right=$(json 'b.timings.draft_n_accepted')
 get /metrics
 expect_body "^llamacpp:spec_decode_num_draft_tokens_total $n_guessed\$"
+expect_equal "$(grep '^llamacpp:spec_decode_num_accepted_tokens_per_pos_total{position="[0-6]"} [0-9]*$' "$work/body" |
+    node -e 'const n = require("fs").readFileSync(0, "utf8").trim().split("\n").map(l => +l.split(" ")[1])
+        console.log(n.length, n.reduce((a, b) => a + b), n.every((v, i) => i === 0 || v <= n[i - 1]))')" "7 $n_right true"
 start_engine -m ember --port 0 --spec-type none || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.content')" "$guessed"
 expect_equal "$(json 'b.timings.draft_n ?? 0')" 0
 LLAMA_ARG_DRAFT_MAX=3 start_engine -m ember --port 0 -md ember --spec-type draft --draft-p-min 0 -cd 256 || finish
 post /completion "$repeated"
-n_right=$(json 'b.timings.draft_n_accepted')
 expect_equal "$(json 'b.content')" "$guessed"
 expect_equal "$(json 'b.timings.draft_n > 0 && b.timings.draft_n == b.timings.draft_n_accepted')" true
-expect_equal "$(grep '^llamacpp:spec_decode_num_accepted_tokens_per_pos_total{position="[0-6]"} [0-9]*$' "$work/body" |
-    node -e 'const n = require("fs").readFileSync(0, "utf8").trim().split("\n").map(l => +l.split(" ")[1])
-        console.log(n.length, n.reduce((a, b) => a + b), n.every((v, i) => i === 0 || v <= n[i - 1]))')" "7 $n_right true"
 
 # ---- pages of other origins, names of other hosts ----
 start_engine -m ember --port 0 || finish

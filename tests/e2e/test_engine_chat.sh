@@ -130,6 +130,28 @@ expect_status 501
 post /v1/chat/completions/control '{"id":"chatcmpl-none","action":"reasoning_end"}'
 expect_equal "$(json 'b.success')" false
 
+# ---- a context that was shifted says so, in every dialect ----
+start_engine -m ember --port 0 -c 64 || finish
+shifted="$asked,\"max_tokens\":150,\"ignore_eos\":true,\"context_shift\":true"
+post /v1/chat/completions "{$shifted}"
+shifts=$(json 'b.timings.context_shift')
+expect_equal "$(json 'b.timings.context_shift.n_shifts > 1 && b.usage.total_tokens - b.timings.context_shift.n_discarded <= 64')" true
+post /v1/chat/completions "{$shifted,\"stream\":true}" -N
+expect_equal "$(events 'd.at(-1).timings.context_shift')" "$shifts"
+post /v1/chat/completions "{$shifted,\"stream\":true,\"stream_options\":{\"include_usage\":true}}" -N
+expect_equal "$(events 'd.at(-1).timings.context_shift')" "$shifts"
+post /v1/messages "{$shifted}"
+expect_equal "$(json 'b.usage.context_shift')" "$shifts"
+post /v1/messages "{$shifted,\"stream\":true}" -N
+expect_equal "$(events 'd.at(-2).usage.context_shift')" "$shifts"
+shifted='"input":"What is Hearth?","temperature":0,"max_output_tokens":150,"ignore_eos":true,"context_shift":true'
+post /v1/responses "{$shifted}"
+expect_equal "$(json 'b.usage.context_shift')" "$shifts"
+post /v1/responses "{$shifted,\"stream\":true}" -N
+expect_equal "$(events 'd.at(-1).response.usage.context_shift')" "$shifts"
+post /v1/chat/completions "{$asked,\"max_tokens\":4}"
+expect_equal "$(json 'b.timings.context_shift ?? null')" null
+
 # ---- thoughts: a template that opens them ----
 cat >"$work/think.jinja" <<'END'
 {%- for m in messages -%}
