@@ -39,6 +39,21 @@ static hearth_status piece(const hearth_model *model, int32_t token, char **out,
     return token >= 0 ? hearth_token_piece(model, token, out, &n, err) : HEARTH_OK;
 }
 
+/* The template of a flag: whoever gives one wants it, and not an engine without chats. */
+static hearth_status open_template(chat_setup *s, const char *flag, hearth_error *err)
+{
+    hearth_error e;
+    size_t n = strlen(s->source);
+    hearth_status status = hearth_chat_template_new(&s->jinja, s->source, n, &e);
+    if (status == HEARTH_OK)
+        status = hearth_chat_style_learn(&s->style, s->jinja, s->source, n, &e);
+    if (status == HEARTH_OK || status == HEARTH_ENOMEM) {
+        *err = e;
+        return status;
+    }
+    FAIL(err, EINVAL, flag, "%s: %s", flag, e.message);
+}
+
 hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, hearth_error *err)
 {
     const char *text = flags->chat_template;
@@ -51,6 +66,9 @@ hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, hearth_e
     if (flags->chat_template_file)
         TRY(file_read_all(flags->chat_template_file, TEMPLATE_MAX, &s->from_file, &n, err));
     s->source = s->from_file ? s->from_file : text;
+    if (s->source)
+        TRY(open_template(s, flags->chat_template_file ? "--chat-template-file" : "--chat-template",
+                          err));
     return read_variables(s, flags, err);
 }
 
@@ -90,6 +108,26 @@ static hearth_status read_caps(chat_setup *s, hearth_error *err)
     return s->caps ? HEARTH_OK : error_no_memory(err, "the chat template", 1);
 }
 
+/* What the model's file has. Nothing stands in for a template that it has not: a model that reads
+ * another format than it was trained with answers, but badly. */
+static void open_own(chat_setup *s, const hearth_model *model)
+{
+    s->source = hearth_model_get_info(model)->chat_template;
+    if (s->source == NULL) {
+        hearth_error known;
+        const char *none;
+        hearth_chat_template_named("", &none, &known); /* its message ends in the names */
+        const char *names = strchr(known.message, ':');
+        error_set(&s->problem, HEARTH_EFORMAT, "chat_template",
+                  "the model has no chat template; start with --chat-template chatml or one of%s",
+                  names ? names : "");
+        return;
+    }
+    size_t n = strlen(s->source);
+    if (hearth_chat_template_new(&s->jinja, s->source, n, &s->problem) == HEARTH_OK)
+        hearth_chat_style_learn(&s->style, s->jinja, s->source, n, &s->problem);
+}
+
 hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const hearth_log *log,
                               hearth_error *err)
 {
@@ -98,20 +136,12 @@ hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const he
     TRY(piece(model, special.bos, &s->bos, err));
     TRY(piece(model, special.eos, &s->eos, err));
     if (s->source == NULL)
-        s->source = hearth_model_get_info(model)->chat_template;
-    if (s->source == NULL) {
-        if (hearth_model_get_info(model)->causal)
-            log_write(log, HEARTH_LOG_WARNING,
-                      "the model has no chat template; chats are written as ChatML");
-        TRY(hearth_chat_template_named("chatml", &s->source, err));
-    }
-    size_t n = strlen(s->source);
-    hearth_status status = hearth_chat_template_new(&s->jinja, s->source, n, &s->problem);
-    if (status == HEARTH_OK)
-        status = hearth_chat_style_learn(&s->style, s->jinja, s->source, n, &s->problem);
-    if (status != HEARTH_OK)
+        open_own(s, model);
+    if (s->problem.code == HEARTH_OK)
+        return read_caps(s, err);
+    if (hearth_model_get_info(model)->causal)
         log_write(log, HEARTH_LOG_WARNING, "no chats: %s", s->problem.message);
-    return status == HEARTH_OK ? read_caps(s, err) : HEARTH_OK;
+    return HEARTH_OK;
 }
 
 void chat_setup_deinit(chat_setup *s)

@@ -11,12 +11,12 @@
 #include "worker/flags.h"
 #include "worker/token_list.h"
 
-/* The model's template, or the flags'. One that cannot be used is not fatal: everything but chats
- * is still served, and chats are told why. */
+/* The flags' template, which must be right; or the model's. A model that has none, or one that
+ * cannot be used, is not fatal: everything but chats is still served, and chats are told why. */
 typedef struct chat_setup {
     hearth_chat_template *jinja;
     hearth_chat_style *style;
-    const char *source; /* the template's text */
+    const char *source; /* the template's text; NULL: there is none */
     char *from_file;
     json_t *variables; /* of the flags */
     json_t *caps;      /* what /props tells of the template */

@@ -29,9 +29,9 @@ typedef struct hearth_answer hearth_answer;
 /* ---- once per model ---- */
 
 /* source (n_source bytes): the Jinja of the template, or without any '{' the name of one
- * (hearth_chat_template_named); NULL takes the model's own, and ChatML where it has none. The model
- * must outlive the chat. Errors: EFORMAT with line and column, EINVAL for a model without a
- * tokenizer, ENOMEM. */
+ * (hearth_chat_template_named); NULL takes the model's own. The model must outlive the chat.
+ * Errors: EFORMAT with line and column, EUNSUPPORTED for a model without a template where none is
+ * given, EINVAL for one without a tokenizer, ENOMEM. */
 HEARTH_API hearth_status hearth_chat_new(hearth_chat **out, const hearth_model *model,
                                          const char *source, size_t n_source, hearth_error *err);
 HEARTH_API void hearth_chat_free(hearth_chat *chat); /* NULL is fine */
