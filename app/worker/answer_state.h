@@ -37,6 +37,7 @@ struct answer {
     request *r;
     reply *y;
     hearth_chat_format *format; /* of a chat */
+    bool no_thoughts;           /* they are ended as soon as they begin */
     hearth_matcher *matcher;    /* at the start of every choice, or NULL */
     adapter_choice adapters;    /* of all choices */
     char id[33];

@@ -102,6 +102,8 @@ static hearth_status read_caps(chat_setup *s, hearth_error *err)
                   !IS("arguments_as_text"), "supports_preserve_reasoning", IS("reasoning"),
                   "supports_system_role", writes_system(s), "supports_string_content", 1,
                   "supports_typed_content", 0);
+    s->no_thoughts = !IS("reasoning") && strstr(s->source, "enable_thinking") == NULL &&
+                     strstr(s->source, "reasoning_effort") == NULL;
 #undef IS
     json_decref(d);
     hearth_free(text);
@@ -266,6 +268,36 @@ static hearth_status go_on_with_last(worker_prompt *p, const hearth_model *model
     return cut_at(p, model, end, err);
 }
 
+/* Where the prompt opens thoughts although there shall be none: not every template asks. What the
+ * model opens by itself is ended when it comes (answer_thought.c). */
+static hearth_status close_thoughts(worker_prompt *p, const chat_setup *s,
+                                    const hearth_model *model, hearth_error *err)
+{
+    hearth_chat_format_options o;
+    hearth_chat_format *format = NULL;
+    hearth_status status = HEARTH_OK;
+    hearth_chat_format_options_init(&o);
+    o.prompt = p->text;
+    o.n_prompt = p->n_text;
+    TRY(hearth_chat_format_new(&format, s->style, &o, err));
+    const char *end = hearth_chat_format_reasoning_end(format);
+    if (!hearth_chat_format_reasoning_open(format) || end == NULL)
+        goto out;
+    size_t n = strlen(end);
+    char *text = mem_realloc_array(p->text, p->n_text + n + 1, 1);
+    if (text == NULL) {
+        status = error_no_memory(err, "the prompt", p->n_text + n);
+        goto out;
+    }
+    memcpy(text + p->n_text, end, n + 1);
+    p->text = text;
+    p->n_text += n;
+    status = token_list_add_text(&p->tokens, model, end, n, HEARTH_TOKENIZE_PARSE_SPECIAL, err);
+out:
+    hearth_chat_format_free(format);
+    return status;
+}
+
 hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const hearth_model *model,
                                  const request *r, hearth_error *err)
 {
@@ -278,9 +310,14 @@ hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const he
     json_t *context = make_context(s, r, !goes_on && r->chat.add_generation_prompt);
     if (context == NULL)
         return error_no_memory(err, "the conversation", 1);
+    p->no_thoughts = json_is_false(json_object_get(context, "enable_thinking"));
     hearth_status status = render(p, s, model, context, err);
     json_decref(context);
-    return status == HEARTH_OK && goes_on ? go_on_with_last(p, model, r, err) : status;
+    if (status == HEARTH_OK && goes_on)
+        return go_on_with_last(p, model, r, err);
+    if (status == HEARTH_OK && p->no_thoughts && r->chat.add_generation_prompt)
+        return close_thoughts(p, s, model, err);
+    return status;
 }
 
 void worker_prompt_deinit(worker_prompt *p)
@@ -361,7 +398,7 @@ hearth_status worker_chat(worker_call *c, hearth_error *err)
         goto out;
     TRY_OUT(chat_format_of(s, c->r, &prompt, &format, err));
     TRY_OUT(answer_new(&a, c, err));
-    answer_set_format(a, format);
+    answer_set_format(a, format, prompt.no_thoughts);
     format = NULL;
     for (uint32_t i = 0; i < n_choices; i++)
         TRY_OUT(answer_add(a, c, &prompt.tokens, err));

@@ -20,6 +20,7 @@ typedef struct chat_setup {
     char *from_file;
     json_t *variables; /* of the flags */
     json_t *caps;      /* what /props tells of the template */
+    bool no_thoughts;  /* the template knows none */
     char *bos, *eos;
     hearth_error problem; /* code not OK: no chats */
 } chat_setup;
@@ -36,6 +37,7 @@ typedef struct worker_prompt {
     char *text; /* hearth_free */
     size_t n_text;
     token_list tokens;
+    bool no_thoughts; /* the answer is to have none */
 } worker_prompt;
 
 hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const hearth_model *model,

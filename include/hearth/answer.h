@@ -51,7 +51,8 @@ HEARTH_API hearth_status hearth_chat_prompt(const hearth_chat *chat, const char 
 typedef struct hearth_chat_options {
     size_t struct_size;       /* set by hearth_chat_options_init */
     const char *conversation; /* JSON object: messages (OpenAI's form), tools (if any), and any
-                                 variables of the template, as enable_thinking.
+                                 variables of the template, as enable_thinking: false ends
+                                 thoughts where they begin, whatever the template makes of it.
                                  add_generation_prompt is true unless it says otherwise */
     size_t n_conversation;
     hearth_tool_choice choice; /* without tools in the conversation: of no effect */

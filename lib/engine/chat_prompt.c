@@ -134,6 +134,7 @@ hearth_status chat_prompt_make(chat_prompt *p, const hearth_chat *chat, const ch
     TRY_OUT(set_default(context, "add_generation_prompt", json_true(), err));
     if (no_thoughts)
         TRY_OUT(set_default(context, "enable_thinking", json_false(), err));
+    p->no_thoughts = json_is_false(json_object_get(context, "enable_thinking"));
     TRY_OUT(take_tools(context, &p->tools, err));
     TRY_OUT(write_json(context, "the conversation", &text, err));
     TRY_OUT(hearth_chat_style_prepare(chat->style, text.data, text.n, &prepared, err));

@@ -219,6 +219,15 @@ static void test_thoughts_end_with_their_budget(void **state)
     assert_true(strlen(cut.content) > 0);
     assert_true(cut.done.request.n_generated <= 24);
     assert_int_equal(cut.done.request.n_prompt, t.done.request.n_prompt);
+    /* Off by word, although the template opens them all the same. */
+    char deaf[sizeof thinking];
+    strcpy(deaf, thinking);
+    memcpy(strstr(deaf, "enable_thinking is not defined or enable_thinking"), "true or   ", 10);
+    o.reasoning_budget = -1;
+    told off = ask(deaf, "{" USER("What is Hearth?") ", \"enable_thinking\": false}", &o, 24);
+    hearth_free(off.message);
+    assert_true(strlen(off.reasoning) < strlen(cut.reasoning));
+    assert_true(strlen(off.content) > 0);
     o.reasoning_budget = 0;
     told none = ask(thinking, "{" USER("What is Hearth?") "}", &o, 24);
     hearth_free(none.message);
