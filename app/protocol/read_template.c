@@ -31,7 +31,9 @@ static hearth_status take_thinking(reader *in, const path *at, const json_t *val
     if (in->thinking != SWITCH_DEFAULT && in->thinking != wanted)
         return refuse(in, at, "differs from chat_template_kwargs.enable_thinking");
     if (thinking && in->limits->no_thoughts)
-        return refuse(in, at, "this model has no thoughts; leave it out, or send false");
+        return refuse(
+            in, at,
+            "the chat template of this model knows no thoughts; leave it out, or send false");
     in->thinking = wanted;
     return HEARTH_OK;
 }

@@ -213,7 +213,7 @@ expect_in '^warning: --reasoning has no effect: .* knows no thoughts' "$(cat "$w
 for on in 'enable_thinking":true' 'chat_template_kwargs":{"enable_thinking":true}'; do
     post /v1/chat/completions "{$question,\"$on}"
     expect_status 400
-    expect_body 'enable_thinking: this model has no thoughts'
+    expect_body 'enable_thinking: the chat template of this model knows no thoughts'
 done
 ignored() { expect_status 200 && expect_in "^x-hearth-ignored: $1" "$(tr 'A-Z' 'a-z' <"$work/head")"; }
 post /v1/chat/completions "{$question,\"reasoning_effort\":\"high\"}"
