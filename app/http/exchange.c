@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "os/clock.h"
 
-enum { DISCARD_BYTES = 1 << 20, STREAM_BLOCK = 16384 };
+enum { DISCARD_BYTES = 1 << 20, STREAM_BLOCK = 16384, HOST_BYTES = 256 };
 
 typedef struct refusal {
     int status; /* 0: not refused */
@@ -37,6 +37,7 @@ struct http_exchange {
     bool is_chunked; /* its answer may be */
     bool cors;       /* its page may read the answer */
     char *rest;
+    char host[HOST_BYTES]; /* of the target; "": it names none */
     buf body;
     size_t n_reserved; /* of server->n_body_bytes */
     refusal refusal;
@@ -115,6 +116,22 @@ static http_method read_method(const char *name, bool *is_head)
     return 0;
 }
 
+/* RFC 9112, 3.2.2: a target may name the server, as "http://localhost/health"; its host stands for
+ * the header then. Gives the path. */
+static const char *split_target(const char *target, char host[HOST_BYTES])
+{
+    size_t n_scheme = strncasecmp(target, "http://", 7) == 0    ? 7
+                      : strncasecmp(target, "https://", 8) == 0 ? 8
+                                                                : 0;
+    size_t n = n_scheme ? strcspn(target + n_scheme, "/") : 0;
+    host[0] = '\0';
+    if (n == 0 || n >= HOST_BYTES)
+        return target;
+    memcpy(host, target + n_scheme, n);
+    host[n] = '\0';
+    return target[n_scheme + n] ? target + n_scheme + n : "/";
+}
+
 static http_exchange *exchange_new(http_server *server, struct MHD_Connection *mhd,
                                    const char *path, const char *method)
 {
@@ -128,12 +145,14 @@ static http_exchange *exchange_new(http_server *server, struct MHD_Connection *m
     x->connection = c;
     x->mhd = mhd;
     x->start_ns = clock_now_ns();
-    x->request = (http_request){.path = path, .rest = "", .body = "", .exchange = x};
+    x->request =
+        (http_request){.path = split_target(path, x->host), .rest = "", .body = "", .exchange = x};
     x->request.client = c->client;
     x->request.method = read_method(method, &x->is_head);
     buf_init(&x->body, server->options.max_body_bytes);
     pthread_mutex_lock(&server->lock);
-    c->deadline_ns = 0;
+    c->deadline_ns = clock_now_ns() + server->options.body_ms * 1000000ull;
+    c->is_asking = c->has_head = true;
     server->n_active++;
     pthread_mutex_unlock(&server->lock);
     return x;
@@ -181,6 +200,7 @@ void exchange_completed(void *user, struct MHD_Connection *mhd, void **exchange,
     drop_body(x);
     pthread_mutex_lock(&server->lock);
     x->connection->deadline_ns = clock_now_ns() + server->options.head_ms * 1000000ull;
+    x->connection->is_asking = x->connection->has_head = false;
     server->n_active--;
     pthread_cond_broadcast(&server->changed);
     pthread_mutex_unlock(&server->lock);
@@ -268,7 +288,7 @@ static void check_framing(http_exchange *x)
 static void check_sender(http_exchange *x)
 {
     const guard *g = &x->server->options.guard;
-    const char *host = http_request_header(&x->request, "Host");
+    const char *host = x->host[0] ? x->host : http_request_header(&x->request, "Host");
     const char *origin = http_request_header(&x->request, "Origin");
     char text[80];
     x->cors = origin && guard_allows_origin(g, origin, host);
@@ -387,12 +407,10 @@ static bool reserve(http_exchange *x, size_t n)
     return fits;
 }
 
-/* A body that is late has no answer: its sender may be writing for hours yet. */
+/* One that is late is ended by the server's watch. */
 static enum MHD_Result take_body(http_exchange *x, const char *bytes, size_t n)
 {
     const http_options *o = &x->server->options;
-    if (clock_now_ns() - x->start_ns > o->body_ms * 1000000ull)
-        return MHD_NO;
     if (x->refusal.status != 0)
         return MHD_YES;
     if (x->body.n + n > o->max_body_bytes)
@@ -638,9 +656,21 @@ static void add_refusal(http_exchange *x, http_reply *reply)
     }
 }
 
+/* False: it came too late, and its connection is shut. */
+static bool has_arrived(http_exchange *x)
+{
+    pthread_mutex_lock(&x->server->lock);
+    bool in_time = x->connection->deadline_ns != 0;
+    x->connection->deadline_ns = 0;
+    pthread_mutex_unlock(&x->server->lock);
+    return in_time;
+}
+
 static enum MHD_Result answer(http_exchange *x)
 {
     const http_options *o = &x->server->options;
+    if (!has_arrived(x))
+        return MHD_NO;
     http_reply reply = {.status = 200, .content_type = HTTP_JSON};
     char allow[HTTP_ALLOW_BYTES];
     buf_init(&reply.body, 0);

@@ -27,7 +27,9 @@
 typedef struct connection {
     struct connection *next, **link; /* in server->connections */
     int fd;
-    uint64_t deadline_ns; /* 0: none; guarded by the server's lock */
+    uint64_t deadline_ns; /* 0: none; guarded by the server's lock, as the next two */
+    bool is_asking;       /* a request has begun to come, or the first one is to */
+    bool has_head;        /* of a request whose body is still to come */
     uint64_t client;      /* a number made of the peer's address */
     bool is_over;         /* one more than there may be: it is told so, and closed */
     bool is_shut;         /* to make room: not counted any more */

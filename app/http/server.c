@@ -80,8 +80,8 @@ static void make_room(http_server *server, connection *newest)
     if (server->n_connections < o->max_connections)
         return;
     for (connection *c = server->connections; c; c = c->next) {
-        if (c != newest && c->fd != -1 && c->deadline_ns != 0 && c->deadline_ns <= latest &&
-            (oldest == NULL || c->deadline_ns < oldest->deadline_ns))
+        if (c != newest && c->fd != -1 && !c->has_head && c->deadline_ns != 0 &&
+            c->deadline_ns <= latest && (oldest == NULL || c->deadline_ns < oldest->deadline_ns))
             oldest = c;
     }
     newest->is_over = oldest == NULL && server->n_connections > o->max_connections;
@@ -105,6 +105,7 @@ static void connection_open(http_server *server, struct MHD_Connection *mhd, voi
     c->client = peer_number(c->fd);
     pthread_mutex_lock(&server->lock);
     c->deadline_ns = clock_now_ns() + server->options.head_ms * 1000000ull;
+    c->is_asking = true;
     c->next = server->connections;
     c->link = &server->connections;
     if (c->next)
@@ -151,11 +152,25 @@ static void shut_all_connections(http_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
+/* libmicrohttpd has said nothing on it yet. A client that is silent between two requests is told
+ * nothing: it asked for nothing. */
+static void tell_late(const http_server *server, const connection *c)
+{
+    static const char late[] =
+        "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json; charset=utf-8\r\n"
+        "Connection: close\r\nContent-Length: 100\r\n\r\n"
+        "{\"error\":{\"code\":408,\"message\":\"the request did not arrive in time\","
+        "\"type\":\"invalid_request_error\"}}";
+    if (c->is_asking && server->options.cert == NULL)
+        (void)send(c->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void shut_late_connections(http_server *server)
 {
     uint64_t now = clock_now_ns();
     for (connection *c = server->connections; c; c = c->next) {
         if (c->deadline_ns != 0 && now > c->deadline_ns && c->fd != -1) {
+            tell_late(server, c);
             shutdown(c->fd, SHUT_RDWR);
             c->deadline_ns = 0;
         }
@@ -255,9 +270,9 @@ static hearth_status start_daemon(http_server *server, hearth_error *err)
         on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server,
         MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)o->max_connections + SPARE_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        o->max_head_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(o->stall_ms / 1000 + (o->stall_ms % 1000 > 0)), MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_ARRAY, tls ? secrets : &secrets[2], MHD_OPTION_END);
+        o->max_head_bytes, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(o->stall_ms / 1000 + 2),
+        /* our own deadlines come first */ MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+        tls ? secrets : &secrets[2], MHD_OPTION_END);
     if (server->daemon == NULL)
         FAIL(err, EIO, "http", "the HTTP server does not start%s",
              tls ? "; are certificate and key a pair in PEM format?" : "");

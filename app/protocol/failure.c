@@ -4,10 +4,11 @@
  *
  * OpenAI      {error: {message, type, param, code}}: param is the path of the field; code is
  * OpenAI's name of the failure, and where it has none the HTTP status. llama-server  {error: {code,
- * message, type}}; too long a prompt adds n_prompt_tokens and n_ctx, a model that is being read its
- * progress. Anthropic   {type: error,
- * error: {type, message}}. Types of the first two are llama-server's. The message of a prompt that
- * is too long holds the words that clients of each API look for.
+ * message, type}}: code is the HTTP status; a model that is being read adds its progress.
+ * Anthropic   {type: error, error: {type, message}}. Types of the first two are llama-server's.
+ * Too long    Of a prompt that is too long the type and the words of the message are those that
+ * clients of each API look for. All three have OpenAI's name of it, as code, or as reason where
+ * code is a number, and n_prompt_tokens and n_ctx.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "protocol/reply_impl.h"
 
 enum { APIS_OPENAI_ENVELOPE = APIS_OPENAI | API_OPENAI_EMBEDDING | API_OPENAI_MODELS };
+
+static const char too_long[] = "context_length_exceeded";
 
 static int http_of(const hearth_error *error, const failure_detail *detail)
 {
@@ -81,7 +84,7 @@ static void write_message(json_writer *w, bool is_anthropic, const hearth_error 
 static void write_openai_code(json_writer *w, int http, const hearth_error *error)
 {
     if (error->code == HEARTH_ECONTEXT)
-        json_text(w, "code", "context_length_exceeded");
+        json_text(w, "code", too_long);
     else if (http == 401)
         json_text(w, "code", "invalid_api_key");
     else if (http == 404 && strcmp(error->where, "model") == 0)
@@ -114,7 +117,9 @@ void failure_body(protocol_api api, json_writer *w, const hearth_error *error,
     }
     write_message(w, is_anthropic, error, detail);
     json_text(w, "type", is_anthropic ? anthropic_type(http) : type);
-    if (!is_anthropic && knows_counts(error, detail)) {
+    if (!is_openai && error->code == HEARTH_ECONTEXT)
+        json_text(w, is_anthropic ? "code" : "reason", too_long);
+    if (knows_counts(error, detail)) {
         json_whole(w, "n_prompt_tokens", (int64_t)detail->n_prompt);
         json_whole(w, "n_ctx", (int64_t)detail->n_ctx);
     }

@@ -274,12 +274,13 @@ hearth_status read_anthropic_thinking(reader *in, const path *at, json_t *value)
     TRY(need(in, at, value, "type", &type));
     TRY(want_choice(in, PATH_KEY(at, "type"), type, "disabled|enabled|adaptive", &which));
     TRY(ignore_others(in, at, value, "type|budget_tokens"));
-    in->thinking_by_effort = which == 0 ? SWITCH_OFF : SWITCH_ON;
     budget = get(value, "budget_tokens");
-    if (budget == NULL)
-        return HEARTH_OK;
-    TRY(want_int(in, PATH_KEY(at, "budget_tokens"), budget, 1, INT32_MAX, &n));
-    if (which == 1)
+    if (budget)
+        TRY(want_int(in, PATH_KEY(at, "budget_tokens"), budget, 1, INT32_MAX, &n));
+    if (which != 0 && in->limits->no_thoughts)
+        return ignore(in, at);
+    in->thinking_by_effort = which == 0 ? SWITCH_OFF : SWITCH_ON;
+    if (budget && which == 1)
         in->r->options.reasoning_budget_tokens = (int32_t)n;
     return HEARTH_OK;
 }

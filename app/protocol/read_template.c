@@ -4,7 +4,11 @@
  * prompt; and what a chat needs once all of its fields are read.
  *
  * Thinking  Four fields can switch it: chat_template_kwargs.enable_thinking and enable_thinking say
- *          so in as many words and win; else reasoning_effort (none: off) or Anthropic's thinking.
+ *          so in as many words and win; else reasoning_effort (none: off) or Anthropic's thinking;
+ *          else what the server was started with.
+ * Without  A model that has no thoughts cannot be asked for them; off is what it is anyway. Efforts
+ *          and Anthropic's thinking are sent by programs of their own accord: they are ignored, and
+ *          said so.
  */
 #include <string.h>
 
@@ -19,30 +23,36 @@ static hearth_status kwargs(reader *in, json_t **out)
     return *out ? HEARTH_OK : no_memory(in);
 }
 
+static hearth_status take_thinking(reader *in, const path *at, const json_t *value)
+{
+    bool thinking;
+    TRY(want_bool(in, at, value, &thinking));
+    request_switch wanted = thinking ? SWITCH_ON : SWITCH_OFF;
+    if (in->thinking != SWITCH_DEFAULT && in->thinking != wanted)
+        return refuse(in, at, "differs from chat_template_kwargs.enable_thinking");
+    if (thinking && in->limits->no_thoughts)
+        return refuse(
+            in, at,
+            "the chat template of this model knows no thoughts; leave it out, or send false");
+    in->thinking = wanted;
+    return HEARTH_OK;
+}
+
 hearth_status read_template_kwargs(reader *in, const path *at, json_t *value)
 {
     json_t *object;
-    bool thinking;
     TRY(want_object(in, at, value));
     TRY(kwargs(in, &object));
     json_t *given = get(value, "enable_thinking");
-    if (given) {
-        TRY(want_bool(in, PATH_KEY(at, "enable_thinking"), given, &thinking));
-        in->r->options.thinking = thinking ? SWITCH_ON : SWITCH_OFF;
-    }
+    if (given)
+        TRY(take_thinking(in, PATH_KEY(at, "enable_thinking"), given));
     /* A shallow copy: names are the caller's own, values are borrowed. */
     return json_object_update(object, value) == 0 ? HEARTH_OK : no_memory(in);
 }
 
 hearth_status read_enable_thinking(reader *in, const path *at, json_t *value)
 {
-    bool thinking;
-    TRY(want_bool(in, at, value, &thinking));
-    request_switch wanted = thinking ? SWITCH_ON : SWITCH_OFF;
-    if (in->r->options.thinking != SWITCH_DEFAULT && in->r->options.thinking != wanted)
-        return refuse(in, at, "differs from chat_template_kwargs.enable_thinking");
-    in->r->options.thinking = wanted;
-    return HEARTH_OK;
+    return take_thinking(in, at, value);
 }
 
 hearth_status read_add_generation_prompt(reader *in, const path *at, json_t *value)
@@ -69,6 +79,8 @@ hearth_status read_effort(reader *in, const path *at, const json_t *value)
 {
     int which;
     TRY(want_choice(in, at, value, "none|minimal|low|medium|high|xhigh|max", &which));
+    if (which != 0 && in->limits->no_thoughts)
+        return ignore(in, at);
     in->r->options.reasoning_effort = json_string_value(value);
     in->thinking_by_effort = which == 0 ? SWITCH_OFF : SWITCH_ON;
     return HEARTH_OK;
@@ -85,8 +97,10 @@ static hearth_status finish_thinking(reader *in)
 {
     request_options *o = &in->r->options;
     json_t *object;
-    if (o->thinking == SWITCH_DEFAULT)
-        o->thinking = in->thinking_by_effort;
+    if (in->thinking == SWITCH_DEFAULT)
+        in->thinking = in->thinking_by_effort;
+    if (in->thinking != SWITCH_DEFAULT)
+        o->thinking = in->thinking;
     TRY(kwargs(in, &object));
     if (o->thinking != SWITCH_DEFAULT)
         TRY(put(in, object, "enable_thinking", json_boolean(o->thinking == SWITCH_ON)));

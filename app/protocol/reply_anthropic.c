@@ -18,6 +18,7 @@ static void write_usage(json_writer *w, const reply_usage *u)
     json_whole(w, "cache_creation_input_tokens", 0);
     json_whole(w, "cache_read_input_tokens", (int64_t)u->n_cached);
     json_whole(w, "output_tokens", (int64_t)u->n_generated);
+    reply_write_shift(w, u);
     json_close(w, '}');
 }
 

@@ -98,7 +98,10 @@ void reply_write_text(json_writer *w, const char *key, const reply_choice *c,
 bool reply_has(const reply_choice *c, reply_event_type kind);
 
 void reply_write_column(json_writer *w, const char *key, const reply_choice *c, column which);
+/* Among them `context_shift`, as reply_write_shift. */
 void reply_write_timings(json_writer *w, const reply_usage *u);
+/* {n_shifts, n_discarded}, if there were any. */
+void reply_write_shift(json_writer *w, const reply_usage *u);
 void reply_write_progress(json_writer *w, const reply_usage *u);
 
 /* The sum over the choices; a prompt counts once for all of its answers. */

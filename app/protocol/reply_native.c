@@ -5,6 +5,8 @@
  * Stream   {content, tokens, stop: false, ...} per piece, then the whole description of the answer
  *          with an empty content and stop: true. Without stream that description alone, with the
  *          content; an array of them where there is more than one answer.
+ * Full     A context that is full is "truncated" whether it ended the answer, which stop_reason
+ *          tells, or was shifted, which timings tell.
  */
 #include <string.h>
 
@@ -76,8 +78,11 @@ static void write_whole(reply *y, json_writer *w, uint32_t choice)
     json_truth(w, "has_new_line", c->has_new_line);
     json_truth(w, "truncated", c->truncated);
     json_text(w, "stop_type", stop_type(c->finish));
+    if (c->finish == HEARTH_FINISH_CONTEXT)
+        json_text(w, "stop_reason", "context");
     json_text(w, "stopping_word", c->stop_word ? c->stop_word : "");
-    json_whole(w, "tokens_cached", (int64_t)(c->usage.n_prompt + c->usage.n_generated));
+    json_whole(w, "tokens_cached",
+               (int64_t)(c->usage.n_prompt + c->usage.n_generated - c->usage.n_discarded));
     reply_write_timings(w, &c->usage);
     if (c->columns[COLUMN_PROBS].n > 0)
         write_probs(y, w, c);

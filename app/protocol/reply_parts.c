@@ -81,6 +81,17 @@ void reply_write_timings(json_writer *w, const reply_usage *u)
         json_whole(w, "draft_n", (int64_t)u->n_drafted);
         json_whole(w, "draft_n_accepted", (int64_t)u->n_draft_accepted);
     }
+    reply_write_shift(w, u);
+    json_close(w, '}');
+}
+
+void reply_write_shift(json_writer *w, const reply_usage *u)
+{
+    if (u->n_shifts == 0)
+        return;
+    json_open(w, "context_shift", '{');
+    json_whole(w, "n_shifts", (int64_t)u->n_shifts);
+    json_whole(w, "n_discarded", (int64_t)u->n_discarded);
     json_close(w, '}');
 }
 
@@ -108,6 +119,8 @@ reply_usage reply_sum(const reply *y, size_t *n_reasoning)
         sum.n_generated += c->usage.n_generated;
         sum.n_drafted += c->usage.n_drafted;
         sum.n_draft_accepted += c->usage.n_draft_accepted;
+        sum.n_shifts += c->usage.n_shifts;
+        sum.n_discarded += c->usage.n_discarded;
         sum.generate_ms += c->usage.generate_ms;
         *n_reasoning += c->n_reasoning;
     }

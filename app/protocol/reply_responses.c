@@ -103,6 +103,7 @@ static void write_usage(json_writer *w, const reply_choice *c)
     json_whole(w, "reasoning_tokens", (int64_t)c->n_reasoning);
     json_close(w, '}');
     json_whole(w, "total_tokens", (int64_t)(u->n_prompt + u->n_generated));
+    reply_write_shift(w, u);
     json_close(w, '}');
 }
 

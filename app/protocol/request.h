@@ -226,6 +226,8 @@ typedef struct request_limits {
         *defaults;          /* NULL: request_options_init()'s. Its texts outlive requests */
     uint32_t n_choices_max; /* most answers per request: n, or the number of prompts */
     int32_t n_predict_max; /* most tokens per answer: who asks for more gets so many; 0: no limit */
+    bool no_thoughts;      /* the model's template knows none: who asks for them in as many words is
+                              refused; an effort, which clients send unasked, is ignored */
 } request_limits;
 
 enum {

@@ -54,6 +54,7 @@ typedef struct reply_usage {
     size_t n_processed; /* of them done, cached ones counted */
     size_t n_generated;
     size_t n_drafted, n_draft_accepted; /* speculation; 0 without */
+    size_t n_shifts, n_discarded;       /* of the context, and tokens that it forgot; 0 without */
     double prompt_ms, generate_ms;
 } reply_usage;
 

@@ -111,9 +111,10 @@ void answer_free(answer *a)
     mem_free(a);
 }
 
-void answer_set_format(answer *a, hearth_chat_format *format)
+void answer_set_format(answer *a, hearth_chat_format *format, bool no_thoughts)
 {
     a->format = format;
+    a->no_thoughts = no_thoughts;
 }
 
 hearth_status answer_submit(answer *a, uint32_t i, const token_list *prompt, hearth_error *err)

@@ -21,8 +21,9 @@ hearth_status answer_new(answer **out, worker_call *c, hearth_error *err);
 /* Frees the request and cancels what still runs. */
 void answer_free(answer *a);
 
-/* Of a chat: what the text means. Takes the format; before the first choice. */
-void answer_set_format(answer *a, hearth_chat_format *format);
+/* Of a chat: what the text means, and whether thoughts are unwanted. Takes the format; before the
+ * first choice. */
+void answer_set_format(answer *a, hearth_chat_format *format, bool no_thoughts);
 
 /* Submits the next choice. The tokens are copied. */
 hearth_status answer_add(answer *a, worker_call *c, const token_list *prompt, hearth_error *err);

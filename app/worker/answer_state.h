@@ -28,6 +28,8 @@ typedef struct choice {
     uint64_t last_ns;
     char *prompt; /* the native API repeats it */
     size_t n_prompt;
+    size_t n_shifts;  /* of its context, over all requests */
+    size_t n_shifted; /* tokens that the running one has lost by them */
 } choice;
 
 struct answer {
@@ -35,6 +37,7 @@ struct answer {
     request *r;
     reply *y;
     hearth_chat_format *format; /* of a chat */
+    bool no_thoughts;           /* they are ended as soon as they begin */
     hearth_matcher *matcher;    /* at the start of every choice, or NULL */
     adapter_choice adapters;    /* of all choices */
     char id[33];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * answer_thought.c - thoughts that must end: their budget is spent, or the client has had enough.
+ * answer_thought.c - thoughts that must end: there shall be none, their budget is spent, or the
+ * client has had enough.
  *
  * The engine knows nothing of thoughts. So the request is canceled, the text that ends thoughts is
  * put behind what was written, and a new request goes on from there: its prompt is in the cache.
@@ -13,7 +14,7 @@ bool answer_ends_thoughts(const answer *a)
 {
     const request_options *o = &a->r->options;
     return a->format && hearth_chat_format_reasoning_end(a->format) &&
-           (o->reasoning_budget_tokens >= 0 || o->reasoning_control);
+           (a->no_thoughts || o->reasoning_budget_tokens >= 0 || o->reasoning_control);
 }
 
 /* Into the text that the model goes on from, and to the client. */
@@ -59,7 +60,7 @@ hearth_status answer_check_thought(answer *a, uint32_t i, const hearth_request_e
     x->n_thought++;
     bool spent = budget >= 0 && x->n_thought >= (size_t)budget;
     const char *message = spent ? a->w->flags->reasoning_budget_message : NULL;
-    if (!spent && !atomic_load(&a->end_thought))
+    if (!spent && !a->no_thoughts && !atomic_load(&a->end_thought))
         return HEARTH_OK;
     return end_thought(a, i, e, message, out, err);
 }

@@ -39,6 +39,21 @@ static hearth_status piece(const hearth_model *model, int32_t token, char **out,
     return token >= 0 ? hearth_token_piece(model, token, out, &n, err) : HEARTH_OK;
 }
 
+/* The template of a flag: whoever gives one wants it, and not an engine without chats. */
+static hearth_status open_template(chat_setup *s, const char *flag, hearth_error *err)
+{
+    hearth_error e;
+    size_t n = strlen(s->source);
+    hearth_status status = hearth_chat_template_new(&s->jinja, s->source, n, &e);
+    if (status == HEARTH_OK)
+        status = hearth_chat_style_learn(&s->style, s->jinja, s->source, n, &e);
+    if (status == HEARTH_OK || status == HEARTH_ENOMEM) {
+        *err = e;
+        return status;
+    }
+    FAIL(err, EINVAL, flag, "%s: %s", flag, e.message);
+}
+
 hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, hearth_error *err)
 {
     const char *text = flags->chat_template;
@@ -51,6 +66,9 @@ hearth_status chat_setup_init(chat_setup *s, const worker_flags *flags, hearth_e
     if (flags->chat_template_file)
         TRY(file_read_all(flags->chat_template_file, TEMPLATE_MAX, &s->from_file, &n, err));
     s->source = s->from_file ? s->from_file : text;
+    if (s->source)
+        TRY(open_template(s, flags->chat_template_file ? "--chat-template-file" : "--chat-template",
+                          err));
     return read_variables(s, flags, err);
 }
 
@@ -84,10 +102,32 @@ static hearth_status read_caps(chat_setup *s, hearth_error *err)
                   !IS("arguments_as_text"), "supports_preserve_reasoning", IS("reasoning"),
                   "supports_system_role", writes_system(s), "supports_string_content", 1,
                   "supports_typed_content", 0);
+    s->no_thoughts = !IS("reasoning") && strstr(s->source, "enable_thinking") == NULL &&
+                     strstr(s->source, "reasoning_effort") == NULL;
 #undef IS
     json_decref(d);
     hearth_free(text);
     return s->caps ? HEARTH_OK : error_no_memory(err, "the chat template", 1);
+}
+
+/* What the model's file has. Nothing stands in for a template that it has not: a model that reads
+ * another format than it was trained with answers, but badly. */
+static void open_own(chat_setup *s, const hearth_model *model)
+{
+    s->source = hearth_model_get_info(model)->chat_template;
+    if (s->source == NULL) {
+        hearth_error known;
+        const char *none;
+        hearth_chat_template_named("", &none, &known); /* its message ends in the names */
+        const char *names = strchr(known.message, ':');
+        error_set(&s->problem, HEARTH_EFORMAT, "chat_template",
+                  "the model has no chat template; start with --chat-template chatml or one of%s",
+                  names ? names : "");
+        return;
+    }
+    size_t n = strlen(s->source);
+    if (hearth_chat_template_new(&s->jinja, s->source, n, &s->problem) == HEARTH_OK)
+        hearth_chat_style_learn(&s->style, s->jinja, s->source, n, &s->problem);
 }
 
 hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const hearth_log *log,
@@ -98,20 +138,12 @@ hearth_status chat_setup_open(chat_setup *s, const hearth_model *model, const he
     TRY(piece(model, special.bos, &s->bos, err));
     TRY(piece(model, special.eos, &s->eos, err));
     if (s->source == NULL)
-        s->source = hearth_model_get_info(model)->chat_template;
-    if (s->source == NULL) {
-        if (hearth_model_get_info(model)->causal)
-            log_write(log, HEARTH_LOG_WARNING,
-                      "the model has no chat template; chats are written as ChatML");
-        TRY(hearth_chat_template_named("chatml", &s->source, err));
-    }
-    size_t n = strlen(s->source);
-    hearth_status status = hearth_chat_template_new(&s->jinja, s->source, n, &s->problem);
-    if (status == HEARTH_OK)
-        status = hearth_chat_style_learn(&s->style, s->jinja, s->source, n, &s->problem);
-    if (status != HEARTH_OK)
+        open_own(s, model);
+    if (s->problem.code == HEARTH_OK)
+        return read_caps(s, err);
+    if (hearth_model_get_info(model)->causal)
         log_write(log, HEARTH_LOG_WARNING, "no chats: %s", s->problem.message);
-    return status == HEARTH_OK ? read_caps(s, err) : HEARTH_OK;
+    return HEARTH_OK;
 }
 
 void chat_setup_deinit(chat_setup *s)
@@ -236,6 +268,36 @@ static hearth_status go_on_with_last(worker_prompt *p, const hearth_model *model
     return cut_at(p, model, end, err);
 }
 
+/* Where the prompt opens thoughts although there shall be none: not every template asks. What the
+ * model opens by itself is ended when it comes (answer_thought.c). */
+static hearth_status close_thoughts(worker_prompt *p, const chat_setup *s,
+                                    const hearth_model *model, hearth_error *err)
+{
+    hearth_chat_format_options o;
+    hearth_chat_format *format = NULL;
+    hearth_status status = HEARTH_OK;
+    hearth_chat_format_options_init(&o);
+    o.prompt = p->text;
+    o.n_prompt = p->n_text;
+    TRY(hearth_chat_format_new(&format, s->style, &o, err));
+    const char *end = hearth_chat_format_reasoning_end(format);
+    if (!hearth_chat_format_reasoning_open(format) || end == NULL)
+        goto out;
+    size_t n = strlen(end);
+    char *text = mem_realloc_array(p->text, p->n_text + n + 1, 1);
+    if (text == NULL) {
+        status = error_no_memory(err, "the prompt", p->n_text + n);
+        goto out;
+    }
+    memcpy(text + p->n_text, end, n + 1);
+    p->text = text;
+    p->n_text += n;
+    status = token_list_add_text(&p->tokens, model, end, n, HEARTH_TOKENIZE_PARSE_SPECIAL, err);
+out:
+    hearth_chat_format_free(format);
+    return status;
+}
+
 hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const hearth_model *model,
                                  const request *r, hearth_error *err)
 {
@@ -248,9 +310,14 @@ hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const he
     json_t *context = make_context(s, r, !goes_on && r->chat.add_generation_prompt);
     if (context == NULL)
         return error_no_memory(err, "the conversation", 1);
+    p->no_thoughts = json_is_false(json_object_get(context, "enable_thinking"));
     hearth_status status = render(p, s, model, context, err);
     json_decref(context);
-    return status == HEARTH_OK && goes_on ? go_on_with_last(p, model, r, err) : status;
+    if (status == HEARTH_OK && goes_on)
+        return go_on_with_last(p, model, r, err);
+    if (status == HEARTH_OK && p->no_thoughts && r->chat.add_generation_prompt)
+        return close_thoughts(p, s, model, err);
+    return status;
 }
 
 void worker_prompt_deinit(worker_prompt *p)
@@ -334,7 +401,7 @@ hearth_status worker_chat(worker_call *c, hearth_error *err)
                  "messages: the chat template makes an empty prompt of them; send some text");
     TRY_OUT(chat_format_of(s, c->r, &prompt, &format, err));
     TRY_OUT(answer_new(&a, c, err));
-    answer_set_format(a, format);
+    answer_set_format(a, format, prompt.no_thoughts);
     format = NULL;
     for (uint32_t i = 0; i < n_choices; i++)
         TRY_OUT(answer_add(a, c, &prompt.tokens, err));

@@ -11,15 +11,16 @@
 #include "worker/flags.h"
 #include "worker/token_list.h"
 
-/* The model's template, or the flags'. One that cannot be used is not fatal: everything but chats
- * is still served, and chats are told why. */
+/* The flags' template, which must be right; or the model's. A model that has none, or one that
+ * cannot be used, is not fatal: everything but chats is still served, and chats are told why. */
 typedef struct chat_setup {
     hearth_chat_template *jinja;
     hearth_chat_style *style;
-    const char *source; /* the template's text */
+    const char *source; /* the template's text; NULL: there is none */
     char *from_file;
     json_t *variables; /* of the flags */
     json_t *caps;      /* what /props tells of the template */
+    bool no_thoughts;  /* the template knows none */
     char *bos, *eos;
     hearth_error problem; /* code not OK: no chats */
 } chat_setup;
@@ -36,6 +37,7 @@ typedef struct worker_prompt {
     char *text; /* hearth_free */
     size_t n_text;
     token_list tokens;
+    bool no_thoughts; /* the answer is to have none */
 } worker_prompt;
 
 hearth_status worker_prompt_init(worker_prompt *p, const chat_setup *s, const hearth_model *model,

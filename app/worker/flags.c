@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -37,6 +38,7 @@
 #define QUIET_MAYBE(member, name) OPTION_ROW_OPTIONAL(name, W, member, "[VALUE]", ""),
 #define NOTED_SWITCH(member, name, why) OPTION_ROW_FLAG(name, W, member, why),
 #define NOTED_VALUE(member, name, why) OPTION_ROW_TEXT(name, W, member, "VALUE", why),
+#define NOTED_MAYBE(member, name, why) OPTION_ROW_OPTIONAL(name, W, member, "[VALUE]", why),
 #define REFUSED_SWITCH(member, name, why) OPTION_ROW_FLAG(name, W, member, why),
 #define REFUSED_VALUE(member, name, allowed, why) OPTION_ROW_TEXT(name, W, member, "VALUE", why),
 #include "worker/flags.def"
@@ -178,6 +180,46 @@ static bool is_one_of(const char *value, const char *words)
     return false;
 }
 
+static void tell(buf *line, const hearth_log *log)
+{
+    if (line->n > 0)
+        log_write(log, HEARTH_LOG_WARNING, "flags without effect here: %s", line->data);
+    buf_clear(line);
+}
+
+/* "--a, --b (why); --c (another why)": one line, unless it gets too long for the log. */
+static void note(const worker_flags *flags, const hearth_log *log)
+{
+    const struct {
+        bool given;
+        const char *name, *why;
+    } rows[] = {
+#define NOTED_SWITCH(member, name, why) {flags->member, name, why},
+#define NOTED_VALUE(member, name, why) {flags->member != NULL, name, why},
+#define NOTED_MAYBE NOTED_VALUE
+#include "worker/flags.def"
+    };
+    bool told[OPTION_COUNT(rows)] = {false};
+    buf line;
+    buf_init(&line, 0);
+    for (size_t i = 0; i < OPTION_COUNT(rows); i++) {
+        if (!rows[i].given || told[i])
+            continue;
+        buf_append_format(&line, "%s%s", line.n > 0 ? "; " : "", rows[i].name);
+        for (size_t k = i + 1; k < OPTION_COUNT(rows); k++) {
+            if (!rows[k].given || strcmp(rows[k].why, rows[i].why) != 0)
+                continue;
+            told[k] = true;
+            buf_append_format(&line, ", %s", rows[k].name);
+        }
+        buf_append_format(&line, " (%s)", rows[i].why);
+        if (line.n > 300)
+            tell(&line, log);
+    }
+    tell(&line, log);
+    buf_deinit(&line);
+}
+
 static hearth_status refuse(const char *name, const char *why, hearth_error *err)
 {
     FAIL(err, EINVAL, name, "%s: %s", name, why);
@@ -185,10 +227,6 @@ static hearth_status refuse(const char *name, const char *why, hearth_error *err
 
 hearth_status flags_check(const worker_flags *flags, const hearth_log *log, hearth_error *err)
 {
-#define NOTED_SWITCH(member, name, why)                                                            \
-    if (flags->member)                                                                             \
-        log_write(log, HEARTH_LOG_WARNING, "%s has no effect: %s", name, why);
-#define NOTED_VALUE NOTED_SWITCH
 #define REFUSED_SWITCH(member, name, why)                                                          \
     if (flags->member)                                                                             \
         return refuse(name, why, err);
@@ -196,6 +234,7 @@ hearth_status flags_check(const worker_flags *flags, const hearth_log *log, hear
     if (flags->member && !is_one_of(flags->member, allowed))                                       \
         return refuse(name, why, err);
 #include "worker/flags.def"
+    note(flags, log);
     return HEARTH_OK;
 }
 

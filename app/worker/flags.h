@@ -3,8 +3,9 @@
  * flags.h - the command line of `hearth engine`, llama-server's names included (flags.def).
  *
  * A flag that would change answers and cannot be honoured is refused, with the way out. One that
- * only asks for speed, or for what is so anyway, is accepted; flags_note() tells which of them had
- * no effect. LLAMA_ARG_* of the environment are read first, so the command line has the last word.
+ * only asks for speed, or for what is so anyway, is accepted; flags_check() tells which of them
+ * have no effect, and why. LLAMA_ARG_* of the environment are read first, so the command line has
+ * the last word.
  */
 #ifndef HEARTH_WORKER_FLAGS_H
 #define HEARTH_WORKER_FLAGS_H
@@ -26,6 +27,7 @@ typedef struct worker_flags {
 #define QUIET_MAYBE(member, ...) const char *member;
 #define NOTED_SWITCH(member, ...) bool member;
 #define NOTED_VALUE(member, ...) const char *member;
+#define NOTED_MAYBE(member, ...) const char *member;
 #define REFUSED_SWITCH(member, ...) bool member;
 #define REFUSED_VALUE(member, ...) const char *member;
 #include "worker/flags.def"
@@ -47,7 +49,8 @@ void flags_init(worker_flags *flags);
 hearth_status flags_read_environment(worker_flags *flags, char *const *environment,
                                      const hearth_log *log, hearth_error *err);
 
-/* EINVAL for the first flag that cannot be honoured; tells those without effect to the log. */
+/* EINVAL for the first flag that cannot be honoured; tells those without effect to the log, in
+ * one line. */
 hearth_status flags_check(const worker_flags *flags, const hearth_log *log, hearth_error *err);
 
 /* The options of requests' samplers: the model's recommendations where flags set nothing. */

@@ -59,6 +59,17 @@ static double per_second(uint64_t n, uint64_t ns)
     return ns > 0 ? (double)n * 1e9 / (double)ns : 0;
 }
 
+static bool write_positions(const hearth_engine_stats *s, buf *out)
+{
+    static const char name[] = "llamacpp:spec_decode_num_accepted_tokens_per_pos_total";
+    bool ok = buf_append_format(
+        out, "# HELP %s Guesses that were right, by place.\n# TYPE %s counter\n", name, name);
+    for (size_t i = 0; i < HEARTH_GUESSES_MOST; i++)
+        ok = ok && buf_append_format(out, "%s{position=\"%zu\"} %" PRIu64 "\n", name, i,
+                                     s->n_draft_accepted_at[i]);
+    return ok;
+}
+
 static bool write_llama(metrics *m, const hearth_engine_stats *s, buf *out)
 {
     const struct {
@@ -94,7 +105,7 @@ static bool write_llama(metrics *m, const hearth_engine_stats *s, buf *out)
     bool ok = true;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         ok = ok && write_one(out, rows[i].type, rows[i].name, rows[i].help, rows[i].value);
-    return ok;
+    return ok && write_positions(s, out);
 }
 
 static bool write_hearth(const hearth_engine_stats *s, buf *out)

@@ -174,6 +174,11 @@ void worker_handle(void *app, const http_request *q, http_reply *out)
     }
     if (err.code == HEARTH_ECANCELED && http_request_life(q) == HTTP_ENDING)
         worker_fail_ending(&c.detail, &err);
+    if (status == HEARTH_EBUSY && strcmp(err.where, "queue") == 0)
+        error_set(&err, HEARTH_EBUSY, "queue",
+                  "%u requests wait already, which is the most; try again later, or start the "
+                  "engine with a larger --queue",
+                  (unsigned)c.w->flags->queue);
     if (status != HEARTH_OK)
         write_failure(&c, route->api, &err);
     request_free(c.r);

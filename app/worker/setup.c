@@ -302,7 +302,13 @@ hearth_status setup_worker(worker *w, hearth_error *err)
     pressure_watch_start(&w->pressure, w->engine, &w->host->log);
     TRY(slots_init(w, err));
     TRY(infill_tokens_find(&w->infill, w->model, err));
-    return chat_setup_open(&w->chat, w->model, &w->host->log, err);
+    TRY(chat_setup_open(&w->chat, w->model, &w->host->log, err));
+    w->limits.no_thoughts = w->chat.no_thoughts;
+    if (w->chat.no_thoughts && (w->defaults.thinking == SWITCH_ON || w->flags->reasoning_effort))
+        log_write(&w->host->log, HEARTH_LOG_WARNING,
+                  "%s has no effect: the model's chat template knows no thoughts",
+                  w->flags->reasoning_effort ? "--reasoning-effort" : "--reasoning");
+    return HEARTH_OK;
 }
 
 void setup_undo(worker *w)

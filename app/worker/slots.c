@@ -70,20 +70,13 @@ typedef struct slot_call {
     slot_file_result result;
 } slot_call;
 
-static hearth_status need_text(const slot_call *s, hearth_text **out, hearth_error *err)
-{
-    *out = get_text(s->w, s->slot);
-    if (*out == NULL)
-        FAIL(err, EINVAL, "slot", "slot %u has no text yet; ask something with \"id_slot\": %u",
-             (unsigned)s->slot, (unsigned)s->slot);
-    return HEARTH_OK;
-}
-
 static hearth_status save(slot_call *s, hearth_error *err)
 {
-    hearth_text *text;
     hearth_text_counts counts = {0};
-    TRY(need_text(s, &text, err));
+    hearth_text *text = get_text(s->w, s->slot);
+    if (text == NULL)
+        FAIL(err, EINVAL, "slot", "slot %u has no text yet; ask something with \"id_slot\": %u",
+             (unsigned)s->slot, (unsigned)s->slot);
     hearth_status status = hearth_engine_save(s->w->engine, text, s->path, &counts, err);
     s->result.n_tokens = counts.n_tokens;
     s->result.n_bytes = counts.n_bytes;
@@ -102,10 +95,12 @@ static hearth_status restore(slot_call *s, hearth_error *err)
     return HEARTH_OK;
 }
 
+/* Of a slot that nobody used nothing is erased, as llama-server has it. */
 static hearth_status erase(slot_call *s, hearth_error *err)
 {
-    hearth_text *text;
-    TRY(need_text(s, &text, err));
+    hearth_text *text = get_text(s->w, s->slot);
+    if (text == NULL)
+        return HEARTH_OK;
     hearth_status status = hearth_engine_forget(s->w->engine, text, err);
     s->result.n_tokens = hearth_text_n_tokens(text);
     hearth_text_free(text);

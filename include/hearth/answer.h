@@ -29,9 +29,9 @@ typedef struct hearth_answer hearth_answer;
 /* ---- once per model ---- */
 
 /* source (n_source bytes): the Jinja of the template, or without any '{' the name of one
- * (hearth_chat_template_named); NULL takes the model's own, and ChatML where it has none. The model
- * must outlive the chat. Errors: EFORMAT with line and column, EINVAL for a model without a
- * tokenizer, ENOMEM. */
+ * (hearth_chat_template_named); NULL takes the model's own. The model must outlive the chat.
+ * Errors: EFORMAT with line and column, EUNSUPPORTED for a model without a template where none is
+ * given, EINVAL for one without a tokenizer, ENOMEM. */
 HEARTH_API hearth_status hearth_chat_new(hearth_chat **out, const hearth_model *model,
                                          const char *source, size_t n_source, hearth_error *err);
 HEARTH_API void hearth_chat_free(hearth_chat *chat); /* NULL is fine */
@@ -51,7 +51,8 @@ HEARTH_API hearth_status hearth_chat_prompt(const hearth_chat *chat, const char 
 typedef struct hearth_chat_options {
     size_t struct_size;       /* set by hearth_chat_options_init */
     const char *conversation; /* JSON object: messages (OpenAI's form), tools (if any), and any
-                                 variables of the template, as enable_thinking.
+                                 variables of the template, as enable_thinking: false ends
+                                 thoughts where they begin, whatever the template makes of it.
                                  add_generation_prompt is true unless it says otherwise */
     size_t n_conversation;
     hearth_tool_choice choice; /* without tools in the conversation: of no effect */

@@ -318,6 +318,8 @@ HEARTH_API hearth_status hearth_engine_embed(hearth_engine *engine, const hearth
 
 /* ---- statistics ---- */
 
+enum { HEARTH_GUESSES_MOST = 7 }; /* at a time */
+
 typedef struct hearth_engine_stats {
     size_t struct_size; /* set by the caller: sizeof(hearth_engine_stats) */
     uint32_t n_running;
@@ -354,6 +356,8 @@ typedef struct hearth_engine_stats {
     uint64_t n_disk_damaged;
     uint64_t adapter_bytes; /* of memory for passes with adapters: beyond what the plan counts, if
                                they were opened after it */
+    uint64_t n_draft_accepted_at[HEARTH_GUESSES_MOST]; /* by place among the guesses: [0] the first
+                                                        */
 } hearth_engine_stats;
 
 /* struct_size must be set. As of the end of the last pass. Any thread. */

@@ -225,7 +225,11 @@ static hearth_status begin(hearth_answer *a, const hearth_chat_options *o, heart
                          err));
     TRY_OUT(make_format(a, o, &p, err));
     TRY_OUT(join_stops(a, err));
-    a->budget = hearth_chat_format_reasoning_end(a->format) ? o->reasoning_budget : -1;
+    a->budget = o->reasoning_budget;
+    if (p.no_thoughts) /* whatever the template makes of it */
+        a->budget = 0;
+    if (hearth_chat_format_reasoning_end(a->format) == NULL)
+        a->budget = -1;
     a->options.special = hearth_chat_format_wants_special(a->format);
     if (a->budget >= 0) {
         TRY_OUT(keep_options(a, err));

@@ -11,7 +11,19 @@
 #include "base/mem.h"
 #include "engine/model.h"
 
-/* A name stands for its template; and ChatML is what a model without one is taken to speak. */
+static hearth_status fail_without_template(hearth_error *err)
+{
+    hearth_error known;
+    const char *source;
+    hearth_chat_template_named("", &source, &known); /* its message ends in the names */
+    const char *names = strchr(known.message, ':');
+    FAIL(err, EUNSUPPORTED, "chat_template",
+         "the model has no chat template; give one, or the name of a known one%s",
+         names ? names : "");
+}
+
+/* A name stands for its template. Nothing is guessed for a model without one: written in another
+ * format than it was trained with it answers, but badly, and nobody knows why. */
 static hearth_status choose_source(const hearth_model *model, const char **source, size_t *n,
                                    hearth_error *err)
 {
@@ -19,7 +31,7 @@ static hearth_status choose_source(const hearth_model *model, const char **sourc
     if (*source == NULL) {
         *source = model->info.chat_template;
         if (*source == NULL)
-            TRY(hearth_chat_template_named("chatml", source, err));
+            return fail_without_template(err);
     } else if (*n > 0 && memchr(*source, '{', *n) == NULL) {
         size_t n_name = *n < sizeof name ? *n : sizeof name - 1;
         memcpy(name, *source, n_name);
@@ -122,6 +134,7 @@ hearth_status chat_prompt_make(chat_prompt *p, const hearth_chat *chat, const ch
     TRY_OUT(set_default(context, "add_generation_prompt", json_true(), err));
     if (no_thoughts)
         TRY_OUT(set_default(context, "enable_thinking", json_false(), err));
+    p->no_thoughts = json_is_false(json_object_get(context, "enable_thinking"));
     TRY_OUT(take_tools(context, &p->tools, err));
     TRY_OUT(write_json(context, "the conversation", &text, err));
     TRY_OUT(hearth_chat_style_prepare(chat->style, text.data, text.n, &prepared, err));

@@ -21,7 +21,8 @@ typedef struct chat_prompt {
     size_t n_tokens;
     char *text;
     size_t n_text;
-    buf tools; /* the conversation's, as JSON; empty: none */
+    buf tools;        /* the conversation's, as JSON; empty: none */
+    bool no_thoughts; /* enable_thinking is false */
 } chat_prompt;
 
 /* no_thoughts: enable_thinking is false unless the conversation sets it. Nothing to free on

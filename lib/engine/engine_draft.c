@@ -15,6 +15,7 @@
 enum { COLUMNS = 8 };
 
 _Static_assert((int)COLUMNS <= (int)FORWARD_LOGITS_ROWS, "guesses are checked with one product");
+_Static_assert((int)DRAFT_MOST <= (int)HEARTH_GUESSES_MOST, "right guesses are counted by place");
 
 /* Guesses that each writer may add. */
 static size_t draft_share(const hearth_engine *e)

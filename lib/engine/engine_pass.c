@@ -295,6 +295,7 @@ static void answer_drafted(hearth_engine *e, const pass_part *part)
             break;
         r->counts.n_draft_accepted++;
         e->stats.n_draft_accepted_tokens++;
+        e->stats.n_draft_accepted_at[n_right]++;
         engine_cache_commit(e, r, 1);
         scheduler_count(e, r, 1);
     }

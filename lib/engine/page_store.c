@@ -153,7 +153,7 @@ bool page_store_read(page_store *s, uint64_t key, const int32_t *tokens, size_t 
     if (fault == NULL && h.fingerprint == s->options.fingerprint && h.n_tokens == n_tokens) {
         const uint8_t *content = file_map_data(map) + HEADER_BYTES;
         found = memcmp(content, tokens, n_tokens * sizeof *tokens) == 0;
-        if (found)
+        if (found && data)
             memcpy(data, content + padded_tokens(n_tokens) * sizeof *tokens, s->options.page_bytes);
         found = found && !file_map_is_lost(map);
     }
@@ -162,11 +162,11 @@ bool page_store_read(page_store *s, uint64_t key, const int32_t *tokens, size_t 
         folder_remove_file(path);
         tell(s, "a cached page is ignored and removed", path, fault);
     }
-    if (found)
+    if (found && data)
         folder_touch_file(path);
     monitor_lock(&s->door);
     s->counts.n_damaged += fault != NULL;
-    s->counts.n_read += found;
+    s->counts.n_read += found && data;
     monitor_unlock(&s->door);
     return found;
 }
@@ -280,7 +280,10 @@ static void write_page(page_store *s, const write_job *j)
 {
     char path[PATH_MAX];
     hearth_error error;
-    if (!make_path(s, j->key, path) || file_exists(path))
+    /* What is there although it had to be computed stands behind a page that could not be read, and
+     * was not looked at: it may be as damaged, and would cut the text off there the next time. */
+    if (!make_path(s, j->key, path) || page_store_read(s, j->key, j->tokens, j->n_tokens, NULL) ||
+        file_exists(path))
         return;
     hearth_status status = write_file(s, j, path, &error);
     if (status != HEARTH_OK && !s->warned)

@@ -41,7 +41,8 @@ hearth_status page_store_open(page_store **out, const page_store_options *option
 /* Waits for what is queued. */
 void page_store_close(page_store *s);
 
-/* Reads the page that ends at n_tokens into `data`. */
+/* Reads the page that ends at n_tokens into `data`; NULL only asks whether it is there, and good.
+ * One that is damaged is removed. */
 bool page_store_read(page_store *s, uint64_t key, const int32_t *tokens, size_t n_tokens,
                      uint8_t *data);
 

@@ -6,15 +6,16 @@
  *          then to who came first. Who was passed over PATIENCE times is next whatever they ask.
  * Passes   Everyone who writes is in every pass, with one token, and with guesses of the next ones
  *          while all of them together are few columns (draft.h). The rest reads: n_fair tokens if
- *          somebody writes, else as many as a pass holds, of which a long text takes n_fair while
- *          others read too. One request that is alone reads whole passes.
+ *          somebody writes, else as many as a pass holds, of which a text that does not fit takes
+ *          n_fair while others read too. One request that is alone reads whole passes.
  * Readers  Who was left out of PATIENCE passes goes first. Then those whose client is not ahead of
  *          the others by more than LEAD tokens, the shortest rest first; then the others likewise.
- *          Beside writers, a pass that reads a text to its end reads nothing longer. So a short
- * text never waits for a long one, and a long one gets at least one pass of PATIENCE + 1. Pages If
- * nothing can run because no page is to be had, the youngest request gives up its pages. What it
- * had read stays in the prefix cache as long as there is room, and it reads the rest again once
- * others have ended. The oldest never has to, so there is progress.
+ *          A pass that reads a text to its end reads nothing longer. So a short text comes to its
+ *          first token as if it were alone, but for the pass that is under way and those of
+ *          texts that are due; and a long one gets at least one pass of PATIENCE + 1.
+ * Pages    If nothing can run because no page is to be had, the youngest request gives up its
+ *          pages. What it had read stays in the prefix cache as long as there is room, and it reads
+ *          the rest again once others have ended. The oldest never has to, so there is progress.
  */
 #include "engine/engine_state.h"
 
@@ -305,8 +306,12 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
     sort_readers(e, n);
     for (size_t i = 0; i < n; i++) {
         hearth_request *r = e->readers[i];
-        size_t want = share_of(e, r, left, most);
-        if (one_ends && n_writers > 0 && want < request_n_pending(r))
+        /* Nobody waits for the first token of a vector: those are read side by side. */
+        bool hurries = n_writers > 0 || !r->wants_sum;
+        bool fits = n_writers == 0 && hurries && !one_ends && r->n_passed_over < PATIENCE &&
+                    request_n_pending(r) <= left;
+        size_t want = share_of(e, r, left, fits ? left : most);
+        if (one_ends && want < request_n_pending(r))
             want = 0;
         size_t got = want ? engine_cache_reserve(e, r, want) : 0;
         *lacks_pages |= got < want;
@@ -315,7 +320,7 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
             continue;
         }
         r->n_passed_over = 0;
-        one_ends |= got == request_n_pending(r);
+        one_ends |= hurries && got == request_n_pending(r);
         add_part(e, r, got, 0);
         left -= got;
     }

@@ -34,8 +34,7 @@ export LLAMA_ARG_CTX_SIZE=512 LLAMA_ARG_N_PARALLEL=7 LLAMA_ARG_ENDPOINT_METRICS=
 start_engine -m ember --port 0 -np 3 --tags chat,small -ngl 99 -fa on --no-webui -cb --jinja --mlock -ub 128 --temp 0.25 \
     --alias 'glow,second' --threads-http 4 -lv 3 --flash-attn --no-warmup --drain 1 || finish
 unset LLAMA_ARG_CTX_SIZE LLAMA_ARG_N_PARALLEL LLAMA_ARG_ENDPOINT_METRICS LLAMA_ARG_NONSENSE
-expect_in 'gpu-layers has no effect' "$(cat "$work/engine.err")"
-expect_in 'mlock has no effect' "$(cat "$work/engine.err")"
+expect_in '^warning: flags without effect here: .*gpu-layers \(.*; --mlock \(' "$(cat "$work/engine.err")"
 expect_in 'LLAMA_ARG_NONSENSE is not known' "$(cat "$work/engine.err")"
 get /health
 expect_status 200
@@ -219,6 +218,7 @@ done 2>/dev/null
 expect_status 429
 expect_in '^retry-after: 1' "$(tr 'A-Z' 'a-z' <"$work/head")"
 expect_equal "$(json 'b.error.type')" rate_limit_error
+expect_equal "$(json 'b.error.message.match(/^1 requests wait.*--queue$/) !== null')" true
 stop_engine
 wait
 
@@ -356,6 +356,9 @@ start_engine -m ember --port 0 -np 2 --slot-save-path "$work/saved" || finish
 post '/slots/1?action=save' '{"filename":"a.bin"}'
 expect_status 400
 expect_body 'slot 1 has no text'
+get '/slots/1?action=erase' -X POST
+expect_status 200
+expect_equal "$body" '{"id_slot":1,"n_erased":0}'
 post /completion "{$told,\"n_predict\":90,\"id_slot\":1}"
 whole=$(json 'b.content')
 n_text=$(json 'b.tokens_evaluated + b.tokens_predicted - 1')
@@ -392,7 +395,15 @@ post /completion '{"prompt":"a","n_predict":50,"ignore_eos":true}'
 expect_equal "$(json '[b.tokens_predicted, b.generation_settings.n_predict, b.stop_type, b.truncated]')" '[6,6,"limit",false]'
 start_engine -m ember --port 0 -b 16 -c 64 || finish
 post /completion '{"prompt":"a","ignore_eos":true}'
-expect_equal "$(json '[b.tokens_predicted + b.tokens_evaluated, b.stop_type, b.truncated]')" '[64,"limit",true]'
+expect_equal "$(json '[b.tokens_predicted + b.tokens_evaluated, b.stop_type, b.truncated, b.stop_reason]')" '[64,"limit",true,"context"]'
+expect_equal "$(json '[b.tokens_cached, b.timings.context_shift ?? null]')" '[64,null]'
+post /completion '{"prompt":"a","ignore_eos":true,"n_predict":150,"context_shift":true}'
+expect_equal "$(json '[b.tokens_predicted, b.stop_type, b.truncated, b.stop_reason ?? null]')" '[150,"limit",true,null]'
+expect_equal "$(json 'b.timings.context_shift.n_shifts > 1')" true
+expect_equal "$(json 'b.tokens_evaluated + 150 - b.timings.context_shift.n_discarded === b.tokens_cached && b.tokens_cached <= 64')" true
+shifts=$(json 'b.timings.context_shift')
+post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":150,"context_shift":true}'
+expect_equal "$(json 'b.timings.context_shift')" "$shifts"
 post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":3}'
 expect_equal "$(json '[b.choices[0].finish_reason, b.choices[0].stop_reason ?? null]')" '["length",null]'
 post /v1/completions '{"prompt":"a","ignore_eos":true}'
@@ -419,8 +430,12 @@ post /completion "$repeated"
 expect_equal "$(json 'b.timings.draft_n > 0 && b.timings.draft_n >= b.timings.draft_n_accepted')" true
 guessed=$(json 'b.content')
 n_guessed=$(json 'b.timings.draft_n')
+n_right=$(json 'b.timings.draft_n_accepted')
 get /metrics
 expect_body "^llamacpp:spec_decode_num_draft_tokens_total $n_guessed\$"
+expect_equal "$(grep '^llamacpp:spec_decode_num_accepted_tokens_per_pos_total{position="[0-6]"} [0-9]*$' "$work/body" |
+    node -e 'const n = require("fs").readFileSync(0, "utf8").trim().split("\n").map(l => +l.split(" ")[1])
+        console.log(n.length, n.reduce((a, b) => a + b), n.every((v, i) => i === 0 || v <= n[i - 1]))')" "7 $n_right true"
 start_engine -m ember --port 0 --spec-type none || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.content')" "$guessed"

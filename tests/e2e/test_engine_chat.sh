@@ -171,6 +171,28 @@ expect_status 501
 post /v1/chat/completions/control '{"id":"chatcmpl-none","action":"reasoning_end"}'
 expect_equal "$(json 'b.success')" false
 
+# ---- a context that was shifted says so, in every dialect ----
+start_engine -m ember --port 0 -c 64 || finish
+shifted="$asked,\"max_tokens\":150,\"ignore_eos\":true,\"context_shift\":true"
+post /v1/chat/completions "{$shifted}"
+shifts=$(json 'b.timings.context_shift')
+expect_equal "$(json 'b.timings.context_shift.n_shifts > 1 && b.usage.total_tokens - b.timings.context_shift.n_discarded <= 64')" true
+post /v1/chat/completions "{$shifted,\"stream\":true}" -N
+expect_equal "$(events 'd.at(-1).timings.context_shift')" "$shifts"
+post /v1/chat/completions "{$shifted,\"stream\":true,\"stream_options\":{\"include_usage\":true}}" -N
+expect_equal "$(events 'd.at(-1).timings.context_shift')" "$shifts"
+post /v1/messages "{$shifted}"
+expect_equal "$(json 'b.usage.context_shift')" "$shifts"
+post /v1/messages "{$shifted,\"stream\":true}" -N
+expect_equal "$(events 'd.at(-2).usage.context_shift')" "$shifts"
+shifted='"input":"What is Hearth?","temperature":0,"max_output_tokens":150,"ignore_eos":true,"context_shift":true'
+post /v1/responses "{$shifted}"
+expect_equal "$(json 'b.usage.context_shift')" "$shifts"
+post /v1/responses "{$shifted,\"stream\":true}" -N
+expect_equal "$(events 'd.at(-1).response.usage.context_shift')" "$shifts"
+post /v1/chat/completions "{$asked,\"max_tokens\":4}"
+expect_equal "$(json 'b.timings.context_shift ?? null')" null
+
 # ---- thoughts: a template that opens them ----
 cat >"$work/think.jinja" <<'END'
 {%- for m in messages -%}
@@ -200,12 +222,72 @@ expect_in '</think>' "$(json 'b.prompt')"
 post /v1/messages "{$question}"
 expect_equal "$(json 'b.content.map(c => c.type)')" '["thinking","text"]'
 
-# ---- a template that is wrong refuses chats, and nothing else ----
-start_engine -m ember --port 0 --chat-template '{% if %}' || finish
+# ---- thoughts are off where they shall be, also where the template does not ask ----
+sed 's/enable_thinking is defined and not enable_thinking/false/' "$work/think.jinja" >"$work/always.jinja"
+start_engine -m ember --port 0 --chat-template-file "$work/always.jinja" || finish
 post /v1/chat/completions "{$question}"
-expect_status 422
-post /completion '{"prompt":"a","n_predict":1}'
+expect_equal "$(json 'b.choices[0].message.reasoning_content.length > 5')" true
+for off in '"chat_template_kwargs":{"enable_thinking":false}' '"enable_thinking":false' '"reasoning_effort":"none"' \
+    '"reasoning_budget_tokens":0'; do
+    post /v1/chat/completions "{$question,$off}"
+    expect_equal "$(json '"reasoning_content" in b.choices[0].message || b.choices[0].message.content.length < 5')" false
+    expect_equal "$(json 'b.usage.completion_tokens_details.reasoning_tokens')" 0
+    n_prompt=$(json 'b.usage.prompt_tokens')
+    post /v1/chat/completions/input_tokens "{$asked,$off}"
+    expect_equal "$(json 'b.input_tokens')" "$n_prompt"
+done
+post /v1/messages "{$question,\"thinking\":{\"type\":\"disabled\"}}"
+expect_equal "$(json 'b.content.map(c => c.type)')" '["text"]'
+post /v1/responses '{"input":"What is Hearth?","temperature":0,"max_output_tokens":60,"reasoning":{"effort":"none"}}'
+expect_equal "$(json 'b.output.map(o => o.type)')" '["message"]'
+start_engine -m ember --port 0 --chat-template-file "$work/always.jinja" -rea off || finish
+post /v1/chat/completions "{$question}"
+expect_equal "$(json '"reasoning_content" in b.choices[0].message')" false
+for on in '"enable_thinking":true' '"chat_template_kwargs":{"enable_thinking":true}' '"reasoning_effort":"high"'; do
+    post /v1/chat/completions "{$question,$on}"
+    expect_equal "$(json 'b.choices[0].message.reasoning_content.length > 5')" true
+done
+
+# ---- a model without thoughts cannot be asked for them; what programs send unasked is ignored, and said so ----
+start_engine -m ember --port 0 -rea on || finish
+expect_in '^warning: --reasoning has no effect: .* knows no thoughts' "$(cat "$work/engine.err")"
+for on in 'enable_thinking":true' 'chat_template_kwargs":{"enable_thinking":true}'; do
+    post /v1/chat/completions "{$question,\"$on}"
+    expect_status 400
+    expect_body 'enable_thinking: the chat template of this model knows no thoughts'
+done
+ignored() { expect_status 200 && expect_in "^x-hearth-ignored: $1" "$(tr 'A-Z' 'a-z' <"$work/head")"; }
+post /v1/chat/completions "{$question,\"reasoning_effort\":\"high\"}"
+ignored reasoning_effort
+post /v1/messages "{$question,\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024}}"
+ignored thinking
+post /v1/responses '{"input":"What is Hearth?","max_output_tokens":4,"reasoning":{"effort":"high"}}'
+ignored reasoning.effort
+post /v1/chat/completions "{$question,\"enable_thinking\":false,\"reasoning_effort\":\"none\"}"
 expect_status 200
+expect_equal "$(grep -ci '^x-hearth-ignored' "$work/head")" 0
+
+# ---- a template that was given must be right; a model without one has no chats until one is given ----
+refuse 2 'chat-template: .*line 1, column 7' engine -m ember --port 0 --chat-template '{% if %}'
+printf 'a\n{{ b' >"$work/cut.jinja"
+refuse 2 'chat-template-file: .*line 2' engine -m ember --port 0 --chat-template-file "$work/cut.jinja"
+"$BUILD/make_model" "$work/plain.gguf" llama >/dev/null || fail "make_model"
+start_engine -m "$work/plain.gguf" --port 0 || finish
+expect_in '^warning: no chats: the model has no chat template; .*--chat-template chatml' "$(cat "$work/engine.err")"
+for path in /v1/chat/completions /v1/messages /apply-template; do
+    post $path "{$question}"
+    expect_status 422
+    expect_body 'no chat template; start with --chat-template chatml .* llama3 .* seed_oss"'
+done
+get /props
+expect_equal "$(json '[b.chat_template, b.chat_template_caps ?? null]')" '["",null]'
+post /completion '{"prompt":[5,6],"n_predict":1}'
+expect_status 200
+start_engine -m "$work/plain.gguf" --port 0 --chat-template chatml || finish
+post /apply-template '{"messages":[{"role":"user","content":"U"}]}'
+expect_equal "$(json 'b.prompt')" '<|im_start|>user
+U<|im_end|>
+<|im_start|>assistant'
 refuse 2 "'chatglm' is neither Jinja nor the name of a format: chatml .* vicuna -orca .* gpt-oss" engine -m ember --port 0 --chat-template chatglm
 start_engine -m ember --port 0 --chat-template vicuna-orca || finish
 post /apply-template '{"messages":[{"role":"system","content":"S"},{"role":"user","content":"U"}]}'

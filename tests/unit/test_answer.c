@@ -15,6 +15,9 @@
 
 #include <hearth/hearth.h>
 #include <jansson.h>
+#include <unistd.h>
+
+#include "support/tiny_model.h"
 
 static hearth_model *model;
 static hearth_engine *engine;
@@ -216,6 +219,15 @@ static void test_thoughts_end_with_their_budget(void **state)
     assert_true(strlen(cut.content) > 0);
     assert_true(cut.done.request.n_generated <= 24);
     assert_int_equal(cut.done.request.n_prompt, t.done.request.n_prompt);
+    /* Off by word, although the template opens them all the same. */
+    char deaf[sizeof thinking];
+    strcpy(deaf, thinking);
+    memcpy(strstr(deaf, "enable_thinking is not defined or enable_thinking"), "true or   ", 10);
+    o.reasoning_budget = -1;
+    told off = ask(deaf, "{" USER("What is Hearth?") ", \"enable_thinking\": false}", &o, 24);
+    hearth_free(off.message);
+    assert_true(strlen(off.reasoning) < strlen(cut.reasoning));
+    assert_true(strlen(off.content) > 0);
     o.reasoning_budget = 0;
     told none = ask(thinking, "{" USER("What is Hearth?") "}", &o, 24);
     hearth_free(none.message);
@@ -349,6 +361,31 @@ static void test_wrong_conversations_are_named(void **state)
     assert_null(chat);
 }
 
+/* Nothing stands in for it unasked. */
+static void test_a_model_without_a_template(void **state)
+{
+    (void)state;
+    tiny_model_options o;
+    hearth_model *plain = NULL;
+    hearth_chat *chat = NULL;
+    char path[] = "/tmp/hearth_answer_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    tiny_model_options_init(&o, "llama");
+    tiny_model_write(path, &o);
+    assert_int_equal(hearth_model_open(&plain, path, NULL, &err), HEARTH_OK);
+    unlink(path);
+    assert_int_equal(hearth_chat_new(&chat, plain, NULL, 0, &err), HEARTH_EUNSUPPORTED);
+    assert_null(chat);
+    assert_non_null(strstr(err.message, "no chat template"));
+    assert_non_null(strstr(err.message, " chatml "));
+    assert_non_null(strstr(err.message, " seed_oss"));
+    assert_int_equal(hearth_chat_new(&chat, plain, "chatml", 6, &err), HEARTH_OK);
+    hearth_chat_free(chat);
+    hearth_model_close(plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_a_lazy_format_takes_no_grammar),
         cmocka_unit_test(test_cancel_from_elsewhere),
         cmocka_unit_test(test_wrong_conversations_are_named),
+        cmocka_unit_test(test_a_model_without_a_template),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

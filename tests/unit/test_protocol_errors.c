@@ -43,13 +43,16 @@ static void test_context(void **state)
     "'message':'this model\x01s maximum context length is 64 tokens; the request (100 tokens) "    \
     "is too large, it exceeds the available context size: send less, or start the engine with a "  \
     "larger "                                                                                      \
-    "--ctx-size','type':'exceed_context_size_error','n_prompt_tokens':100,'n_ctx':64}}"
+    "--ctx-size','type':'exceed_context_size_error',"
+#define COUNTS "'n_prompt_tokens':100,'n_ctx':64}}"
     static const struct {
         protocol_api api;
         const char *expect;
     } cases[] = {
-        {API_OPENAI_CHAT, "{'error':{'code':'context_length_exceeded','param':null," TOO_LONG},
-        {API_COMPLETION, "{'error':{'code':400," TOO_LONG},
+        {API_OPENAI_CHAT,
+         "{'error':{'code':'context_length_exceeded','param':null," TOO_LONG COUNTS},
+        {API_COMPLETION,
+         "{'error':{'code':400," TOO_LONG "'reason':'context_length_exceeded'," COUNTS},
     };
     for (size_t i = 0; i < 2; i++) {
         buf out;
@@ -64,9 +67,10 @@ static void test_context(void **state)
     check_failure(
         API_ANTHROPIC_COUNT, &error, &detail, 400,
         "{'type':'error','error':{'message':'prompt is too long: 100 tokens > 64 maximum',"
-        "'type':'invalid_request_error'}}");
+        "'type':'invalid_request_error','code':'context_length_exceeded'," COUNTS);
     check_failure(API_COMPLETION, &error, NULL, 400,
-                  "{'error':{'code':400,'message':'too long','type':'exceed_context_size_error'}}");
+                  "{'error':{'code':400,'message':'too long','type':'exceed_context_size_error',"
+                  "'reason':'context_length_exceeded'}}");
 }
 
 static void test_statuses(void **state)

@@ -79,9 +79,21 @@ static void test_flags(void **state)
     assert_int_equal(flags.parallel, 4);
     assert_int_equal(flags.cache_type_k, HEARTH_CACHE_Q8_0);
     assert_int_equal(flags.cache_type_v, HEARTH_CACHE_F16);
-    assert_non_null(strstr(noted, "--gpu-layers has no effect"));
-    assert_non_null(strstr(noted, "--mlock has no effect"));
-    assert_null(strstr(noted, "jinja"));
+    assert_string_equal(noted,
+                        "flags without effect here: --flash-attn (there is one way to compute "
+                        "attention); --gpu-layers (this build runs on the processor); --mlock (the "
+                        "system decides which weights stay in memory)\n");
+    noted[0] = '\0';
+    assert_int_equal(PARSE(&flags, &err, "-ub", "64", "-tb", "2", "-sm", "none", "-ts", "1,1",
+                           "--cache-reuse", "256", "--threads-http", "4", "-fa"),
+                     HEARTH_OK);
+    static const char *const told[] = {
+        "--ubatch-size (", "--threads-batch (", "--split-mode, --tensor-split (",
+        "--cache-reuse (", "--threads-http (",  "--flash-attn ("};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        if (strstr(noted, told[i]) == NULL)
+            fail_msg("'%s' does not tell %s", noted, told[i]);
+    }
     assert_int_equal(PARSE(&flags, &err, "--rope-scaling", "yarn"), HEARTH_EINVAL);
     assert_string_equal(err.where, "--rope-scaling");
     assert_int_equal(PARSE(&flags, &err, "--ui-mcp-proxy"), HEARTH_EINVAL);
@@ -96,7 +108,7 @@ static void test_flags(void **state)
     assert_int_equal(flags.biases.n, 1);
     assert_true(flags.sampler.top_n_sigma == 2 && flags.sampler.seed == UINT32_MAX);
     assert_string_equal(flags.tags, "a,b");
-    assert_non_null(strstr(noted, "--rpc has no effect"));
+    assert_non_null(strstr(noted, "--kv-offload, --rpc (this build runs on the processor)"));
     assert_null(strstr(noted, "-nr"));
     option_list_deinit(&flags.biases);
 }
