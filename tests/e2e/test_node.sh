@@ -17,8 +17,9 @@ for addon in hearth models; do
     strange=$(nm -D --undefined-only "$PACKAGE/$addon.node" | awk '{ print $2 }' |
         grep -vE '^napi_[a-z0-9_]+$|@GLIBC|^_ITM_|^__gmon_start__$|^(pcre2|utf8proc|json|jansson|curl|yaml)_|@OPENSSL|@CURL')
     expect_equal "$strange" ""
+    # React Native's host has these and no other.
     expect_equal "$(nm -D --undefined-only "$PACKAGE/$addon.node" | awk '$2 ~ /^napi_/ { print $2 }' |
-        grep -vxFf <(grep -oE 'napi_[a-z0-9_]+' "$SOURCE/bindings/node/src/node_api_part.h"))" ""
+        grep -vxFf <(grep -oE 'napi_[a-z0-9_]+' "$SOURCE/bindings/node/test/react_native.def"))" ""
     expect_in '^napi_create_promise$' "$(nm -D --undefined-only "$PACKAGE/$addon.node" | awk '{ print $2 }')"
     expect_equal "$(objdump -p "$PACKAGE/$addon.node" | awk '/NEEDED/ { print $2 }' | grep -E 'uv|node|v8|stdc')" ""
     expect_equal "$(nm -D --defined-only "$PACKAGE/$addon.node" | awk '{ print $3 }' | grep -vE '^(napi_register_module_v1|node_api_module_get_api_version_v1)$')" ""
@@ -41,6 +42,16 @@ try_tests() {
     done
 }
 try_tests node --expose-gc --test
+# The same in a host that has no more than React Native's: bindings/node/test/react_native.c.
+if [ -f "$BUILD/node_rn/hearth.node" ]; then
+    mkdir "$work/react_native"
+    cp "$PACKAGE"/*.js "$PACKAGE"/*.ts "$PACKAGE/package.json" "$BUILD"/node_rn/*.node "$work/react_native/"
+    what="what the addons of React Native's host take from Node.js"
+    expect_equal "$(nm -D --undefined-only "$BUILD"/node_rn/*.node | awk '$2 ~ /^napi_/ { print $2 }')" ""
+    PACKAGE="$work/react_native" try_tests node --expose-gc --test
+else
+    echo "skipped: there is no stand-in for React Native's host on this processor"
+fi
 if command -v bun >/dev/null; then
     try_tests bun test --timeout 120000
 else

@@ -158,8 +158,8 @@ static napi_value release(napi_env env, napi_callback_info info)
 
 /* ---- life ---- */
 
-/* Before the environment's values are finalized: nothing may run any more. */
-static void stop(void *data)
+/* Nothing may run any more. Handles are finalized before this or after it. */
+void binding_end(void *data)
 {
     binding *b = data;
     jobs_stop(b);
@@ -169,6 +169,7 @@ static void stop(void *data)
         context_close(c);
     }
     b->contexts = NULL;
+    carrier_end(b);
     binding_unref(b);
 }
 
@@ -195,14 +196,10 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports)
         return NULL;
     b->env = env;
     b->n_refs = 1;
-    if (napi_create_threadsafe_function(env, NULL, NULL,
-                                        value_text(env, "hearth", NAPI_AUTO_LENGTH), 0, 1, NULL,
-                                        NULL, b, job_receive, &b->post) != napi_ok ||
-        napi_unref_threadsafe_function(env, b->post) != napi_ok ||
-        napi_set_instance_data(env, b, NULL, NULL) != napi_ok ||
-        napi_add_env_cleanup_hook(env, stop, b) != napi_ok) {
+    if (!carrier_open(b)) {
         free(b);
-        return throw_invalid(env, "hearth", "the environment gives no threadsafe function");
+        return throw_invalid(env, "hearth",
+                             "the host gives neither threadsafe functions nor setTimeout");
     }
     module_add_function(env, exports, "start", start);
     module_add_function(env, exports, "cancel", cancel);

@@ -2,12 +2,12 @@
  *
  * binding.h - how the addon is built.
  *
- *   binding   one per environment (main thread or worker): its jobs, its contexts, the function
- * that carries messages to its thread context   a model with its engine and chat: what initialize
- * gives and release takes job       one call of a function: parameters are read on the
- * environment's thread, the work runs on a thread of its own, which posts events and at last the
- * job itself; then the promise is settled and the thread joined
- *
+ *   binding   one per environment (main thread or worker): its jobs, its contexts, its carrier
+ *   context   a model with its engine and chat: what initialize gives and release takes
+ *   job       one call of a function: parameters are read on the environment's thread, the work
+ *             runs on a thread of its own, which posts events and at last the job itself; then the
+ *             promise is settled and the thread joined
+ *   carrier   brings what threads post to the environment's thread
  *
  * Two modules are made of these files: hearth.node (operations.c) and models.node (models/), which
  * has contexts of its own.
@@ -33,9 +33,45 @@ typedef struct binding binding;
 typedef struct context context;
 typedef struct job job;
 
+/* ---- carrying ---- */
+
+/* What a job's thread posts: an event or, with `event` NULL, the job's end, its last. */
+typedef struct parcel {
+    struct parcel *next;
+    job *j;
+    struct event *event;
+} parcel;
+
+typedef struct carrier_kind carrier_kind;
+
+typedef struct carrier {
+    const carrier_kind *kind;
+
+    /* threadsafe */
+    host_threadsafe host;
+    napi_threadsafe_function function;
+
+    /* timer */
+    napi_ref set_timeout, look;
+    bool is_set;
+    unsigned wait_ms;
+    pthread_mutex_t lock;
+    parcel *first, **last; /* under lock */
+} carrier;
+
+/* Takes the way that the environment offers, and has binding_end called at its end. */
+bool carrier_open(binding *b);
+/* From a job's thread. False: not taken. */
+bool carrier_post(binding *b, parcel *m);
+/* A job begins: the environment stays alive until there are none. awaited: somebody waits. */
+void carrier_hold(binding *b, bool awaited);
+void carrier_let_go(binding *b); /* the last job has ended */
+/* After jobs_stop: takes what nobody took. */
+void carrier_end(binding *b);
+
 struct binding {
     napi_env env;
-    napi_threadsafe_function post;
+    carrier carrier;
     job *jobs;
     context *contexts;
     uint32_t last_id;
@@ -178,8 +214,10 @@ void job_cancel(job *j);
 /* Ends every job and waits for their threads. */
 void jobs_stop(binding *b);
 /* Takes what was posted. env is NULL at the environment's end. */
-void job_receive(napi_env env, napi_value function, void *user, void *data);
+void job_receive(napi_env env, parcel *m);
 void binding_unref(binding *b);
+/* The environment's end. data: the binding. */
+void binding_end(void *data);
 
 /* On the job's thread: for progress callbacks. */
 bool job_progress(void *user, uint64_t done, uint64_t total);
@@ -214,6 +252,8 @@ void set_value(napi_env env, napi_value object, const char *name, napi_value val
 void set_number(napi_env env, napi_value object, const char *name, double number);
 void set_text(napi_env env, napi_value object, const char *name, const char *text);
 void set_bool(napi_env env, napi_value object, const char *name, bool value);
+/* Takes away the exception that is pending, if one is. */
+void exception_drop(napi_env env);
 /* JSON.parse or JSON.stringify of the environment. NULL: it threw. */
 napi_value value_json(napi_env env, const char *method, napi_value value);
 /* A typed array over memory that it owns from now on: freed by `finalize` with the buffer, or at

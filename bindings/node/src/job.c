@@ -2,21 +2,15 @@
  *
  * job.c - a call from beginning to end: a thread, its events, its promise.
  *
- * What a thread posts is a `message`: an event, or with `event` NULL the job itself, the last of
- * its messages. The function that carries messages keeps the environment alive only while there are
- * jobs. At the environment's end jobs_stop joins all threads; what they posted and nobody took is
- * given to job_receive without an environment.
+ * The carrier keeps the environment alive only while there are jobs. At the environment's end
+ * jobs_stop joins all threads; what they posted and nobody took is given to job_receive without an
+ * environment.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "binding.h"
-
-typedef struct message {
-    job *j;
-    event *event;
-} message;
 
 static double now_ms(void)
 {
@@ -82,8 +76,8 @@ static void enlist(binding *b, job *j)
     if (j->next)
         j->next->link = &j->next;
     b->jobs = j;
-    if (b->n_jobs++ == 0)
-        napi_ref_threadsafe_function(b->env, b->post);
+    b->n_jobs++;
+    carrier_hold(b, j->deferred != NULL);
 }
 
 static void delist(job *j)
@@ -92,7 +86,7 @@ static void delist(job *j)
     if (j->next)
         j->next->link = j->link;
     if (--j->b->n_jobs == 0)
-        napi_unref_threadsafe_function(j->b->env, j->b->post);
+        carrier_let_go(j->b);
 }
 
 static void begin_use(context *c)
@@ -114,18 +108,17 @@ static void end_use(context *c)
 
 static void post(job *j, event *e)
 {
-    message *m = malloc(sizeof *m);
-    if (m)
-        *m = (message){j, e};
+    parcel *m = malloc(sizeof *m);
     /* Without memory for it an event is lost; a job's end must not be. */
     while (m == NULL && e == NULL) {
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
         m = malloc(sizeof *m);
-        if (m)
-            *m = (message){j, e};
     }
-    if (m && napi_call_threadsafe_function(j->b->post, m, napi_tsfn_nonblocking) == napi_ok)
-        return;
+    if (m) {
+        *m = (parcel){.j = j, .event = e};
+        if (carrier_post(j->b, m))
+            return;
+    }
     free(m);
     free(e);
 }
@@ -326,15 +319,6 @@ static napi_value event_value(napi_env env, const event *e)
     return to;
 }
 
-/* A listener that throws has its exception taken away: index.js lets none through. */
-static void drop_exception(napi_env env)
-{
-    bool pending = false;
-    napi_value ignored;
-    if (napi_is_exception_pending(env, &pending) == napi_ok && pending)
-        napi_get_and_clear_last_exception(env, &ignored);
-}
-
 static void deliver(napi_env env, job *j, const event *e)
 {
     napi_value listener, self, ignored, value = event_value(env, e);
@@ -342,7 +326,7 @@ static void deliver(napi_env env, job *j, const event *e)
         napi_get_undefined(env, &self) != napi_ok)
         return;
     napi_call_function(env, self, listener, 1, &value, &ignored);
-    drop_exception(env);
+    exception_drop(env); /* index.js lets none through */
 }
 
 static void settle(napi_env env, job *j)
@@ -351,7 +335,7 @@ static void settle(napi_env env, job *j)
     if (j->status == HEARTH_OK)
         value = j->op->give(env, j);
     if (j->status == HEARTH_OK && value == NULL) {
-        drop_exception(env);
+        exception_drop(env);
         j->status =
             fail(&j->err, HEARTH_ENOMEM, j->op->name, "%s: the result cannot be made", j->op->name);
     }
@@ -375,13 +359,10 @@ static void end(napi_env env, job *j)
     napi_close_handle_scope(env, scope);
 }
 
-void job_receive(napi_env env, napi_value function, void *user, void *data)
+void job_receive(napi_env env, parcel *m)
 {
-    message *m = data;
     job *j = m->j;
     napi_handle_scope scope;
-    (void)function;
-    (void)user;
     if (m->event && env && j->on_event && napi_open_handle_scope(env, &scope) == napi_ok) {
         deliver(env, j, m->event);
         napi_close_handle_scope(env, scope);

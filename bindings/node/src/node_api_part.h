@@ -118,14 +118,18 @@ napi_status napi_open_handle_scope(napi_env env, napi_handle_scope *out);
 napi_status napi_close_handle_scope(napi_env env, napi_handle_scope scope);
 napi_status napi_set_instance_data(napi_env env, void *data, napi_finalize finalize, void *hint);
 napi_status napi_get_instance_data(napi_env env, void **out);
-napi_status napi_add_env_cleanup_hook(napi_env env, napi_cleanup_hook hook, void *data);
-napi_status napi_create_threadsafe_function(napi_env env, napi_value function, napi_value resource,
-                                            napi_value name, size_t max_queue, size_t n_threads,
-                                            void *finalize_data, napi_finalize finalize,
-                                            void *context, napi_call_js call,
-                                            napi_threadsafe_function *out);
-napi_status napi_call_threadsafe_function(napi_threadsafe_function function, void *data, int mode);
-napi_status napi_ref_threadsafe_function(napi_env env, napi_threadsafe_function function);
-napi_status napi_unref_threadsafe_function(napi_env env, napi_threadsafe_function function);
+napi_status napi_get_node_version(napi_env env, const void **out);
+
+/* ---- what not every host has: looked up by name, see carrier.c ---- */
+typedef struct host_threadsafe {
+    napi_status (*create)(napi_env env, napi_value function, napi_value resource, napi_value name,
+                          size_t max_queue, size_t n_threads, void *finalize_data,
+                          napi_finalize finalize, void *context, napi_call_js call,
+                          napi_threadsafe_function *out);
+    napi_status (*call)(napi_threadsafe_function function, void *data, int mode);
+    napi_status (*ref)(napi_env env, napi_threadsafe_function function);
+    napi_status (*unref)(napi_env env, napi_threadsafe_function function);
+    napi_status (*add_cleanup_hook)(napi_env env, napi_cleanup_hook hook, void *data);
+} host_threadsafe;
 
 #endif

@@ -82,6 +82,14 @@ napi_value value_error(napi_env env, const hearth_error *err)
     return error;
 }
 
+void exception_drop(napi_env env)
+{
+    bool pending = false;
+    napi_value ignored;
+    if (napi_is_exception_pending(env, &pending) == napi_ok && pending)
+        napi_get_and_clear_last_exception(env, &ignored);
+}
+
 napi_value value_json(napi_env env, const char *method, napi_value value)
 {
     napi_value global, json, function, out;
