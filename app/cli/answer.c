@@ -15,20 +15,21 @@
 void answer_deinit(answer *a)
 {
     buf_deinit(&a->text);
+    json_decref(a->told_word);
+    json_decref(a->tokens);
 }
 
-static hearth_status take_text(const answer_request *request, const hearth_event *event, answer *a,
-                               hearth_error *err)
+hearth_status answer_take(answer *a, const char *text, size_t n, bool silent, hearth_error *err)
 {
     terminal_clear_progress();
-    if (!buf_append(&a->text, event->text, event->n_text))
-        return error_no_memory(err, "the answer", a->text.n + event->n_text);
-    if (request->silent)
+    if (!buf_append(&a->text, text, n))
+        return error_no_memory(err, "the answer", a->text.n + n);
+    if (silent)
         return HEARTH_OK;
     if (terminal_is_tty(stdout))
-        terminal_write_safe(stdout, event->text, event->n_text);
+        terminal_write_safe(stdout, text, n);
     else
-        fwrite(event->text, 1, event->n_text, stdout);
+        fwrite(text, 1, n, stdout);
     return output_flush(err);
 }
 
@@ -43,7 +44,7 @@ static hearth_status pull_events(const answer_request *request, hearth_generatio
             progress_update(bar, event.n_prompt_done, event.n_prompt);
             break;
         case HEARTH_EVENT_TEXT:
-            TRY(take_text(request, &event, a, err));
+            TRY(answer_take(a, event.text, event.n_text, request->silent, err));
             break;
         case HEARTH_EVENT_DONE:
             a->reason = event.reason;

@@ -23,12 +23,17 @@ typedef struct answer {
     buf text;
     hearth_finish_reason reason;
     const char *stop_word; /* or NULL */
+    json_t *told_word;     /* what stop_word points into, where a server told it */
+    json_t *tokens;        /* of a server's answer; NULL: they are in the session */
     size_t at;             /* tokens in the session before the prompt */
     size_t n_prompt, n_generated;
     double prompt_ms, generate_ms;
 } answer;
 
 void answer_deinit(answer *a);
+
+/* Text that has come: kept, and unless silent on standard output. EIO if it cannot be written. */
+hearth_status answer_take(answer *a, const char *text, size_t n, bool silent, hearth_error *err);
 
 /* Overwrites *a, which must be zeroed or an answer. Failing to write is EIO. */
 hearth_status answer_run(const answer_request *request, const int32_t *prompt, size_t n_prompt,

@@ -92,20 +92,31 @@ out:
     return status;
 }
 
+/* In the words of the engines, and of OpenAI. */
+static bool is_context(const json_t *error)
+{
+    const char *type = json_string_value(json_object_get(error, "type"));
+    const char *code = json_string_value(json_object_get(error, "code"));
+    return (type && strcmp(type, "exceed_context_size_error") == 0) ||
+           (code && strcmp(code, "context_length_exceeded") == 0);
+}
+
 /* {"error": {"message", "where"}} becomes ours. */
 static hearth_status take_answer(const buf *text, int http, json_t **answer, hearth_error *err)
 {
     json_t *root = json_loadb(text->data ? text->data : "", text->n, 0, NULL);
-    const char *message = NULL, *where = NULL;
+    const json_t *error = json_object_get(root, "error");
+    const char *message = json_string_value(json_object_get(error, "message"));
+    const char *where = json_string_value(json_object_get(error, "where"));
     if (http >= 200 && http < 300 && root) {
         *answer = root;
         return HEARTH_OK;
     }
-    json_unpack(root, "{s:{s?s, s?s}}", "error", "message", &message, "where", &where);
-    const hearth_status code = http == 404   ? HEARTH_ENOTFOUND
-                               : http == 400 ? HEARTH_EINVAL
-                               : http == 507 ? HEARTH_ENOFIT
-                                             : HEARTH_EIO;
+    const hearth_status code = is_context(error) ? HEARTH_ECONTEXT
+                               : http == 404     ? HEARTH_ENOTFOUND
+                               : http == 400     ? HEARTH_EINVAL
+                               : http == 507     ? HEARTH_ENOFIT
+                                                 : HEARTH_EIO;
     error_set(err, code, where ? where : "server", "%s",
               message ? message : "the server's answer is none; is it another program's port?");
     json_decref(root);

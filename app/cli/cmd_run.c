@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/buf.h"
 #include "cli/answer.h"
@@ -134,34 +135,16 @@ static hearth_status read_prompt(const run_options *o, const option_list *argume
 
 /* ---- the grammar ---- */
 
-static hearth_status make_grammar(const char *text, bool is_schema, hearth_grammar **out,
-                                  hearth_error *err)
-{
-    return is_schema ? hearth_grammar_from_schema(out, text, err)
-                     : hearth_grammar_from_gbnf(out, text, NULL, err);
-}
-
-static hearth_status read_grammar(const char *path, bool is_schema, hearth_grammar **out,
-                                  hearth_error *err)
-{
-    hearth_status status = HEARTH_OK;
+/* The one text that the answer is held to; empty: it is free. */
+typedef struct constraint {
     buf text;
-    buf_init(&text, INPUT_MAX);
-    TRY_OUT(input_read(path, &text, err));
-    if (text.n > 0 && memchr(text.data, '\0', text.n))
-        FAIL_OUT(err, EINVAL, path, "%.200s holds a NUL; it is no text", path);
-    status = make_grammar(text.n > 0 ? text.data : "", is_schema, out, err);
-out:
-    buf_deinit(&text);
-    return status;
-}
+    bool is_schema;
+    hearth_grammar *grammar;
+} constraint;
 
-/* *matcher is NULL where the answer is free. */
-static hearth_status open_matcher(const run_options *o, const hearth_model *model,
-                                  hearth_matcher **matcher, hearth_error *err)
+static hearth_status read_constraint(const run_options *o, constraint *c, hearth_error *err)
 {
     const char *sources[] = {o->grammar, o->grammar_file, o->schema, o->schema_file};
-    hearth_grammar *grammar = NULL;
     int chosen = -1;
     for (int i = 0; i < 4; i++) {
         if (sources[i] && chosen >= 0)
@@ -172,19 +155,32 @@ static hearth_status open_matcher(const run_options *o, const hearth_model *mode
     }
     if (chosen < 0)
         return HEARTH_OK;
-    if (chosen % 2 == 0)
-        TRY(make_grammar(sources[chosen], chosen >= 2, &grammar, err));
-    else
-        TRY(read_grammar(sources[chosen], chosen >= 2, &grammar, err));
-    hearth_status status = hearth_matcher_new(matcher, grammar, model, NULL, err);
-    hearth_grammar_unref(grammar);
-    return status;
+    const char *source = sources[chosen];
+    c->is_schema = chosen >= 2;
+    if (chosen % 2 == 1)
+        TRY(input_read(source, &c->text, err));
+    else if (!buf_append_text(&c->text, source))
+        return error_no_memory(err, "a grammar", strlen(source));
+    if (c->text.n > 0 && memchr(c->text.data, '\0', c->text.n))
+        FAIL(err, EINVAL, source, "%.200s holds a NUL; it is no text", source);
+    const char *text = c->text.n > 0 ? c->text.data : "";
+    return c->is_schema ? hearth_grammar_from_schema(&c->grammar, text, err)
+                        : hearth_grammar_from_gbnf(&c->grammar, text, NULL, err);
+}
+
+static void constraint_deinit(constraint *c)
+{
+    hearth_grammar_unref(c->grammar);
+    buf_deinit(&c->text);
 }
 
 /* ---- one answer ---- */
 
+/* session NULL: a server answered. */
 static json_t *generated_tokens(const hearth_session *session, const answer *a)
 {
+    if (session == NULL)
+        return a->tokens ? json_incref(a->tokens) : json_array();
     const int32_t *tokens = hearth_session_tokens(session);
     json_t *list = json_array();
     for (size_t i = a->at + a->n_prompt; i < hearth_session_n_tokens(session); i++)
@@ -192,7 +188,8 @@ static json_t *generated_tokens(const hearth_session *session, const answer *a)
     return list;
 }
 
-static hearth_status print_json(const answer_request *request, const answer *a, hearth_error *err)
+static hearth_status print_json(const hearth_session *session, uint32_t seed, const answer *a,
+                                hearth_error *err)
 {
     json_t *usage = json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)a->n_prompt,
                               "completion_tokens", (json_int_t)a->n_generated, "total_tokens",
@@ -201,23 +198,24 @@ static hearth_status print_json(const answer_request *request, const answer *a, 
         json_pack("{s:f, s:f}", "prompt_ms", a->prompt_ms, "generate_ms", a->generate_ms);
     return output_json(json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:o}", "text",
                                  output_json_text(a->text.data ? a->text.data : "", a->text.n),
-                                 "tokens", generated_tokens(request->session, a), "finish_reason",
+                                 "tokens", generated_tokens(session, a), "finish_reason",
                                  answer_reason_name(a->reason), "stop_word",
-                                 output_json_string(a->stop_word), "seed",
-                                 (json_int_t)hearth_sampler_seed(request->sampler), "usage", usage,
-                                 "timings", timings),
+                                 output_json_string(a->stop_word), "seed", (json_int_t)seed,
+                                 "usage", usage, "timings", timings),
                        err);
 }
 
-static hearth_status finish(const run_options *o, const answer_request *request, const answer *a,
-                            hearth_error *err)
+static hearth_status finish(const run_options *o, const hearth_session *session, uint32_t seed,
+                            const answer *a, hearth_error *err)
 {
     if (o->general.json)
-        TRY(print_json(request, a, err));
+        TRY(print_json(session, seed, a, err));
     else if (terminal_is_tty(stdout))
         putchar('\n'); /* the shell's prompt belongs on a line of its own */
-    if (a->reason == HEARTH_FINISH_CONTEXT)
-        cli_note("the context of %u tokens is full", hearth_session_n_ctx(request->session));
+    if (a->reason == HEARTH_FINISH_CONTEXT && session)
+        cli_note("the context of %u tokens is full", hearth_session_n_ctx(session));
+    else if (a->reason == HEARTH_FINISH_CONTEXT)
+        cli_note("the context is full");
     if (o->general.verbose)
         answer_note_timings(a);
     if (a->reason == HEARTH_FINISH_CANCELED)
@@ -251,7 +249,7 @@ static hearth_status answer_prompt(const run_options *o, cli_chat *chat,
     TRY_OUT(prompt_tokens(o, chat, request->session, prompt, &tokens, err));
     TRY_OUT(answer_run(request, (const int32_t *)(const void *)tokens.data,
                        tokens.n / sizeof(int32_t), &a, err));
-    status = finish(o, request, &a, err);
+    status = finish(o, request->session, hearth_sampler_seed(request->sampler), &a, err);
 out:
     answer_deinit(&a);
     buf_deinit(&tokens);
@@ -276,43 +274,110 @@ static hearth_status prepare(run_options *o, hearth_error *err)
 
 /* ---- by the server ---- */
 
-/* Whether the question can be put to a server as it is: what it cannot be told of is done here. */
-static bool is_for_server(const run_options *o, const char *model)
+/* The first option that no request can carry; NULL: there is none. */
+static const char *not_carried(const run_options *o, bool is_chat)
 {
     hearth_session_options session;
     hearth_session_options_init(&session);
-    const cli_sampling *s = &o->sampling;
-    bool own_session = o->session.n_ctx != session.n_ctx || o->session.n_batch != session.n_batch ||
-                       o->session.n_threads != session.n_threads ||
-                       o->session.cache_type_k != session.cache_type_k ||
-                       o->session.cache_type_v != session.cache_type_v;
-    bool own_model = o->model.isa || o->model.adapters.n > 0 || o->model.overrides.n > 0 ||
-                     o->model.ignore_memory_limit;
-    bool own_text = o->raw || o->no_special || o->generate.special || o->grammar ||
-                    o->grammar_file || o->schema || o->schema_file || o->general.json;
-    return !o->in_process && !own_session && !own_model && !own_text && !s->sampler.samplers &&
-           s->breakers.n == 0 && s->biases.n == 0 && !file_exists(model) && served_has(model);
+    const struct {
+        bool given;
+        const char *name;
+    } all[] = {
+        {o->session.n_ctx != session.n_ctx, "--ctx-size"},
+        {o->session.n_batch != session.n_batch, "--batch-size"},
+        {o->session.n_threads != session.n_threads, "--threads"},
+        {o->session.cache_type_k != session.cache_type_k, "--cache-type-k"},
+        {o->session.cache_type_v != session.cache_type_v, "--cache-type-v"},
+        {o->model.isa != NULL, "--isa"},
+        {o->model.adapters.n > 0, "--lora"},
+        {o->model.overrides.n > 0, "--override-kv"},
+        {o->model.ignore_memory_limit, "--ignore-memory-limit"},
+        {o->sampling.sampler.samplers != NULL, "--samplers"},
+        {o->sampling.breakers.n > 0, "--dry-sequence-breaker"},
+        {o->sampling.biases.n > 0, "--logit-bias"},
+        {o->no_special, "--no-special"},
+        {o->generate.special, "--special"},
+        {o->general.json && is_chat, "--json of a chat"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (all[i].given)
+            return all[i].name;
+    }
+    return NULL;
 }
 
-static hearth_status run_served(const run_options *o, const char *model, const buf *prompt,
-                                hearth_error *err)
+/* Whether the server that runs is to answer, and how. What it cannot be told of is done here, which
+ * is told: it loads a model that is loaded already. */
+static bool is_for_server(const run_options *o, const char *model, const buf *prompt, bool *is_chat)
 {
-    const served_request request = {.model = model,
-                                    .prompt = prompt->data ? prompt->data : "",
-                                    .n_prompt = prompt->n,
-                                    .sampling = &o->sampling,
-                                    .generate = &o->generate};
+    served_model found = o->in_process || file_exists(model) ? SERVED_NONE : served_find(model);
+    *is_chat = found == SERVED_CHAT && !o->raw && !o->no_special;
+    if (found == SERVED_NONE)
+        return false;
+    const char *why = not_carried(o, *is_chat);
+    if (why == NULL && !served_is_text(prompt->data, prompt->n))
+        why = "a prompt that is no text";
+    if (why)
+        cli_note("the hearth serve that runs cannot be asked for %s: the model is loaded here",
+                 why);
+    return why == NULL;
+}
+
+static hearth_status ask_once(const run_options *o, served_request *request, bool is_chat,
+                              const buf *prompt, hearth_error *err)
+{
     answer a = {0};
+    if (prompt->n == 0 && is_chat)
+        FAIL(err, EINVAL, "PROMPT", "the prompt is empty; what is the question?");
+    request->prompt = prompt->data;
+    request->n_prompt = prompt->n;
+    if (is_chat)
+        request->messages =
+            json_pack("[{s:s, s:s%}]", "role", "user", "content", prompt->data, prompt->n);
+    if (is_chat && request->messages == NULL)
+        return error_no_memory(err, "a question", prompt->n);
     if (o->general.verbose)
         cli_note("asking the hearth serve that runs");
-    hearth_status status = served_answer(&request, &a, err);
-    if (status == HEARTH_OK && terminal_is_tty(stdout))
-        putchar('\n');
-    if (status == HEARTH_OK && a.reason == HEARTH_FINISH_CANCELED)
-        status = error_set(err, HEARTH_ECANCELED, "answer", "stopped");
-    else if (status == HEARTH_OK && o->general.verbose)
-        answer_note_timings(&a);
+    hearth_status status = served_answer(request, &a, err);
+    if (status == HEARTH_OK)
+        status = finish(o, NULL, request->sampling->sampler.seed, &a, err);
+    json_decref(request->messages);
     answer_deinit(&a);
+    return status;
+}
+
+/* So that the one that is told is the one in use. */
+static void draw_seed(cli_sampling *sampling)
+{
+    const uint64_t seed_row = 1; /* the first of the table */
+    uint32_t *seed = &sampling->sampler.seed;
+    while (*seed == UINT32_MAX && getrandom(seed, sizeof *seed, 0) == sizeof *seed)
+        continue;
+    sampling->given |= seed_row;
+}
+
+/* prompt NULL: it is a conversation. */
+static hearth_status run_served(const run_options *o, const char *model, bool is_chat,
+                                const buf *prompt, const constraint *c, hearth_error *err)
+{
+    cli_sampling sampling = o->sampling;
+    served_request request = {.model = model,
+                              .grammar = c->grammar ? c->text.data : NULL,
+                              .is_schema = c->is_schema,
+                              .sampling = &sampling,
+                              .generate = &o->generate,
+                              .silent = o->general.json,
+                              .wants_tokens = o->general.json};
+    if (prompt) {
+        if (o->general.json)
+            draw_seed(&sampling);
+        return ask_once(o, &request, is_chat, prompt, err);
+    }
+    served_talk t = {.request = request, .is_chat = is_chat};
+    buf_init(&t.text, 0);
+    const talk all = served_talk_of(&t);
+    hearth_status status = conversation_run(&all, o->general.verbose, err);
+    served_talk_deinit(&t);
     return status;
 }
 
@@ -336,18 +401,54 @@ static hearth_status check_model(const hearth_model *model, hearth_error *err)
     return HEARTH_OK;
 }
 
-static hearth_status run(void *options, const option_list *arguments, hearth_error *err)
+/* prompt NULL: it is a conversation. */
+static hearth_status run_here(run_options *o, const char *path, const buf *prompt,
+                              const constraint *c, hearth_error *err)
 {
-    run_options *o = options;
     hearth_status status = HEARTH_OK;
     hearth_model *model = NULL;
     answer_request request = {.silent = o->general.json};
     cli_chat *chat = NULL;
+    TRY_OUT(cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_ALL, true, err));
+    TRY_OUT(check_model(model, err));
+    if (!o->raw && !o->no_special)
+        TRY_OUT(cli_chat_open(&chat, model, err));
+    TRY_OUT(hearth_session_open(&request.session, model, &o->session, err));
+    TRY_OUT(cli_sampler_new(&request.sampler, model, hearth_session_n_ctx(request.session),
+                            &o->sampling, o->escape, o->general.verbose, err));
+    if (c->grammar)
+        TRY_OUT(hearth_matcher_new(&o->generate.matcher, c->grammar, model, NULL, err));
+    if (o->generate.max_tokens < 0)
+        o->generate.max_tokens = models_limit(path);
+    request.generate = o->generate;
+    if (prompt) {
+        status = answer_prompt(o, chat, &request, prompt, err);
+    } else {
+        session_talk t = {.request = &request, .chat = chat, .special = !o->no_special};
+        const talk all = session_talk_of(&t);
+        status = conversation_run(&all, o->general.verbose, err);
+    }
+out:
+    cli_chat_close(chat);
+    hearth_matcher_free(o->generate.matcher);
+    o->generate.matcher = NULL;
+    hearth_sampler_free(request.sampler);
+    hearth_session_close(request.session);
+    hearth_model_close(model);
+    return status;
+}
+
+static hearth_status run(void *options, const option_list *arguments, hearth_error *err)
+{
+    run_options *o = options;
+    hearth_status status = HEARTH_OK;
+    constraint c = {.is_schema = false};
     const char *path;
     size_t next;
-    bool found = false;
+    bool found = false, is_chat;
     buf prompt;
     buf_init(&prompt, INPUT_MAX);
+    buf_init(&c.text, INPUT_MAX);
     if (o->model.path == NULL && arguments->n == 0)
         o->model.path = EMBER_NAME;
     TRY_OUT(cli_take_model(&o->model, arguments, &next, &path, err));
@@ -356,32 +457,15 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     TRY_OUT(read_prompt(o, arguments, next, &prompt, &found, err));
     if (!found && o->general.json)
         FAIL_OUT(err, EINVAL, "--json", "--json needs a prompt; a conversation is not JSON");
-    if (found && prompt.n > 0 && is_for_server(o, path)) {
-        status = run_served(o, path, &prompt, err);
-        goto out;
-    }
-    TRY_OUT(cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_ALL, true, err));
-    TRY_OUT(check_model(model, err));
-    if (!o->raw && !o->no_special)
-        TRY_OUT(cli_chat_open(&chat, model, err));
-    TRY_OUT(hearth_session_open(&request.session, model, &o->session, err));
-    TRY_OUT(cli_sampler_new(&request.sampler, model, hearth_session_n_ctx(request.session),
-                            &o->sampling, o->escape, o->general.verbose, err));
-    TRY_OUT(open_matcher(o, model, &o->generate.matcher, err));
-    if (o->generate.matcher && !found)
+    TRY_OUT(read_constraint(o, &c, err));
+    if (c.grammar && !found)
         FAIL_OUT(err, EINVAL, "--grammar", "a grammar needs a prompt; a conversation is free");
-    if (o->generate.max_tokens < 0)
-        o->generate.max_tokens = models_limit(path);
-    request.generate = o->generate;
-    status = found ? answer_prompt(o, chat, &request, &prompt, err)
-                   : conversation_run(&request, chat, !o->no_special, o->general.verbose, err);
+    const buf *asked = found ? &prompt : NULL;
+    status = is_for_server(o, path, &prompt, &is_chat)
+                 ? run_served(o, path, is_chat, asked, &c, err)
+                 : run_here(o, path, asked, &c, err);
 out:
-    cli_chat_close(chat);
-    hearth_matcher_free(o->generate.matcher);
-    o->generate.matcher = NULL;
-    hearth_sampler_free(request.sampler);
-    hearth_session_close(request.session);
-    hearth_model_close(model);
+    constraint_deinit(&c);
     buf_deinit(&prompt);
     return status;
 }
@@ -394,11 +478,12 @@ const cli_command cmd_run = {
         "input where that is not a terminal. At a terminal and without a prompt a conversation "
         "begins, with line editing and history. Ctrl-C stops the answer.\nA model with a chat "
         "template is asked, as in a chat; any other one, and every one with --raw, goes on from "
-        "the text.\nStandard output is the answer and nothing else.\nA question to a chat model "
-        "that "
-        "the running hearth serve has is answered there, and nothing is loaded twice; with options "
-        "that a request cannot carry (grammars, the session's and the model's, --json, --raw) or "
-        "--in-process it is answered here.",
+        "the text.\nStandard output is the answer and nothing else.\nA model that the running "
+        "hearth "
+        "serve has is asked there, in conversations, too, and nothing is loaded twice; with "
+        "options "
+        "that a request cannot carry (the session's and the model's, --samplers, --logit-bias, "
+        "--special, --json of a chat) or --in-process it is loaded here.",
     .examples = "  hearth run ember \"What is Hearth?\"\n"
                 "  hearth run model.gguf \"Once upon a time\" -n 100\n"
                 "  hearth run model.gguf --temp 0 < prompt.txt > answer.txt\n"

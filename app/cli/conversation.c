@@ -1,60 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * conversation.c - see conversation.h.
- *
- * Each turn feeds only what is new. A model with a chat template gets its turns as that writes them
- * (chat.h). Every other model gets the text as it is, as a plain continuation; the program says
- * which at the start.
+ * conversation.c - see conversation.h: the lines that are typed, and the words among them that are
+ * for the program. Who answers is talk.c's.
  */
 #include "cli/conversation.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/line_editor.h"
-#include "cli/terminal.h"
 
 typedef struct conversation {
-    const answer_request *request;
-    const hearth_model *model;
-    cli_chat *chat; /* NULL: plain text */
-    bool special;
+    const talk *talk;
     bool verbose;
     answer last;
 } conversation;
-
-/* ---- turns as plain text ---- */
-
-static hearth_status raw_turn(const conversation *c, const buf *text, buf *out, hearth_error *err)
-{
-    bool first = hearth_session_n_tokens(c->request->session) == 0;
-    unsigned flags = c->special ? HEARTH_TOKENIZE_PARSE_SPECIAL : 0;
-    if (first && c->special)
-        flags |= HEARTH_TOKENIZE_ADD_SPECIAL;
-    return input_append_tokens(c->model, text->data, text->n, flags, out, err);
-}
-
-static void greet(const conversation *c)
-{
-    const hearth_model_info *info = hearth_model_get_info(c->model);
-    cli_note("%s, context of %u tokens. /help tells what can be typed; Ctrl-D leaves.",
-             *info->name ? info->name : info->architecture,
-             hearth_session_n_ctx(c->request->session));
-    if (c->chat)
-        cli_note("Turns are written as the model's chat template does.");
-    else if (info->chat_template)
-        cli_note("The model's chat template is not applied: what you type is continued as plain "
-                 "text.");
-    else
-        cli_note("The model has no chat template: what you type is continued as plain text.");
-}
-
-/* ---- turns ---- */
 
 static void note_end(const conversation *c)
 {
@@ -63,34 +26,11 @@ static void note_end(const conversation *c)
         fputc('\n', stdout);
     fflush(stdout);
     if (a->reason == HEARTH_FINISH_CONTEXT)
-        cli_note("The context is full (%u tokens); /clear begins anew.",
-                 hearth_session_n_ctx(c->request->session));
+        cli_note("The context is full; /clear begins anew.");
     if (a->reason == HEARTH_FINISH_CANCELED)
         cli_note("Stopped; what was written so far stays in the conversation.");
     if (c->verbose)
         answer_note_timings(a);
-}
-
-static hearth_status take_turn(conversation *c, const buf *text, hearth_error *err)
-{
-    buf tokens;
-    buf_init(&tokens, 0);
-    hearth_status status =
-        c->chat ? cli_chat_ask(c->chat, c->request->session, text->data, text->n, &tokens, err)
-                : raw_turn(c, text, &tokens, err);
-    bool asked = status == HEARTH_OK;
-    if (asked)
-        status = answer_run(c->request, (const int32_t *)(const void *)tokens.data,
-                            tokens.n / sizeof(int32_t), &c->last, err);
-    if (c->chat && asked && status == HEARTH_OK)
-        status = cli_chat_answered(c->chat, c->last.text.data ? c->last.text.data : "",
-                                   c->last.text.n, err);
-    else if (c->chat && asked)
-        cli_chat_undo(c->chat);
-    if (status == HEARTH_OK)
-        note_end(c);
-    buf_deinit(&tokens);
-    return status;
 }
 
 typedef enum command_result { COMMAND_NONE, COMMAND_DONE, COMMAND_LEAVE } command_result;
@@ -104,10 +44,7 @@ static command_result obey(conversation *c, const char *text)
     if (strcmp(text, "/exit") == 0 || strcmp(text, "/quit") == 0 || strcmp(text, "/bye") == 0)
         return COMMAND_LEAVE;
     if (strcmp(text, "/clear") == 0) {
-        hearth_sampler_reset(c->request->sampler);
-        if (c->chat)
-            cli_chat_clear(c->chat);
-        if (hearth_session_rewind(c->request->session, 0, NULL) == HEARTH_OK)
+        if (c->talk->clear(c->talk->user))
             cli_note("The conversation begins anew.");
     } else if (strcmp(text, "/help") == 0) {
         cli_note("/clear    begin anew: the model forgets what was said\n"
@@ -130,12 +67,14 @@ static hearth_status handle_entry(conversation *c, const buf *text, bool *leave,
     if (command != COMMAND_NONE)
         return HEARTH_OK;
     hearth_error failed = {0};
-    hearth_status status = take_turn(c, text, &failed);
-    if (status == HEARTH_EIO && err) {
+    hearth_status status = c->talk->turn(c->talk->user, text, &c->last, &failed);
+    if (status == HEARTH_EIO && ferror(stdout) && err) {
         *err = failed;
         return status;
     }
-    if (status != HEARTH_OK)
+    if (status == HEARTH_OK)
+        note_end(c);
+    else
         cli_report(&failed);
     if (status == HEARTH_ECONTEXT)
         cli_note("/clear begins anew.");
@@ -164,19 +103,14 @@ static hearth_status converse(conversation *c, line_editor *editor, buf *text, h
     return HEARTH_OK;
 }
 
-hearth_status conversation_run(const answer_request *request, cli_chat *chat, bool special,
-                               bool verbose, hearth_error *err)
+hearth_status conversation_run(const talk *t, bool verbose, hearth_error *err)
 {
-    conversation c = {.request = request,
-                      .model = hearth_session_model(request->session),
-                      .chat = chat,
-                      .special = special,
-                      .verbose = verbose};
+    conversation c = {.talk = t, .verbose = verbose};
     line_editor *editor = NULL;
     buf text;
     TRY(line_editor_open(&editor, err));
     buf_init(&text, 0);
-    greet(&c);
+    t->greet(t->user);
     hearth_status status = converse(&c, editor, &text, err);
     line_editor_close(editor);
     answer_deinit(&c.last);

@@ -4,11 +4,12 @@
  */
 #include "cli/served.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/ask.h"
 #include "cli/interrupt.h"
-#include "cli/output.h"
 #include "cli/terminal.h"
 #include "gateway/chunks.h"
 
@@ -21,29 +22,36 @@ static bool is_plain(const char *name)
                                         "0123456789-_.:/@")] == '\0';
 }
 
-static bool can_chat(const json_t *model)
+static bool can(const json_t *model, const char *what)
 {
     size_t i;
     json_t *one;
     json_array_foreach(json_object_get(model, "capabilities"), i, one)
     {
-        if (strcmp(json_string_value(one), "chat") == 0)
+        if (strcmp(json_string_value(one), what) == 0)
             return true;
     }
     return false;
 }
 
-bool served_has(const char *model)
+served_model served_find(const char *model)
 {
     char path[512];
     json_t *about = NULL;
     if (!is_plain(model) ||
         (size_t)snprintf(path, sizeof path, "/hearth/model?model=%s", model) >= sizeof path ||
         ask_server(path, NULL, ASK_QUICK_MS, &about, NULL) != HEARTH_OK)
-        return false;
-    bool has = json_is_null(json_object_get(about, "problem")) && can_chat(about);
+        return SERVED_NONE;
+    served_model found = SERVED_NONE;
+    if (json_is_null(json_object_get(about, "problem")) && can(about, "completion"))
+        found = can(about, "chat") ? SERVED_CHAT : SERVED_TEXT;
     json_decref(about);
-    return has;
+    return found;
+}
+
+bool served_is_text(const char *text, size_t n)
+{
+    return n == 0 || (utf8_is_valid(text, n) && memchr(text, '\0', n) == NULL);
 }
 
 /* ---- the question ---- */
@@ -64,14 +72,18 @@ static void add_sampling(const cli_sampling *sampling, json_t *body)
 #undef X
 }
 
-static json_t *make_body(const served_request *r)
+static bool add_grammar(const served_request *r, json_t *body)
 {
-    const hearth_generate_options *g = r->generate;
+    if (r->grammar == NULL)
+        return true;
+    json_t *value =
+        r->is_schema ? json_loads(r->grammar, JSON_DECODE_ANY, NULL) : json_string(r->grammar);
+    return json_object_set_new(body, r->is_schema ? "json_schema" : "grammar", value) == 0;
+}
+
+static void add_limits(const hearth_generate_options *g, json_t *body)
+{
     json_t *stop = json_array();
-    json_t *body = json_pack("{s:s, s:[{s:s, s:s%}], s:b, s:{s:b}, s:b, s:s}", "model", r->model,
-                             "messages", "role", "user", "content", r->prompt, r->n_prompt,
-                             "stream", true, "stream_options", "include_usage", true,
-                             "return_progress", true, "reasoning_format", "none");
     for (size_t i = 0; i < g->n_stop; i++)
         json_array_append_new(stop, json_string(g->stop[i]));
     if (g->n_stop > 0)
@@ -80,16 +92,34 @@ static json_t *make_body(const served_request *r)
         json_object_set_new(body, "max_tokens", json_integer(g->max_tokens));
     if (g->ignore_eos)
         json_object_set_new(body, "ignore_eos", json_true());
-    add_sampling(r->sampling, body);
     json_decref(stop);
-    return body;
+}
+
+static json_t *make_body(const served_request *r)
+{
+    json_t *body = json_pack("{s:s, s:b, s:{s:b}, s:b}", "model", r->model, "stream", true,
+                             "stream_options", "include_usage", true, "return_progress", true);
+    if (body && r->messages) {
+        json_object_set(body, "messages", r->messages);
+        json_object_set_new(body, "reasoning_format", json_string("none"));
+    } else if (body) {
+        json_object_set_new(body, "prompt", json_stringn(r->prompt ? r->prompt : "", r->n_prompt));
+        if (r->wants_tokens)
+            json_object_set_new(body, "return_tokens", json_true());
+    }
+    add_limits(r->generate, body);
+    add_sampling(r->sampling, body);
+    if (add_grammar(r, body))
+        return body;
+    json_decref(body);
+    return NULL;
 }
 
 /* ---- the answer ---- */
 
-static hearth_status take(const chunk *c, progress_bar *bar, answer *a, hearth_error *err)
+static hearth_status take(const served_request *r, const chunk *c, progress_bar *bar, answer *a,
+                          hearth_error *err)
 {
-    size_t n = c->text ? strlen(c->text) : 0;
     switch (c->kind) {
     case CHUNK_PROGRESS:
         progress_update(bar, c->done, c->total);
@@ -97,21 +127,14 @@ static hearth_status take(const chunk *c, progress_bar *bar, answer *a, hearth_e
     case CHUNK_FAILURE:
         FAIL(err, EIO, "server", "%s", c->text);
     case CHUNK_CONTENT:
-        terminal_clear_progress();
-        if (!buf_append(&a->text, c->text, n))
-            return error_no_memory(err, "the answer", a->text.n + n);
-        if (terminal_is_tty(stdout))
-            terminal_write_safe(stdout, c->text, n);
-        else
-            fwrite(c->text, 1, n, stdout);
-        return output_flush(err);
+        return answer_take(a, c->text, strlen(c->text), r->silent, err);
     default:
         return HEARTH_OK;
     }
 }
 
-static hearth_status read_answer(http_call *call, chunks *all, progress_bar *bar, answer *a,
-                                 hearth_error *err)
+static hearth_status read_answer(const served_request *r, http_call *call, chunks *all,
+                                 progress_bar *bar, answer *a, hearth_error *err)
 {
     chunk c;
     http_pull pull = HTTP_PULL_MORE;
@@ -122,7 +145,7 @@ static hearth_status read_answer(http_call *call, chunks *all, progress_bar *bar
         }
         pull = http_call_pull(call, HTTP_PULL_MS, chunks_input(all));
         while (chunks_next(all, &c)) {
-            TRY(take(&c, bar, a, err));
+            TRY(take(r, &c, bar, a, err));
             if (c.kind == CHUNK_DONE)
                 return HEARTH_OK;
         }
@@ -131,9 +154,32 @@ static hearth_status read_answer(http_call *call, chunks *all, progress_bar *bar
     FAIL(err, EIO, "server", "the answer ended in its middle");
 }
 
-static hearth_finish_reason reason_of(const char *finish)
+/* The protocol has one word for a limit and a full context, and one for the model's end and a text
+ * that was to end it; stop_reason tells them apart. */
+static hearth_finish_reason reason_of(const chunks *all)
 {
-    return strcmp(finish, "length") == 0 ? HEARTH_FINISH_LIMIT : HEARTH_FINISH_STOP;
+    const char *why = json_string_value(all->stop_reason);
+    if (strcmp(all->finish, "length") == 0)
+        return why && strcmp(why, "context") == 0 ? HEARTH_FINISH_CONTEXT : HEARTH_FINISH_LIMIT;
+    return why ? HEARTH_FINISH_WORD : HEARTH_FINISH_STOP;
+}
+
+static void take_end(const chunks *all, answer *a)
+{
+    if (a->reason == HEARTH_FINISH_NONE)
+        a->reason = reason_of(all);
+    if (a->reason == HEARTH_FINISH_WORD) {
+        a->told_word = json_incref(all->stop_reason);
+        a->stop_word = json_string_value(a->told_word);
+    }
+    a->tokens = json_incref(all->tokens);
+    /* The one by which the model ended is no part of the answer. */
+    if (a->reason == HEARTH_FINISH_STOP && json_array_size(a->tokens) > 0)
+        json_array_remove(a->tokens, json_array_size(a->tokens) - 1);
+    a->n_prompt = (size_t)all->usage.n_prompt;
+    a->n_generated = (size_t)all->usage.n_generated;
+    a->prompt_ms = all->usage.prompt_ms;
+    a->generate_ms = all->usage.generate_ms;
 }
 
 hearth_status served_answer(const served_request *request, answer *a, hearth_error *err)
@@ -142,19 +188,19 @@ hearth_status served_answer(const served_request *request, answer *a, hearth_err
     progress_bar bar;
     chunks all;
     json_t *body = make_body(request);
+    answer_deinit(a);
+    *a = (answer){0};
     if (body == NULL)
-        FAIL(err, EINVAL, "PROMPT", "the prompt is no UTF-8 text");
+        FAIL(err, EINVAL, "server",
+             "the question cannot be written as a request; --in-process "
+             "needs none");
     progress_start(&bar, "waiting for the model");
-    hearth_status status = ask_stream("/v1/chat/completions", body, &call, err);
+    hearth_status status = ask_stream(
+        request->messages ? "/v1/chat/completions" : "/v1/completions", body, &call, err);
     if (status == HEARTH_OK) {
         chunks_init(&all);
-        status = read_answer(call, &all, &bar, a, err);
-        if (a->reason == HEARTH_FINISH_NONE)
-            a->reason = reason_of(all.finish);
-        a->n_prompt = (size_t)all.usage.n_prompt;
-        a->n_generated = (size_t)all.usage.n_generated;
-        a->prompt_ms = all.usage.prompt_ms;
-        a->generate_ms = all.usage.generate_ms;
+        status = read_answer(request, call, &all, &bar, a, err);
+        take_end(&all, a);
         chunks_deinit(&all);
     }
     progress_end(&bar);

@@ -8,19 +8,32 @@
 #include "cli/answer.h"
 #include "cli/cli.h"
 
+typedef enum served_model {
+    SERVED_NONE, /* no server of this user runs, or it has no such model */
+    SERVED_TEXT, /* one that goes on from a text */
+    SERVED_CHAT  /* one that can be asked, too */
+} served_model;
+
 typedef struct served_request {
     const char *model; /* as the person named it */
+    json_t *messages;  /* of a chat; NULL: prompt is gone on from */
     const char *prompt;
     size_t n_prompt;
+    const char *grammar; /* NULL: the answer is free */
+    bool is_schema;      /* the grammar is a JSON Schema */
     const cli_sampling *sampling;
     const hearth_generate_options *generate;
+    bool silent;       /* keep the text, write none */
+    bool wants_tokens; /* of a text: keep its tokens */
 } served_request;
 
-/* Whether a server of this user runs and has a chat model of that name. */
-bool served_has(const char *model);
+served_model served_find(const char *model);
 
-/* Asks it, as one turn of a chat, and writes the answer to standard output as it comes. ECANCELED
- * after Ctrl-C, which ends the answer on the server, too. */
+/* Whether a request can carry that text: UTF-8 without a NUL. */
+bool served_is_text(const char *text, size_t n);
+
+/* Asks, and writes the answer to standard output as it comes. Overwrites *a. After Ctrl-C the
+ * answer ends on the server, too: OK and canceled, or ECANCELED if nothing had begun. */
 hearth_status served_answer(const served_request *request, answer *a, hearth_error *err);
 
 #endif

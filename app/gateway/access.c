@@ -45,8 +45,8 @@ static bool same_text(const char *a, const char *b)
     return n == strlen(b) && CRYPTO_memcmp(a, b, n) == 0;
 }
 
-/* prefix and the hexadecimal digits of n random bytes, at most RANDOM_BYTES. */
-static hearth_status draw(const char *prefix, size_t n, char *out, size_t n_out, hearth_error *err)
+hearth_status access_random(const char *prefix, size_t n, char *out, size_t n_out,
+                            hearth_error *err)
 {
     unsigned char bytes[RANDOM_BYTES];
     char hex[2 * RANDOM_BYTES + 1];
@@ -113,7 +113,7 @@ static hearth_status make_key(const char *path, char out[ACCESS_KEY_BYTES], hear
 {
     char line[ACCESS_KEY_BYTES + 1];
     char draft[4096];
-    TRY(draw("hk_", RANDOM_BYTES, out, ACCESS_KEY_BYTES, err));
+    TRY(access_random("hk_", RANDOM_BYTES, out, ACCESS_KEY_BYTES, err));
     int n = snprintf(line, sizeof line, "%s\n", out);
     if ((size_t)snprintf(draft, sizeof draft, "%s.%ld", path, (long)getpid()) >= sizeof draft)
         FAIL(err, EINVAL, "key", "%.80s...: the path is too long", path);
@@ -136,7 +136,7 @@ static hearth_status make_key(const char *path, char out[ACCESS_KEY_BYTES], hear
 
 hearth_status access_open(access_keys *keys, const char *path, hearth_error *err)
 {
-    TRY(draw("", RANDOM_BYTES, keys->token, sizeof keys->token, err));
+    TRY(access_random("", RANDOM_BYTES, keys->token, sizeof keys->token, err));
     hearth_status status = access_read_key(path, keys->key, err);
     if (status == HEARTH_ENOTFOUND) {
         status = make_key(path, keys->key, err);
@@ -192,7 +192,7 @@ bool access_begin_session(const access_keys *keys, const char *token,
     char nonce[2 * NONCE_BYTES + 1], mac[2 * MAC_BYTES + 1];
     if (!same_text(keys->token, token) && !same_text(keys->key, token))
         return false;
-    if (draw("", NONCE_BYTES, nonce, sizeof nonce, NULL) != HEARTH_OK)
+    if (access_random("", NONCE_BYTES, nonce, sizeof nonce, NULL) != HEARTH_OK)
         return false;
     session_mac(keys, nonce, mac);
     snprintf(out, ACCESS_SESSION_BYTES, "%s%s%s", session_prefix, nonce, mac);

@@ -49,6 +49,10 @@ hearth_status access_open(access_keys *keys, const char *path, hearth_error *err
 /* As above, for programs that ask a server: only reads. ENOTFOUND if there is none. */
 hearth_status access_read_key(const char *path, char out[ACCESS_KEY_BYTES], hearth_error *err);
 
+/* prefix and the hexadecimal digits of n random bytes, at most 32. */
+hearth_status access_random(const char *prefix, size_t n, char *out, size_t n_out,
+                            hearth_error *err);
+
 /* What the head's authorization ("Bearer KEY") or, without it, api_key gives; either may be NULL.
  */
 access_scope access_scope_of(const access_keys *keys, const char *authorization,

@@ -24,6 +24,8 @@ void chunks_deinit(chunks *c)
     buf_deinit(&c->thinking);
     json_decref(c->event);
     json_decref(c->tool_calls);
+    json_decref(c->stop_reason);
+    json_decref(c->tokens);
     *c = (chunks){0};
 }
 
@@ -92,7 +94,16 @@ static void read_rest(chunks *c, const json_t *root, const json_t *choice, const
     size_t i;
     json_t *call;
     const char *finish = text_of(choice, "finish_reason");
+    json_t *reason = json_object_get(choice, "stop_reason");
+    json_t *tokens = json_object_get(choice, "tokens");
     json_array_foreach(json_object_get(delta, "tool_calls"), i, call) add_call(c, call);
+    if (json_is_string(reason) && c->stop_reason == NULL)
+        c->stop_reason = json_incref(reason);
+    if (json_is_array(tokens)) {
+        if (c->tokens == NULL)
+            c->tokens = json_array();
+        json_array_extend(c->tokens, tokens);
+    }
     if (*finish)
         snprintf(c->finish, sizeof c->finish, "%s", finish);
     read_usage(c, root);
@@ -138,7 +149,8 @@ static bool tell_part(chunks *c, chunk *out)
                 return true;
             break;
         case CONTENT:
-            if (tell_text(&c->content, CHUNK_CONTENT, text_of(delta, "content"), out))
+            if (tell_text(&c->content, CHUNK_CONTENT,
+                          delta ? text_of(delta, "content") : text_of(choice, "text"), out))
                 return true;
             break;
         default:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * chunks.h - reading the stream of a chat's answer (OpenAI's chunks), and keeping what it said.
+ * chunks.h - reading the stream of an answer (OpenAI's chunks, of a chat or of a text), and keeping
+ * what it said.
  *
  * Pure: bytes are appended to chunks_input() as they come. One thread at a time.
  */
@@ -34,6 +35,8 @@ typedef struct chunks {
     buf content, thinking; /* of the whole answer so far */
     json_t *tool_calls;    /* as OpenAI's messages have them; NULL: none */
     char finish[24];       /* "stop", "length", "tool_calls"; "" until it is told */
+    json_t *stop_reason;   /* the text that ended it, or "context"; NULL: none was told */
+    json_t *tokens;        /* of a text that was asked for with return_tokens; NULL: none */
     store_usage usage;
 } chunks;
 

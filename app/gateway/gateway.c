@@ -23,6 +23,7 @@
 #include "gateway/notify.h"
 #include "gateway/places.h"
 #include "gateway/tools.h"
+#include "gateway/via.h"
 #include "http/secrets.h"
 #include "library/ember.h"
 #include "os/file.h"
@@ -132,6 +133,7 @@ static hearth_status open_runtime(gateway *g, const gateway_options *o, const ch
 static hearth_status open_parts(gateway *g, const texts *t, hearth_error *err)
 {
     const gateway_options *o = &g->config->values.options;
+    TRY(via_new_id(g->id, err));
     TRY(access_open(&g->access, t->key_path, err));
     g->data_folder = t->data_folder;
     g->access.api = t->secrets.keys;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "gateway/handlers.h"
 #include "gateway/upstream.h"
+#include "gateway/via.h"
 #include "http/sse.h"
 #include "os/clock.h"
 
@@ -98,6 +99,7 @@ static hearth_status ask(gateway_call *c, const ollama_request *r, const char *m
                                     .path = r->path,
                                     .body = &body,
                                     .keep_ms = r->keep_ms,
+                                    .via = http_request_header(c->q, VIA_HEADER),
                                     .wanted = call_is_wanted,
                                     .user = (void *)(uintptr_t)c->q};
     hearth_status status = body_read(text, strlen(text), &body, err);

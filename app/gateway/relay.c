@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/handlers.h"
+#include "gateway/via.h"
 
 enum { PING_MS = 15000, PATH_BYTES = 512, HELD_MAX = 64 << 20 };
 
@@ -206,6 +207,7 @@ hearth_status relay_answer(gateway_call *c, const char *model, const char *path,
                                   .path = path,
                                   .body = body,
                                   .keep_ms = RUNTIME_KEEP_DEFAULT,
+                                  .via = http_request_header(c->q, VIA_HEADER),
                                   .wanted = is_wanted,
                                   .user = &wait};
     hearth_status status = upstream_ask(&up, c->g, &ask, &c->failure, err);

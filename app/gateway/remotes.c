@@ -11,10 +11,22 @@
 #include "gateway/chat_json.h"
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
+#include "gateway/via.h"
 
 enum { KEY_BYTES = LIBRARY_NAME_MAX + 16, URL_MAX = 1024 };
 
 static const char prefix[] = "remote:";
+
+static hearth_status check_address(const gateway *g, const char *url, hearth_error *err)
+{
+    const uint16_t port = g->server ? http_server_port(g->server) : 0;
+    if (via_is_own_address(url, g->config->values.options.host, port))
+        FAIL(err, EINVAL, "url",
+             "url: %.200s is the address of this server; its own models need "
+             "no remote",
+             url);
+    return HEARTH_OK;
+}
 
 static void key_of(const char *name, char out[KEY_BYTES])
 {
@@ -51,9 +63,14 @@ hearth_status remote_fill_spec(gateway *g, const char *name, model_spec *out, he
     const char *model = json_string_value(json_object_get(remote, "model"));
     if (remote == NULL)
         FAIL(err, ENOTFOUND, "model", "there is no model '%.100s'", name);
+    const char *url = json_string_value(json_object_get(remote, "url"));
+    hearth_status status = check_address(g, url ? url : "", err);
+    if (status != HEARTH_OK) {
+        json_decref(remote);
+        return status;
+    }
     out->kind = ENGINE_REMOTE;
-    bool ok = model_spec_set(&out->id, name) &&
-              model_spec_set(&out->url, json_string_value(json_object_get(remote, "url"))) &&
+    bool ok = model_spec_set(&out->id, name) && model_spec_set(&out->url, url) &&
               model_spec_set(&out->key, key && *key ? key : NULL) &&
               model_spec_set(&out->remote_name, model && *model ? model : NULL);
     json_decref(remote);
@@ -105,6 +122,7 @@ hearth_status serve_remote_set(gateway_call *c, hearth_error *err)
     if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) ||
         strlen(url) > URL_MAX)
         FAIL(err, EINVAL, "url", "url: give an http or https address");
+    TRY(check_address(c->g, url, err));
     key_of(name, key);
     char *text = json_dumps(c->body, JSON_COMPACT);
     if (text == NULL)

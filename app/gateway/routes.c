@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "gateway/handlers.h"
+#include "gateway/via.h"
 
 const gateway_route gateway_routes[] = {
 #define HEARTH(method, path, scope, handler, summary)                                              \
@@ -26,13 +27,21 @@ static const struct {
     int http;
     const char *code;
 } http_codes[] = {
-    {400, "invalid_request"},    {401, "unauthorized"},
-    {403, "forbidden"},          {404, "not_found"},
-    {405, "method_not_allowed"}, {409, "conflict"},
-    {413, "too_large"},          {415, "unsupported_media_type"},
-    {422, "bad_data"},           {429, "busy"},
-    {499, "canceled"},           {501, "not_supported"},
-    {503, "unavailable"},        {507, "does_not_fit"},
+    {400, "invalid_request"},
+    {401, "unauthorized"},
+    {403, "forbidden"},
+    {404, "not_found"},
+    {405, "method_not_allowed"},
+    {409, "conflict"},
+    {413, "too_large"},
+    {415, "unsupported_media_type"},
+    {422, "bad_data"},
+    {429, "busy"},
+    {499, "canceled"},
+    {501, "not_supported"},
+    {503, "unavailable"},
+    {507, "does_not_fit"},
+    {508, "loop"},
 };
 
 static const char *code_of(int http, hearth_status status)
@@ -158,6 +167,12 @@ int gateway_admit(void *app, const http_request *q, char *message, size_t n_mess
 {
     const gateway *g = app;
     const gateway_route *route = q->tag;
+    if (via_is_loop(g->id, http_request_header(q, VIA_HEADER))) {
+        snprintf(message, n_message,
+                 "this request came back to the server that sent it on: the address of a remote "
+                 "model (GET /hearth/remotes lists them) leads here");
+        return 508;
+    }
     if (route->scope == SCOPE_OPEN)
         return 0;
     const access_scope given = access_scope_of(&g->access, http_request_header(q, "Authorization"),

@@ -36,6 +36,7 @@ typedef struct gateway {
     store *store;
     access_keys access;
     const char *data_folder;
+    char id[20]; /* of this run: by it a request is known that comes back (via.h) */
     downloads *downloads;
     answers *answers;
     tools *tools;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/via.h"
+
 enum { STEP_MS = 50, WHY_MS = 2000, BODY_MAX = 512 << 20 };
 
 static bool is_wanted(const upstream_request *ask)
@@ -50,7 +52,9 @@ static bool write_body(upstream *u, const upstream_request *ask, const char *nam
 
 static hearth_status send(upstream *u, const upstream_request *ask, hearth_error *err)
 {
-    static const char *const json[] = {"Content-Type: application/json"};
+    char via[VIA_LINE_BYTES];
+    const char *headers[2];
+    size_t n_headers = 0;
     const runtime_endpoint *e = runtime_lease_endpoint(u->lease);
     buf url, body;
     hearth_status status = HEARTH_OK;
@@ -63,6 +67,10 @@ static hearth_status send(upstream *u, const upstream_request *ask, hearth_error
         status = error_no_memory(err, "a request to an engine", body.n);
         goto out;
     }
+    if (ask->body)
+        headers[n_headers++] = "Content-Type: application/json";
+    if (e->kind == ENGINE_REMOTE)
+        headers[n_headers++] = via_line(u->g->id, ask->via, via);
     http_call_options options = {
         .url = url.data,
         .bearer = e->key[0] ? e->key : NULL,
@@ -70,8 +78,8 @@ static hearth_status send(upstream *u, const upstream_request *ask, hearth_error
         .n_body = body.n,
         .has_body = ask->body != NULL,
         .is_stream = true,
-        .headers = json,
-        .n_headers = ask->body ? 1 : 0,
+        .headers = headers,
+        .n_headers = n_headers,
     };
     if (u->call == NULL)
         TRY_OUT(http_call_new(&u->call, err));

@@ -30,6 +30,7 @@ typedef struct upstream_request {
     const char *path;           /* "/v1/chat/completions", with its query */
     const body_view *body;      /* NULL: a GET */
     int64_t keep_ms;            /* as runtime_acquire */
+    const char *via;            /* the servers that this request came through (via.h), or NULL */
     bool is_quiet;              /* nobody asked for this model: it does not become the default */
     bool (*wanted)(void *user); /* false: nobody waits any more; ECANCELED */
     void *user;

@@ -36,12 +36,45 @@ expect_equal "$out" "$first"
 run run ember "$question" --temp 0 -n 20 --stop "${alone:3:4}"
 expect_equal "$out" "${alone:0:3}"
 
-# ---- here all the same ----
+# ---- what a request carries ----
+for flags in "--raw" "--raw --json" "--raw --json --ignore-eos" "--json-schema {\"type\":\"object\"}" "--grammar root::=[a-z]+"; do
+    run run ember "$question" --temp 0 -n 12 $flags --in-process
+    expect_code 0
+    expect_equal "$err" ""
+    here=$out
+    run run ember "$question" --temp 0 -n 12 $flags
+    expect_code 0
+    expect_equal "$err" ""
+    case $flags in
+    *"--raw --json"*) for part in b.text b.tokens b.finish_reason b.stop_word b.usage; do
+        expect_equal "$(field "$out" $part)" "$(field "$here" $part)"
+    done ;;
+    *) expect_equal "$out" "$here" ;;
+    esac
+done
+run run ember "$question" --raw --json --ignore-eos -n 8
+drawn=$(field "$out" b.seed)
+text=$(field "$out" b.text)
+run run ember "$question" --raw --json --ignore-eos -n 8 --seed "$drawn"
+expect_equal "$(field "$out" '[b.seed, b.text].join()')" "$drawn,$text"
+run run ember "$question" --raw --json --ignore-eos --temp 0 -n 20
+word=$(field "$out" 'b.text.slice(3, 7)')
+run run ember "$question" --raw --json --ignore-eos --temp 0 -n 20 --stop "$word"
+expect_equal "$(field "$out" '[b.finish_reason, b.stop_word].join()')" "word,$word"
+run run ember "$question" --grammar "root ::= ("
+expect_code 2
+ask GET /hearth/engines
+expect_equal "$(json b.engines.length)" 1
+
+# ---- here all the same, and it is told ----
 ask POST /hearth/engines/stop '{}'
-for flags in --in-process --raw --json "--json-schema {}" "-c 512" "-t 1" "--isa scalar" "--special" "--logit-bias 5-1"; do
+for flags in "--json" "-c 512" "-t 1" "--isa scalar" "--special" "--no-special" "--logit-bias 5-1"; do
     run run ember "$question" --temp 0 -n 3 $flags
     expect_code 0
+    expect_in "cannot be asked for --.*: the model is loaded here" "$err"
 done
+run run ember "$question" --temp 0 -n 3 --in-process
+expect_equal "$err" ""
 "$BUILD/make_model" "$work/tiny.gguf" llama || fail "make_model"
 run run "$work/tiny.gguf" a -n 3
 expect_code 0

@@ -25,6 +25,7 @@
 #include "gateway/chunks.h"
 #include "gateway/relay.h"
 #include "gateway/title.h"
+#include "gateway/via.h"
 #include "support/test_reference.h"
 
 /* ---- keys ---- */
@@ -519,6 +520,77 @@ static void test_wrong_options(void **state)
     }
 }
 
+/* ---- ways that lead back ---- */
+
+static void test_ways(void **state)
+{
+    char a[VIA_ID_BYTES], b[VIA_ID_BYTES], first[VIA_LINE_BYTES], second[VIA_LINE_BYTES];
+    char full[VIA_LINE_BYTES];
+    const size_t n_name = sizeof VIA_HEADER - 1 + 2;
+    (void)state;
+    assert_int_equal(via_new_id(a, NULL), HEARTH_OK);
+    assert_int_equal(via_new_id(b, NULL), HEARTH_OK);
+    assert_string_not_equal(a, b);
+    assert_false(via_is_loop(a, NULL));
+    assert_false(via_is_loop(a, ""));
+    const char *from_a = via_line(a, NULL, first) + n_name;
+    assert_true(via_is_loop(a, from_a));
+    assert_false(via_is_loop(b, from_a));
+    const char *from_b = via_line(b, from_a, second) + n_name;
+    assert_true(via_is_loop(a, from_b));
+    assert_true(via_is_loop(b, from_b));
+    /* The list never loses its last server, and ends. */
+    memset(full, 'x', sizeof full);
+    full[sizeof full - 1] = '\0';
+    assert_true(via_is_loop(b, full));
+    assert_non_null(strstr(via_line(a, full, first), a));
+}
+
+static void test_own_addresses(void **state)
+{
+    (void)state;
+    assert_true(via_is_own_address("http://127.0.0.1:8080/v1", "127.0.0.1", 8080));
+    assert_true(via_is_own_address("HTTP://LocalHost:8080", "127.0.0.1", 8080));
+    assert_true(via_is_own_address("https://[::1]:8080/v1", "localhost", 8080));
+    assert_true(via_is_own_address("http://box.lan:8080/v1", "box.lan", 8080));
+    assert_true(via_is_own_address("http://127.0.0.1:8080", "0.0.0.0", 8080));
+    assert_true(via_is_own_address("http://localhost/v1", "127.0.0.1", 80));
+    assert_true(via_is_own_address("https://localhost", "127.0.0.1", 443));
+    assert_false(via_is_own_address("http://127.0.0.1:8081/v1", "127.0.0.1", 8080));
+    assert_false(via_is_own_address("http://box.lan:8080/v1", "127.0.0.1", 8080));
+    assert_false(via_is_own_address("http://127.0.0.1:8080/v1", "box.lan", 8080));
+    assert_false(via_is_own_address("http://localhost/v1", "/run/hearth.sock", 0));
+    assert_false(via_is_own_address("localhost:8080", "127.0.0.1", 8080));
+    assert_false(via_is_own_address("http://", "127.0.0.1", 80));
+}
+
+/* A text's stream has its pieces elsewhere than a chat's, and tells more of its end. */
+static void test_text_chunks(void **state)
+{
+    static const char stream[] =
+        "data: "
+        "{\"choices\":[{\"text\":\"a\",\"index\":0,\"tokens\":[7],\"finish_reason\":null}]}\n\n"
+        "data: "
+        "{\"choices\":[{\"text\":\"b\",\"index\":0,\"tokens\":[8,9],\"finish_reason\":\"stop\","
+        "\"stop_reason\":\"END\"}]}\n\n"
+        "data: [DONE]\n\n";
+    chunks all;
+    chunk c;
+    (void)state;
+    chunks_init(&all);
+    assert_true(buf_append_text(chunks_input(&all), stream));
+    assert_true(chunks_next(&all, &c) && c.kind == CHUNK_CONTENT);
+    assert_string_equal(c.text, "a");
+    assert_true(chunks_next(&all, &c) && c.kind == CHUNK_CONTENT);
+    assert_string_equal(c.text, "b");
+    assert_true(chunks_next(&all, &c) && c.kind == CHUNK_DONE);
+    assert_int_equal(json_array_size(all.tokens), 3);
+    assert_int_equal(json_integer_value(json_array_get(all.tokens, 2)), 9);
+    assert_string_equal(json_string_value(all.stop_reason), "END");
+    assert_string_equal(all.finish, "stop");
+    chunks_deinit(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,7 +601,8 @@ int main(void)
         cmocka_unit_test(test_whole_events),  cmocka_unit_test(test_stream_failure),
         cmocka_unit_test(test_chunks),        cmocka_unit_test(test_chunk_failures),
         cmocka_unit_test(test_titles),        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_wrong_options), cmocka_unit_test(test_ways),
+        cmocka_unit_test(test_own_addresses), cmocka_unit_test(test_text_chunks),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
