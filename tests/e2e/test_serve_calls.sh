@@ -80,5 +80,18 @@ ask PUT '/hearth/model?model=far' '{"settings":{"n_ctx":512}}'
 expect_status 400
 ask POST /hearth/engines/start '{"model":"far","settings":{"n_ctx":512}}'
 expect_status 400
+# A model may be named by its file, which stays where it is; the second time it is known.
+mkdir -p "$work/elsewhere"
+cp "$work/their.gguf" "$work/elsewhere/by path.gguf"
+for n in 1 2; do
+    ask POST /hearth/engines/start "{\"model\":\"$work/elsewhere/../elsewhere/by path.gguf\"}"
+    expect_status 200
+    expect_equal "$(json '[b.state, b.model_path].join()')" "ready,$(realpath "$work")/elsewhere/by path.gguf"
+    ask POST /hearth/engines/stop '{}'
+done
+for none in /nowhere/x.gguf:404 /etc/passwd:422 /dev/zero:400; do
+    ask POST /hearth/engines/start "{\"model\":\"${none%:*}\"}"
+    expect_status "${none#*:}"
+done
 stop_serve
 finish
