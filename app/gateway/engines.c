@@ -10,6 +10,7 @@
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
 #include "gateway/remotes.h"
+#include "library/describe.h"
 #include "library/peek.h"
 
 static runtime_wait while_wanted(const gateway_call *c)
@@ -194,9 +195,9 @@ hearth_status serve_engine_log(gateway_call *c, hearth_error *err)
     char *log = runtime_log(c->g->runtime, name);
     if (log == NULL)
         FAIL(err, ENOTFOUND, "model", "%s is not loaded, and has no log", name);
-    json_t *text = json_string(log);
+    json_t *text = *log ? describe_text(log) : json_string("");
     mem_free(log);
-    return call_json(c, json_pack("{s:o}", "log", text ? text : json_string("")), err);
+    return call_json(c, json_pack("{s:o}", "log", text), err);
 }
 
 /* Of a model that is not here: its headers are fetched for it. */
