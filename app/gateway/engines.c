@@ -3,12 +3,14 @@
  * engines.c - handlers of what the runtime does: loading, unloading, plans, the machine.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
 #include "gateway/remotes.h"
+#include "library/describe.h"
 #include "library/peek.h"
 
 static runtime_wait while_wanted(const gateway_call *c)
@@ -84,6 +86,51 @@ static void give_back_settings(gateway_call *c, const char *model, const json_t 
     }
 }
 
+/* The name of the model that has this file, or NULL. */
+static const char *name_of_file(const library_models *all, const char *path)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        const library_model *m = all->items[i];
+        for (size_t k = 0; k < m->n_files; k++) {
+            if (strcmp(m->files[k], path) == 0)
+                return m->name;
+        }
+    }
+    return NULL;
+}
+
+/* A file that no model has becomes one, used where it is. */
+static hearth_status import_path(gateway_call *c, const char *path, char out[LIBRARY_NAME_MAX + 1],
+                                 hearth_error *err)
+{
+    const library_import from = {.path = path};
+    const library_model *m;
+    TRY(library_import_file(c->g->library, &from, &m, err));
+    snprintf(out, LIBRARY_NAME_MAX + 1, "%s", m->name);
+    library_model_unref(m);
+    events_send(c->g->bus, EVENT_LIBRARY_CHANGED,
+                json_pack("{s:s, s:s}", "model", out, "change", "added"));
+    return HEARTH_OK;
+}
+
+static hearth_status model_of_path(gateway_call *c, const char *path,
+                                   char out[LIBRARY_NAME_MAX + 1], hearth_error *err)
+{
+    library_models all = {0};
+    char *whole = realpath(path, NULL);
+    if (whole == NULL)
+        FAIL(err, ENOTFOUND, "model", "there is no file %.200s", path);
+    hearth_status status = library_list(c->g->library, &all, err);
+    const char *name = status == HEARTH_OK ? name_of_file(&all, whole) : NULL;
+    if (name)
+        snprintf(out, LIBRARY_NAME_MAX + 1, "%s", name);
+    else if (status == HEARTH_OK)
+        status = import_path(c, whole, out, err);
+    library_models_deinit(&all);
+    free(whole);
+    return status;
+}
+
 hearth_status serve_engine_start(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
@@ -99,7 +146,10 @@ hearth_status serve_engine_start(gateway_call *c, hearth_error *err)
              (long long)keep_ms);
     if (json_object_get(c->body, "keep_ms") == NULL)
         keep_ms = RUNTIME_KEEP_DEFAULT;
-    TRY(call_model(c, model, name, err));
+    if (model[0] == '/')
+        TRY(model_of_path(c, model, name, err));
+    else
+        TRY(call_model(c, model, name, err));
     hearth_status status = take_settings(c, name, settings, &before, err);
     if (status == HEARTH_OK)
         status = runtime_load(c->g->runtime, name, keep_ms, !waits, &wait, &c->failure, err);
@@ -145,9 +195,9 @@ hearth_status serve_engine_log(gateway_call *c, hearth_error *err)
     char *log = runtime_log(c->g->runtime, name);
     if (log == NULL)
         FAIL(err, ENOTFOUND, "model", "%s is not loaded, and has no log", name);
-    json_t *text = json_string(log);
+    json_t *text = *log ? describe_text(log) : json_string("");
     mem_free(log);
-    return call_json(c, json_pack("{s:o}", "log", text ? text : json_string("")), err);
+    return call_json(c, json_pack("{s:o}", "log", text), err);
 }
 
 /* Of a model that is not here: its headers are fetched for it. */

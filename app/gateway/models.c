@@ -168,11 +168,6 @@ hearth_status gateway_resolve(void *user, const char *name, model_spec *out, hea
 
 /* ---- what is known ---- */
 
-static json_t *text_or_null(const char *text)
-{
-    return text && text[0] ? json_string(text) : json_null();
-}
-
 static json_t *capabilities_of(const library_model *m)
 {
     json_t *all = json_array();
@@ -238,20 +233,20 @@ static json_t *describe(gateway *g, const library_model *m, json_t *engine)
 {
     json_t *files = json_array();
     for (size_t i = 0; i < m->n_files; i++)
-        json_array_append_new(files, json_string(m->files[i]));
+        json_array_append_new(files, describe_text(m->files[i]));
     json_t *about = json_pack(
         "{s:s, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "name",
-        m->name, "title", text_or_null(m->title), "origin", library_origin_name(m->origin), "path",
-        text_or_null(m->path), "mmproj_path", text_or_null(m->mmproj_path), "files", files,
-        "size_bytes", (json_int_t)m->size_bytes, "problem", text_or_null(m->problem),
-        "capabilities", capabilities_of(m), "architecture", text_or_null(m->architecture),
-        "quantization", text_or_null(m->quantization), "n_params", (json_int_t)m->n_params,
+        m->name, "title", describe_text(m->title), "origin", library_origin_name(m->origin), "path",
+        describe_text(m->path), "mmproj_path", describe_text(m->mmproj_path), "files", files,
+        "size_bytes", (json_int_t)m->size_bytes, "problem", describe_text(m->problem),
+        "capabilities", capabilities_of(m), "architecture", describe_text(m->architecture),
+        "quantization", describe_text(m->quantization), "n_params", (json_int_t)m->n_params,
         "context_length", (json_int_t)m->context_length, "n_layer", (json_int_t)m->n_layer,
         "n_embd", (json_int_t)m->n_embd, "n_vocab", (json_int_t)m->n_vocab);
     json_t *more =
         json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:b, s:o, s:s, s:O?}", "sha256",
-                  text_or_null(m->sha256), "source", text_or_null(m->source), "creator",
-                  text_or_null(m->creator), "license", text_or_null(m->license), "created_ms",
+                  describe_text(m->sha256), "source", describe_text(m->source), "creator",
+                  describe_text(m->creator), "license", describe_text(m->license), "created_ms",
                   (json_int_t)m->created_ms, "modified_ms", (json_int_t)m->modified_ms,
                   "last_used_ms", (json_int_t)m->last_used_ms, "usage_count",
                   (json_int_t)m->usage_count, "removable", m->own_files || m->folder != NULL,
@@ -465,12 +460,25 @@ hearth_status serve_models_change(gateway_call *c, hearth_error *err)
     return answer_model(c, name, err);
 }
 
+/* What cannot be undone is not done to a model that the name only begins. */
+static hearth_status call_whole_model(gateway_call *c, const char *given,
+                                      char out[LIBRARY_NAME_MAX + 1], hearth_error *err)
+{
+    TRY(call_model(c, given, out, err));
+    const char *name = given ? given : http_request_query(c->q, "model");
+    if (name && strcmp(name, out) == 0)
+        return HEARTH_OK;
+    c->failure.code = RUNTIME_NOT_FOUND;
+    FAIL(err, ENOTFOUND, "model", "there is no model '%.100s'; is it '%s'? Give the whole name",
+         name ? name : "", out);
+}
+
 hearth_status serve_models_remove(gateway_call *c, hearth_error *err)
 {
     char name[LIBRARY_NAME_MAX + 1];
     uint64_t freed = 0;
     const runtime_wait wait = {.wanted = call_is_wanted, .user = (void *)(uintptr_t)c->q};
-    TRY(call_model(c, NULL, name, err));
+    TRY(call_whole_model(c, NULL, name, err));
     hearth_status status = runtime_unload(c->g->runtime, name, false, &wait, err);
     if (status != HEARTH_OK && status != HEARTH_ENOTFOUND)
         return status;
@@ -489,7 +497,7 @@ hearth_status serve_models_rename(gateway_call *c, hearth_error *err)
     char model[LIBRARY_NAME_MAX + 1];
     const char *from, *to;
     TRY(call_unpack(c, err, "{s:s, s:s}", "model", &from, "name", &to));
-    TRY(call_model(c, from, model, err));
+    TRY(call_whole_model(c, from, model, err));
     TRY(library_rename(c->g->library, model, to, err));
     TRY(model_settings_rename(c->g->store, model, to, err));
     tell_change(c->g, to, "edited");

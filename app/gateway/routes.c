@@ -9,6 +9,7 @@
 
 #include "gateway/handlers.h"
 #include "gateway/via.h"
+#include "library/describe.h"
 
 const gateway_route gateway_routes[] = {
 #define HEARTH(method, path, scope, handler, summary)                                              \
@@ -65,6 +66,8 @@ static int http_of(const hearth_error *error, const runtime_failure *failure,
     case RUNTIME_CRASHED:
     case RUNTIME_UNREACHABLE:
         return 502;
+    case RUNTIME_NO_ENGINE:
+        return 501;
     case RUNTIME_DEADLINE:
     case RUNTIME_CANCELED: /* its load was ended by somebody else; the client is still there */
         return 503;
@@ -77,12 +80,12 @@ json_t *gateway_failure_json(const hearth_error *error, const runtime_failure *f
 {
     bool of_runtime = failure && failure->code != RUNTIME_NONE && failure->code != RUNTIME_OTHER;
     int http = http_of(error, failure, NULL);
-    json_t *json = json_pack(
-        "{s:s, s:s, s:o}", "code",
-        of_runtime ? runtime_failure_text(failure->code) : code_of(http, error->code), "message",
-        error->message, "where", error->where[0] ? json_string(error->where) : json_null());
+    json_t *json =
+        json_pack("{s:s, s:s, s:o}", "code",
+                  of_runtime ? runtime_failure_text(failure->code) : code_of(http, error->code),
+                  "message", error->message, "where", describe_text(error->where));
     if (failure && failure->log)
-        json_object_set_new(json, "log", json_string(failure->log));
+        json_object_set_new(json, "log", describe_text(failure->log));
     return json;
 }
 

@@ -5,11 +5,33 @@
 #include "library/describe.h"
 
 #include <math.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/utf8.h"
+
+json_t *describe_text(const char *text)
+{
+    const size_t n = text ? strlen(text) : 0;
+    buf clean;
+    if (n == 0 || utf8_is_valid(text, n))
+        return n == 0 ? json_null() : json_string(text);
+    buf_init(&clean, 0);
+    bool ok = true;
+    for (size_t i = 0; ok && i < n;) {
+        uint32_t code_point;
+        char bytes[4];
+        i += utf8_decode(text + i, n - i, &code_point);
+        ok = buf_append(&clean, bytes, utf8_encode(code_point, bytes));
+    }
+    json_t *string = ok ? json_stringn(clean.data, clean.n) : NULL;
+    buf_deinit(&clean);
+    return string;
+}
 
 static void set_text(json_t *object, const char *key, const char *text)
 {
-    json_t *value = text && *text ? json_string(text) : NULL;
-    json_object_set_new(object, key, value ? value : json_null());
+    json_object_set_new(object, key, describe_text(text));
 }
 
 static void set_count(json_t *object, const char *key, uint64_t count)
@@ -85,10 +107,8 @@ json_t *describe_model(const library_model *m)
     set_real(root, "top_p", m->top_p);
     json_object_set_new(root, "capabilities", describe_capabilities(m->capabilities));
     json_object_set_new(root, "own_files", json_boolean(m->own_files));
-    for (size_t i = 0; i < m->n_files; i++) {
-        json_t *path = json_string(m->files[i]);
-        json_array_append_new(files, path ? path : json_null());
-    }
+    for (size_t i = 0; i < m->n_files; i++)
+        json_array_append_new(files, describe_text(m->files[i]));
     json_object_set_new(root, "files", files);
     return root;
 }

@@ -215,7 +215,9 @@ void stores_walk_folder(found_list *list, const char *root, library_origin origi
         list->failed = true;
         return;
     }
-    walk_folder(&w, root, 0);
+    struct stat info;
+    if (stat(root, &info) == 0 && is_new(&w, &info))
+        walk_folder(&w, root, 0);
     mem_free(w.seen);
 }
 

@@ -7,16 +7,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "library/describe.h"
 #include "os/cpu.h"
 #include "os/sysmem.h"
 #include "runtime/actor.h"
 
 enum { TELL_PERCENT = 1 };
-
-static json_t *text_or_null(const char *text)
-{
-    return text && *text ? json_string(text) : json_null();
-}
 
 static json_t *bytes_json(uint64_t bytes)
 {
@@ -25,8 +21,8 @@ static json_t *bytes_json(uint64_t bytes)
 
 json_t *report_error(const hearth_error *err, const runtime_failure *failure)
 {
-    return json_pack("{s:s, s:s, s:o}", "code", runtime_failure_text(failure->code), "message",
-                     err->message, "log", text_or_null(failure->log));
+    return json_pack("{s:s, s:o, s:o}", "code", runtime_failure_text(failure->code), "message",
+                     describe_text(err->message), "log", describe_text(failure->log));
 }
 
 static size_t count_waiting(const engine *e)
@@ -55,7 +51,7 @@ static void add_process(const engine *e, json_t *o)
 {
     const bool local = e->proc.pidfd != -1;
     json_object_set_new(o, "pid", local ? json_integer(e->proc.pid) : json_null());
-    json_object_set_new(o, "base_url", text_or_null(e->url));
+    json_object_set_new(o, "base_url", describe_text(e->url));
     json_object_set_new(o, "port",
                         local && e->url[0] ? json_integer(port_of(e->url)) : json_null());
     json_object_set_new(o, "started_at", e->started_at ? json_integer(e->started_at) : json_null());
@@ -69,8 +65,8 @@ json_t *report_engine(const engine *e)
         "{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:b, s:I, s:I, s:f, s:I}", "model", e->id, "state",
         engine_state_name(e->state), "kind",
         planned ? json_string(engine_kind_name(e->plan.kind)) : json_null(), "generation",
-        (json_int_t)e->generation, "model_path", text_or_null(e->spec.path), "mmproj_path",
-        text_or_null(e->spec.mmproj), "expires_in_ms", bytes_json(admission_expires_in(e)),
+        (json_int_t)e->generation, "model_path", describe_text(e->spec.path), "mmproj_path",
+        describe_text(e->spec.mmproj), "expires_in_ms", bytes_json(admission_expires_in(e)),
         "pinned", e->pinned, "n_in_flight", (json_int_t)e->n_in_flight, "n_waiting",
         (json_int_t)count_waiting(e), "progress", e->progress, "crashes", (json_int_t)e->crashes);
     if (o == NULL)
@@ -122,8 +118,8 @@ static json_t *gpus_json(const gpu *gpus, size_t n)
         json_array_append_new(
             list,
             json_pack("{s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:o}", "index", (json_int_t)g->index,
-                      "name", g->name, "uuid", text_or_null(g->uuid), "driver",
-                      text_or_null(g->driver), "total", (json_int_t)g->total_bytes, "used",
+                      "name", g->name, "uuid", describe_text(g->uuid), "driver",
+                      describe_text(g->driver), "total", (json_int_t)g->total_bytes, "used",
                       (json_int_t)(g->total_bytes - g->free_bytes), "free",
                       (json_int_t)g->free_bytes, "load",
                       g->load_percent < 0 ? json_null() : json_real(g->load_percent / 100.0)));

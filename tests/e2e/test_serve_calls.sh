@@ -80,5 +80,40 @@ ask PUT '/hearth/model?model=far' '{"settings":{"n_ctx":512}}'
 expect_status 400
 ask POST /hearth/engines/start '{"model":"far","settings":{"n_ctx":512}}'
 expect_status 400
+# A model may be named by its file, which stays where it is; the second time it is known.
+mkdir -p "$work/elsewhere"
+cp "$work/their.gguf" "$work/elsewhere/by path.gguf"
+for n in 1 2; do
+    ask POST /hearth/engines/start "{\"model\":\"$work/elsewhere/../elsewhere/by path.gguf\"}"
+    expect_status 200
+    expect_equal "$(json '[b.state, b.model_path].join()')" "ready,$(realpath "$work")/elsewhere/by path.gguf"
+    ask POST /hearth/engines/stop '{}'
+done
+for none in /nowhere/x.gguf:404 /etc/passwd:422 /dev/zero:400; do
+    ask POST /hearth/engines/start "{\"model\":\"${none%:*}\"}"
+    expect_status "${none#*:}"
+done
+# What cannot be undone needs the whole name.
+for call in "DELETE /hearth/model?model=by-pat" 'POST /hearth/models/rename {"model":"by-pat","name":"other"}'; do
+    read -r method path json <<<"$call"
+    ask $method $path "$json"
+    expect_status 404
+    expect_body "whole name"
+done
+ask DELETE '/hearth/model?model=by-path'
+expect_status 200
+[ -e "$work/elsewhere/by path.gguf" ] || fail "a file of the user's is gone"
+# Names of files that are no text, and folders that hold themselves.
+mkdir -p "$work/odd/sub"
+ln -s .. "$work/odd/sub/loop"
+cp "$work/their.gguf" "$work/odd/$(printf 'z\377z').gguf"
+stop_serve
+start_serve --model-folder "$work/odd" || finish
+ask GET /hearth/models
+expect_equal "$(json 'b.models.filter(m => m.origin == "folder").map(m => m.name).join()')" z-z
+ask POST /hearth/engines/start '{"model":"z-z"}'
+expect_status 200
+ask GET /hearth/engines
+expect_equal "$(json 'b.engines[0].model_path.slice(-8)')" "$(printf 'z\357\277\275z.gguf')"
 stop_serve
 finish
