@@ -171,7 +171,7 @@ int main(int argc, char **argv)
     ember_options o = {.corpus = "models/ember/corpus",
                        .seed = 1,
                        .n = 20,
-                       .train = {.n_steps = 30000,
+                       .train = {.n_steps = 24000,
                                  .batch_tokens = 2048,
                                  .rate = 1.5e-3f,
                                  .dropout = 0.05f,

@@ -53,11 +53,19 @@ static hearth_status add_sequence(trainer *t, hearth_error *err)
     return HEARTH_OK;
 }
 
-/* Conversations until the batch is full. The last one may be cut by whole turns. In one of three
- * the questions are learnt, too: so the model gets to know their words. */
+/* The first part of the run gets to know the words, and is kept from learning texts by heart: one
+ * conversation in three has its questions learnt too, and units are left out. The rest learns the
+ * answers alone, with all units. */
+static bool is_early(const train_options *o, uint32_t step)
+{
+    return step < 0.55 * o->n_steps;
+}
+
+/* Conversations until the batch is full. The last one may be cut by whole turns. */
 static hearth_status draw_batch(trainer *t, uint32_t step, hearth_error *err)
 {
     rng r = rng_new(t->o->seed, step);
+    bool is_early_step = is_early(t->o, step);
     hearth_status status = HEARTH_OK;
     t->batch.n = 0;
     t->n_sequences = 0;
@@ -69,7 +77,8 @@ static hearth_status draw_batch(trainer *t, uint32_t step, hearth_error *err)
         TRY(conversation_draw(&one, t->c, &r, err));
         status = conversation_tokenize(&one, t->vocabulary,
                                        room < t->shape->n_ctx ? room : t->shape->n_ctx,
-                                       t->n_sequences % 3 == 0 ? 0.5f : 0.0f, &t->batch, err);
+                                       is_early_step && t->n_sequences % 3 == 0 ? 0.5f : 0.0f,
+                                       &t->batch, err);
         conversation_clear(&one);
         if (status == HEARTH_OK && t->batch.n > before)
             status = add_sequence(t, err);
@@ -268,7 +277,7 @@ static hearth_status run_step(trainer *t, uint32_t step, hearth_error *err)
                        .weights = t->batch.weights,
                        .n_sequences = t->n_sequences,
                        .starts = t->starts,
-                       .dropout = t->o->dropout,
+                       .dropout = is_early(t->o, step) ? t->o->dropout : 0.0f,
                        .dropout_key = rng_next(&key)};
     double loss = net_gradient(t->n, &batch);
     if (!isfinite(loss))
