@@ -26,7 +26,7 @@ EMBER := $(BUILD)/models/ember
 ember: all
 	cmake --build $(BUILD) -j $(JOBS) --target ember
 	$(BUILD)/ember tokenizer $(EMBER)/vocabulary.gguf --count 60000
-	$(BUILD)/ember train $(EMBER)/vocabulary.gguf $(EMBER)/ember-f32.gguf --steps 18000 --batch 2048 \
+	$(BUILD)/ember train $(EMBER)/vocabulary.gguf $(EMBER)/ember-f32.gguf --steps 24000 --batch 2048 --dropout 0.05 \
 		--checkpoint $(EMBER)/checkpoint
 	$(BUILD)/hearth quantize --pure $(EMBER)/ember-f32.gguf models/ember/ember.gguf Q8_0
 	$(BUILD)/ember evaluate models/ember/ember.gguf | tail -n 9

@@ -12,28 +12,9 @@
  * twos: line i has the bytes of pairs i and i + 16, so that a shift and a mask are enough, on both
  * sides. The left side is turned (16 by 16) once for all rows of a block.
  */
-#include <immintrin.h>
+#include "kernels/tiles_amx.h"
 
 enum { PLANE = 16 * 64 };
-
-typedef struct tile_config {
-    uint8_t palette, start_row;
-    uint8_t reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
-
-_Static_assert(sizeof(tile_config) == 64, "as LDTILECFG reads it");
-
-static void open_tiles(void)
-{
-    tile_config c = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        c.row_bytes[i] = 64;
-        c.rows[i] = 16;
-    }
-    _tile_loadconfig(&c);
-}
 
 /* Pairs x and y of 16 lanes to a line of lower bytes and one of upper bytes. */
 ALWAYS_INLINE void store_planes(__m512i x, __m512i y, uint8_t *low, uint8_t *high)

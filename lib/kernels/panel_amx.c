@@ -21,15 +21,9 @@
  * The vector unit finishes the outputs of one super-block between the tile products of the next.
  */
 #include "kernels/panel_f_avx512.h"
+#include "kernels/tiles_amx.h"
 
 /* ---- tile registers ---- */
-
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
-_Static_assert(sizeof(tile_config) == 64, "as LDTILECFG reads it");
 
 /* 4-5 weights, 6-7 activations, others sums; n bytes of k in a product. Compilers do not know that
  * tile loads read memory: what was written before must be there. */

@@ -291,6 +291,7 @@ void token_list_deinit(token_list *list)
 {
     mem_free(list->tokens);
     mem_free(list->targets);
+    mem_free(list->weights);
     *list = (token_list){0};
 }
 
@@ -305,16 +306,19 @@ static hearth_status reserve(token_list *list, size_t n, hearth_error *err)
     int32_t *targets = mem_realloc_array(list->targets, capacity, sizeof *targets);
     if (targets)
         list->targets = targets;
-    if (tokens == NULL || targets == NULL)
+    float *weights = mem_realloc_array(list->weights, capacity, sizeof *weights);
+    if (weights)
+        list->weights = weights;
+    if (tokens == NULL || targets == NULL || weights == NULL)
         return error_no_memory(err, "tokens", capacity);
     list->capacity = capacity;
     return HEARTH_OK;
 }
 
-/* A frame has control tokens in it, a text has none. The token before an answer already has the
- * answer's first token as its target. */
+/* A frame has control tokens in it, a text has none. The token before a text already has the text's
+ * first token as its target. */
 static hearth_status append(token_list *list, const hearth_model *vocabulary, const char *text,
-                            bool frame, bool is_target, hearth_error *err)
+                            bool frame, float weight, hearth_error *err)
 {
     int32_t *tokens = NULL;
     size_t n = 0;
@@ -322,40 +326,45 @@ static hearth_status append(token_list *list, const hearth_model *vocabulary, co
                         &tokens, &n, err));
     hearth_status status = reserve(list, n, err);
     for (size_t i = 0; status == HEARTH_OK && i < n; i++) {
-        if (is_target)
+        if (weight > 0) {
             list->targets[list->n - 1] = tokens[i];
+            list->weights[list->n - 1] = weight;
+        }
         list->tokens[list->n] = tokens[i];
-        list->targets[list->n++] = -1;
+        list->targets[list->n] = 0;
+        list->weights[list->n++] = 0;
     }
     hearth_free(tokens);
     return status;
 }
 
 static hearth_status append_turn(token_list *list, const hearth_model *vocabulary,
-                                 const conversation_turn *turn, hearth_error *err)
+                                 const conversation_turn *turn, float question_weight,
+                                 hearth_error *err)
 {
-    TRY(append(list, vocabulary, "<|im_start|>user\n", true, false, err));
-    TRY(append(list, vocabulary, turn->user, false, false, err));
-    TRY(append(list, vocabulary, "<|im_end|>\n<|im_start|>assistant\n", true, false, err));
+    TRY(append(list, vocabulary, "<|im_start|>user\n", true, 0, err));
+    TRY(append(list, vocabulary, turn->user, false, question_weight, err));
+    TRY(append(list, vocabulary, "<|im_end|>\n<|im_start|>assistant\n", true, 0, err));
     if (turn->assistant == NULL)
         return HEARTH_OK;
-    TRY(append(list, vocabulary, turn->assistant, false, true, err));
-    TRY(append(list, vocabulary, "<|im_end|>", true, true, err));
-    return append(list, vocabulary, "\n", false, false, err);
+    TRY(append(list, vocabulary, turn->assistant, false, 1, err));
+    TRY(append(list, vocabulary, "<|im_end|>", true, 1, err));
+    return append(list, vocabulary, "\n", false, 0, err);
 }
 
 hearth_status conversation_tokenize(const conversation *c, const hearth_model *vocabulary,
-                                    size_t max_tokens, token_list *out, hearth_error *err)
+                                    size_t max_tokens, float question_weight, token_list *out,
+                                    hearth_error *err)
 {
     size_t start = out->n;
     if (c->system) {
-        TRY(append(out, vocabulary, "<|im_start|>system\n", true, false, err));
-        TRY(append(out, vocabulary, c->system, false, false, err));
-        TRY(append(out, vocabulary, "<|im_end|>\n", true, false, err));
+        TRY(append(out, vocabulary, "<|im_start|>system\n", true, 0, err));
+        TRY(append(out, vocabulary, c->system, false, 0, err));
+        TRY(append(out, vocabulary, "<|im_end|>\n", true, 0, err));
     }
     for (size_t i = 0; i < c->n_turns; i++) {
         size_t before = out->n;
-        TRY(append_turn(out, vocabulary, &c->turns[i], err));
+        TRY(append_turn(out, vocabulary, &c->turns[i], question_weight, err));
         if (out->n - start > max_tokens) {
             out->n = before;
             break;

@@ -33,8 +33,11 @@ void conversation_clear(conversation *c);
 /* A question as somebody may have typed it. `may_slip`: letters may be swapped, too. */
 void conversation_disguise(buf *question, bool may_slip, rng *r);
 
+/* What follows token i is targets[i], and counts weights[i] in the loss: 1 in an answer, what the
+ * caller says in a question, and 0 in what frames them. */
 typedef struct token_list {
-    int32_t *tokens, *targets; /* targets[i]: what follows token i, or -1 */
+    int32_t *tokens, *targets;
+    float *weights;
     size_t n, capacity;
 } token_list;
 
@@ -42,6 +45,7 @@ void token_list_deinit(token_list *list);
 
 /* Appends whole turns while the conversation stays within max_tokens. */
 hearth_status conversation_tokenize(const conversation *c, const hearth_model *vocabulary,
-                                    size_t max_tokens, token_list *out, hearth_error *err);
+                                    size_t max_tokens, float question_weight, token_list *out,
+                                    hearth_error *err);
 
 #endif

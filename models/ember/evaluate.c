@@ -62,7 +62,7 @@ static hearth_status ask(evaluation *e, const sample *s, buf *answer, hearth_err
         talk.turns[talk.n_turns++] = (conversation_turn){s->before.data, s->reply.data};
     talk.turns[talk.n_turns++] = (conversation_turn){s->question.data, NULL};
     hearth_status status =
-        conversation_tokenize(&talk, e->model, hearth_session_n_ctx(e->session), &prompt, err);
+        conversation_tokenize(&talk, e->model, hearth_session_n_ctx(e->session), 0, &prompt, err);
     if (status == HEARTH_OK)
         status = answer_tokens(e, &prompt, answer, err);
     token_list_deinit(&prompt);

@@ -2,11 +2,16 @@
  *
  * gemm.h - the trainer's arithmetic: matrix products and the few row functions around them.
  *
- * Why      The trained file must be the same on every machine. So every output element of a product
- *          is one chain of fused multiply-adds, ascending in k from +0 (or from what C held), and
- *          every other sum goes through sixteen partial sums in a fixed tree. How rows are spread
- *          over threads and how wide the registers are cannot change a bit. The library's own
- *          kernels are free to change; these are the trainer's, so that its result is not.
+ * Why      The trained file must be the same on every machine, and the matrix unit of AMX-BF16,
+ *          four times as fast as vectors, is to be of use where it is. So a product is what that
+ *          unit computes: elements are rounded to bfloat16; GEMM_STEP_K of k at a time, those with
+ *          even k are one chain of fused multiply-adds from +0 and those with odd k another, both
+ *          ascending; the two are added, and then to what C holds (Intel's manual, TDPBF16PS).
+ *          Elements below 2^-50 count as 0, so that no sum gets near the subnormal numbers, which
+ *          the unit does not know. Every other sum goes through sixteen partial sums in a fixed
+ *          tree. How rows are spread over threads and how wide the registers are cannot change a
+ *          bit. The library's own kernels are free to change; these are the trainer's, so that its
+ *          result is not.
  * Threads  Functions touch only their arguments.
  */
 #ifndef HEARTH_EMBER_GEMM_H
@@ -14,9 +19,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 /* C[m][n] = sum over k of A(m,k) B(k,n), added to C if `accumulate`. Rows of C are ldc floats
- * apart; A and B may be transposed by their strides. */
+ * apart; A and B may be transposed by their strides, of which one is 1. */
 typedef struct gemm_job {
     size_t m, n, k;
     const float *a;
@@ -28,7 +35,7 @@ typedef struct gemm_job {
     bool accumulate;
 } gemm_job;
 
-enum { GEMM_TILE_M = 96, GEMM_TILE_N = 256, GEMM_TILE_K = 256 };
+enum { GEMM_TILE_M = 96, GEMM_TILE_N = 256, GEMM_TILE_K = 256, GEMM_STEP_K = 32 };
 /* Scratch of one product on one thread, MEM_ALIGN-aligned. */
 enum { GEMM_SCRATCH_FLOATS = (GEMM_TILE_M + 16 + GEMM_TILE_N + 32) * GEMM_TILE_K };
 
@@ -49,7 +56,25 @@ typedef struct gemm_kernels {
     float (*dot)(const float *a, const float *b, size_t n);
 } gemm_kernels;
 
-/* The best that this CPU runs; NULL name means that, and HEARTH_ISA is looked at first. */
+/* k filled up to whole steps. */
+static inline size_t gemm_whole_k(size_t n_k)
+{
+    return (n_k + GEMM_STEP_K - 1) / GEMM_STEP_K * GEMM_STEP_K;
+}
+
+/* What a product makes of an element: the nearest bfloat16, the even one of two, 0 below 2^-50. */
+static inline float gemm_round(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bool small = (bits & 0x7fffffff) < (127u - 50) << 23;
+    bits = small ? 0 : (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The best that this CPU runs; NULL name means that, and HEARTH_ISA is looked at first. "unrounded"
+ * is plain C that does not round elements: the function whose slope the gradient is. */
 const gemm_kernels *gemm_kernels_get(const char *isa);
 
 #endif

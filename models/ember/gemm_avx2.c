@@ -4,7 +4,7 @@
  */
 #include "kernels/vec_avx2.h"
 
-#define ROWS 6
+#define ROWS 3
 #define VECS 1
 #include "ember/gemm_template.h"
 

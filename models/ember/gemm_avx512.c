@@ -4,7 +4,7 @@
  */
 #include "kernels/vec_avx512.h"
 
-#define ROWS 12
+#define ROWS 6
 #define VECS 2
 #include "ember/gemm_template.h"
 

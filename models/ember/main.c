@@ -36,6 +36,8 @@ static const option rows[] = {
     OPTION_ROW_U32("--batch", ember_options, train.batch_tokens, 256, 1 << 20, "N",
                    "tokens per step"),
     OPTION_ROW_F32("--rate", ember_options, train.rate, 0, 1, "X", "highest learning rate"),
+    OPTION_ROW_F32("--dropout", ember_options, train.dropout, 0, 0.9f, "X",
+                   "share of units left out in a step"),
     OPTION_ROW_I32("--threads", ember_options, train.n_threads, 0, 64, "N", "0: one per core"),
     OPTION_ROW_TEXT("--isa", ember_options, train.isa, "NAME", "instruction set"),
     OPTION_ROW_TEXT("--checkpoint", ember_options, train.checkpoint, "FILE",
@@ -166,12 +168,14 @@ static hearth_status run(ember_options *o, const option_list *arguments, hearth_
 int main(int argc, char **argv)
 {
     const option_set set = {groups, OPTION_COUNT(groups)};
-    ember_options o = {
-        .corpus = "models/ember/corpus",
-        .seed = 1,
-        .n = 20,
-        .train = {
-            .n_steps = 18000, .batch_tokens = 2048, .rate = 1.5e-3f, .checkpoint_steps = 100}};
+    ember_options o = {.corpus = "models/ember/corpus",
+                       .seed = 1,
+                       .n = 20,
+                       .train = {.n_steps = 24000,
+                                 .batch_tokens = 2048,
+                                 .rate = 1.5e-3f,
+                                 .dropout = 0.05f,
+                                 .checkpoint_steps = 100}};
     option_list arguments = {0};
     hearth_error err = {0};
     hearth_status status =

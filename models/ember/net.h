@@ -5,9 +5,11 @@
  * What     RMS norms, rotary positions in pairs (2i, 2i+1), grouped attention, SwiGLU, and one
  * table that is both embedding and output. Matrices are kept [in][out]. Batch    Sequences of
  * tokens laid end to end; a token sees its own sequence only. The loss is the mean cross-entropy
- * over the tokens that have a target. Bits     Loss and gradient depend on parameters and batch
- * alone, not on threads or instruction set (gemm.h; every sum over tokens runs in their order).
- * Threads  One call at a time per net; it spreads its work over a pool of its own.
+ * over the tokens that have a target. Dropout (Srivastava et al. 2014) of embeddings, of what
+ * attention mixed and of the feed-forward units, where the batch asks for it. Bits     Loss and
+ * gradient depend on parameters and batch alone, not on threads or instruction set (gemm.h; every
+ * sum over tokens runs in their order). Threads  One call at a time per net; it spreads its work
+ * over a pool of its own.
  */
 #ifndef HEARTH_EMBER_NET_H
 #define HEARTH_EMBER_NET_H
@@ -50,9 +52,12 @@ bool net_is_norm(const net_layout *layout, const net_shape *shape, size_t i);
 typedef struct net_batch {
     size_t n_tokens;
     const int32_t *tokens;
-    const int32_t *targets; /* the token that should come next, or -1 */
+    const int32_t *targets; /* the token that should come next */
+    const float *weights;   /* of each target in the mean loss, 0: none */
     size_t n_sequences;
     const size_t *starts; /* n_sequences + 1 */
+    float dropout;        /* chance of a unit to be left out, 0: none */
+    uint64_t dropout_key; /* which ones; the same key gives the same */
 } net_batch;
 
 typedef struct net net;

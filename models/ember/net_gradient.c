@@ -219,11 +219,13 @@ static void layer_forward(net *n, const net_batch *batch, uint32_t layer)
     multiply(n, k->normed, n->w + p->qkv, t, width, n->qkv_width, k->qkv, false);
     net_run(n, rotate_sequence, &rows, batch->n_sequences);
     attention_forward(n, batch, k);
+    net_drop(n, batch, layer, NET_SITE_MIXED, k->mixed, width);
     multiply(n, k->mixed, n->w + p->attn_out, t, width, width, n->x, true);
     memcpy(k->x_mid, n->x, t * width * sizeof *k->x_mid);
     norm(n, k->x_mid, n->w + p->ffn_norm, t, k->normed_mid, k->factor_mid);
     multiply(n, k->normed_mid, n->w + p->gate_up, t, width, 2 * (size_t)s->n_ff, k->gate_up, false);
     net_run(n, swiglu_chunk, &rows, chunks_of(t));
+    net_drop(n, batch, layer, NET_SITE_ACTIVE, k->active, s->n_ff);
     multiply(n, k->active, n->w + p->down, t, s->n_ff, width, n->x, true);
 }
 
@@ -234,7 +236,7 @@ typedef struct head_job {
     const net_batch *batch;
     size_t first; /* of head_rows */
     size_t n_rows;
-    float weight; /* of one row in the mean */
+    float scale;  /* of the rows' weights: their sum becomes 1 */
 } head_job;
 
 static void cross_entropy_row(void *arg, size_t row, int worker)
@@ -242,20 +244,22 @@ static void cross_entropy_row(void *arg, size_t row, int worker)
     const head_job *j = arg;
     net *n = j->n;
     float *p = n->logits + row * n->shape.n_vocab;
-    size_t target = (size_t)j->batch->targets[n->head_rows[j->first + row]];
+    size_t token = n->head_rows[j->first + row], target = (size_t)j->batch->targets[token];
+    float weight = j->batch->weights[token] * j->scale;
     (void)worker;
     n->k->softmax(p, n->shape.n_vocab);
-    n->losses[j->first + row] = -fmath_log(p[target] > 1e-30f ? (double)p[target] : 1e-30);
+    n->losses[j->first + row] =
+        -(double)weight * fmath_log(p[target] > 1e-30f ? (double)p[target] : 1e-30);
     for (size_t i = 0; i < n->shape.n_vocab; i++)
-        p[i] *= j->weight;
-    p[target] -= j->weight;
+        p[i] *= weight;
+    p[target] -= weight;
 }
 
 static size_t gather_head_rows(net *n, const net_batch *batch)
 {
     size_t width = n->shape.n_embd, n_rows = 0;
     for (size_t i = 0; i < batch->n_tokens; i++) {
-        if (batch->targets[i] < 0)
+        if (batch->weights[i] == 0)
             continue;
         memcpy(n->head_x + n_rows * width, n->x + i * width, width * sizeof *n->x);
         n->head_rows[n_rows++] = i;
@@ -269,10 +273,13 @@ static double head(net *n, const net_batch *batch)
 {
     size_t width = n->shape.n_embd, n_vocab = n->shape.n_vocab, n_rows = gather_head_rows(n, batch);
     float *embd = n->w + n->layout.embd, *d_embd = n->g + n->layout.embd;
+    double weights = 0;
+    for (size_t i = 0; i < batch->n_tokens; i++)
+        weights += (double)batch->weights[i];
     norm(n, n->head_x, n->w + n->layout.out_norm, n_rows, n->head_normed, n->head_factor);
     for (size_t first = 0; first < n_rows; first += NET_HEAD_ROWS) {
         size_t m = n_rows - first < NET_HEAD_ROWS ? n_rows - first : NET_HEAD_ROWS;
-        head_job job = {n, batch, first, m, 1.0f / (float)n_rows};
+        head_job job = {n, batch, first, m, (float)(1 / weights)};
         const float *x = n->head_normed + first * width;
         net_product(n, &(gemm_job){.m = m,
                                    .n = n_vocab,
@@ -319,7 +326,7 @@ static double head(net *n, const net_batch *batch)
         memcpy(n->dx + n->head_rows[i] * width, n->d_embd + i * width, width * sizeof *n->dx);
         loss += n->losses[i];
     }
-    return loss / (double)n_rows;
+    return loss;
 }
 
 /* ---- backward ---- */
@@ -332,6 +339,7 @@ static void layer_backward(net *n, const net_batch *batch, uint32_t layer)
     size_t t = batch->n_tokens, width = s->n_embd;
     rows_job rows = {.n = n, .batch = batch, .kept = k, .y = n->d_qkv, .n_rows = t, .back = true};
     multiply_back(n, k->active, n->w + p->down, n->dx, t, s->n_ff, width, n->d_ff, n->g + p->down);
+    net_drop(n, batch, layer, NET_SITE_ACTIVE, n->d_ff, s->n_ff);
     net_run(n, swiglu_chunk, &rows, chunks_of(t));
     multiply_back(n, k->normed_mid, n->w + p->gate_up, n->d_gate_up, t, width, 2 * (size_t)s->n_ff,
                   n->d_embd, n->g + p->gate_up);
@@ -339,6 +347,7 @@ static void layer_backward(net *n, const net_batch *batch, uint32_t layer)
               n->g + p->ffn_norm);
     multiply_back(n, k->mixed, n->w + p->attn_out, n->dx, t, width, width, n->d_embd,
                   n->g + p->attn_out);
+    net_drop(n, batch, layer, NET_SITE_MIXED, n->d_embd, width);
     attention_backward(n, batch, k, n->d_embd);
     net_run(n, rotate_sequence, &rows, batch->n_sequences);
     multiply_back(n, k->normed, n->w + p->qkv, n->d_qkv, t, width, n->qkv_width, n->d_embd,
@@ -365,11 +374,13 @@ double net_gradient(net *n, const net_batch *batch)
 {
     rows_job rows = {.n = n, .batch = batch};
     embed(n, batch);
+    net_drop(n, batch, 0, NET_SITE_EMBD, n->x, n->shape.n_embd);
     for (uint32_t layer = 0; layer < n->shape.n_layer; layer++)
         layer_forward(n, batch, layer);
     double loss = head(n, batch);
     for (uint32_t layer = n->shape.n_layer; layer-- > 0;)
         layer_backward(n, batch, layer);
+    net_drop(n, batch, 0, NET_SITE_EMBD, n->dx, n->shape.n_embd);
     net_run(n, embed_back_columns, &rows, (n->shape.n_embd + 31) / 32);
     return loss;
 }

@@ -47,6 +47,14 @@ struct net {
     float *gemm_scratch[NET_MAX_THREADS], *attn_scratch[NET_MAX_THREADS];
 };
 
+/* Where units are left out: after the embedding, and twice per layer. */
+typedef enum net_site { NET_SITE_EMBD, NET_SITE_MIXED, NET_SITE_ACTIVE } net_site;
+
+/* Leaves out units of x [n_tokens][width], or of its gradient: the same ones for the same batch,
+ * layer and site. What stays is scaled up. */
+void net_drop(net *n, const net_batch *batch, uint32_t layer, net_site site, float *x,
+              size_t width);
+
 /* C = A B (+ C) by all threads. */
 void net_product(net *n, const gemm_job *job);
 

@@ -18,7 +18,8 @@
 #include "os/clock.h"
 #include "os/file.h"
 
-enum { CHUNK = 1 << 14 }; /* parameters per piece of work */
+enum { CHUNK = 1 << 14 };                  /* parameters per piece of work */
+#define DROPOUT_SALT 0x64726f706f757421ull /* keeps its numbers apart from the corpus's */
 
 typedef struct trainer {
     net *n;
@@ -52,10 +53,19 @@ static hearth_status add_sequence(trainer *t, hearth_error *err)
     return HEARTH_OK;
 }
 
+/* The first part of the run gets to know the words, and is kept from learning texts by heart: one
+ * conversation in three has its questions learnt too, and units are left out. The rest learns the
+ * answers alone, with all units. */
+static bool is_early(const train_options *o, uint32_t step)
+{
+    return step < 0.55 * o->n_steps;
+}
+
 /* Conversations until the batch is full. The last one may be cut by whole turns. */
 static hearth_status draw_batch(trainer *t, uint32_t step, hearth_error *err)
 {
     rng r = rng_new(t->o->seed, step);
+    bool is_early_step = is_early(t->o, step);
     hearth_status status = HEARTH_OK;
     t->batch.n = 0;
     t->n_sequences = 0;
@@ -65,8 +75,10 @@ static hearth_status draw_batch(trainer *t, uint32_t step, hearth_error *err)
         conversation one;
         size_t before = t->batch.n, room = t->o->batch_tokens - before;
         TRY(conversation_draw(&one, t->c, &r, err));
-        status = conversation_tokenize(
-            &one, t->vocabulary, room < t->shape->n_ctx ? room : t->shape->n_ctx, &t->batch, err);
+        status = conversation_tokenize(&one, t->vocabulary,
+                                       room < t->shape->n_ctx ? room : t->shape->n_ctx,
+                                       is_early_step && t->n_sequences % 3 == 0 ? 0.5f : 0.0f,
+                                       &t->batch, err);
         conversation_clear(&one);
         if (status == HEARTH_OK && t->batch.n > before)
             status = add_sequence(t, err);
@@ -217,9 +229,11 @@ static hearth_status take_fingerprint(trainer *t, hearth_error *err)
     h = hash_bytes(h, &o->n_steps, sizeof o->n_steps);
     h = hash_bytes(h, &o->batch_tokens, sizeof o->batch_tokens);
     h = hash_bytes(h, &o->rate, sizeof o->rate);
+    h = hash_bytes(h, &o->dropout, sizeof o->dropout);
     for (uint32_t step = 0; step < 4; step++) {
         TRY(draw_batch(t, step, err));
         h = hash_bytes(h, t->batch.tokens, t->batch.n * sizeof *t->batch.tokens);
+        h = hash_bytes(h, t->batch.weights, t->batch.n * sizeof *t->batch.weights);
     }
     t->fingerprint = h;
     return HEARTH_OK;
@@ -256,7 +270,15 @@ static hearth_status run_step(trainer *t, uint32_t step, hearth_error *err)
     uint64_t start = clock_now_ns();
     double rate = rate_at(t->o, step);
     TRY(draw_batch(t, step, err));
-    net_batch batch = {t->batch.n, t->batch.tokens, t->batch.targets, t->n_sequences, t->starts};
+    rng key = rng_new(t->o->seed ^ DROPOUT_SALT, step);
+    net_batch batch = {.n_tokens = t->batch.n,
+                       .tokens = t->batch.tokens,
+                       .targets = t->batch.targets,
+                       .weights = t->batch.weights,
+                       .n_sequences = t->n_sequences,
+                       .starts = t->starts,
+                       .dropout = is_early(t->o, step) ? t->o->dropout : 0.0f,
+                       .dropout_key = rng_next(&key)};
     double loss = net_gradient(t->n, &batch);
     if (!isfinite(loss))
         FAIL(err, EINTERNAL, "loss", "the loss is no number at step %u; lower the learning rate",

@@ -19,7 +19,8 @@ typedef struct train_options {
     uint64_t seed;
     uint32_t n_steps;
     uint32_t batch_tokens;
-    float rate; /* the highest learning rate */
+    float rate;    /* the highest learning rate */
+    float dropout; /* chance of a unit to be left out in a step, below 1 */
     int n_threads;
     const char *isa;
     const char *checkpoint; /* a file that is written every checkpoint_steps and resumed from */

@@ -79,6 +79,7 @@ enum { N_TOKENS = 300 };
 
 typedef struct small_batch {
     int32_t tokens[N_TOKENS], targets[N_TOKENS];
+    float weights[N_TOKENS];
     size_t starts[4];
     net_batch batch;
 } small_batch;
@@ -88,13 +89,14 @@ static void fill_batch(small_batch *b)
     rng r = rng_new(5, 0);
     for (size_t i = 0; i < N_TOKENS; i++) {
         b->tokens[i] = (int32_t)rng_below(&r, 96);
-        b->targets[i] = rng_below(&r, 2) ? (int32_t)rng_below(&r, 96) : -1;
+        b->targets[i] = (int32_t)rng_below(&r, 96);
+        b->weights[i] = 0.5f * (float)rng_below(&r, 3);
     }
     b->starts[0] = 0;
     b->starts[1] = 7;
     b->starts[2] = 100;
     b->starts[3] = N_TOKENS;
-    b->batch = (net_batch){N_TOKENS, b->tokens, b->targets, 3, b->starts};
+    b->batch = (net_batch){N_TOKENS, b->tokens, b->targets, b->weights, 3, b->starts, 0.2f, 77};
 }
 
 static void disturb(net *n)
@@ -111,7 +113,7 @@ static void test_gradient_is_the_slope_of_the_loss(void **state)
     small_batch b;
     (void)state;
     shape.n_vocab = 96;
-    must(net_open(&n, &shape, N_TOKENS, 2, NULL, &err));
+    must(net_open(&n, &shape, N_TOKENS, 2, "unrounded", &err));
     net_init_parameters(n, 1);
     disturb(n);
     fill_batch(&b);
@@ -165,7 +167,7 @@ static uint64_t gradient_hash(int n_threads, const char *isa)
 
 static void test_gradient_has_the_same_bits_everywhere(void **state)
 {
-    static const char *const sets[] = {"avx2", "avx512", "neon"};
+    static const char *const sets[] = {"avx2", "avx512", "amx", "neon"};
     uint64_t want = gradient_hash(1, "scalar");
     (void)state;
     assert_true(gradient_hash(3, "scalar") == want);
@@ -235,23 +237,22 @@ static void test_damaged_checkpoint_is_refused(void **state)
 
 typedef struct loss_sum {
     const token_list *list;
-    double loss;
-    size_t n;
+    double loss, weights;
 } loss_sum;
 
 static bool add_loss(void *user, size_t position, const float *logits, size_t n_vocab)
 {
     loss_sum *s = user;
     int32_t target = s->list->targets[position];
-    double top = -INFINITY, sum = 0;
-    if (target < 0)
+    double top = -INFINITY, sum = 0, weight = (double)s->list->weights[position];
+    if (weight == 0)
         return true;
     for (size_t i = 0; i < n_vocab; i++)
         top = (double)logits[i] > top ? (double)logits[i] : top;
     for (size_t i = 0; i < n_vocab; i++)
         sum += fmath_exp((double)logits[i] - top);
-    s->loss += top + fmath_log(sum) - (double)logits[target];
-    s->n++;
+    s->loss += weight * (top + fmath_log(sum) - (double)logits[target]);
+    s->weights += weight;
     return true;
 }
 
@@ -273,7 +274,7 @@ static double loss_of_file(const char *path, const token_list *list)
     must(hearth_session_feed(session, list->tokens, list->n, &feed, &err));
     hearth_session_close(session);
     hearth_model_close(model);
-    return sum.loss / (double)sum.n;
+    return sum.loss / sum.weights;
 }
 
 static void test_exported_file_is_the_same_function(void **state)
@@ -285,14 +286,15 @@ static void test_exported_file_is_the_same_function(void **state)
     token_list list = {0};
     (void)state;
     must(conversation_draw(&one, c, &r, &err));
-    must(conversation_tokenize(&one, vocabulary, tiny.n_ctx, &list, &err));
+    must(conversation_tokenize(&one, vocabulary, tiny.n_ctx, 0.5f, &list, &err));
     conversation_clear(&one);
     assert_true(list.n > 8);
-    must(net_open(&n, &tiny, list.n, 1, NULL, &err));
+    must(net_open(&n, &tiny, list.n, 1, "unrounded", &err));
     net_init_parameters(n, 4);
     disturb(n);
     size_t starts[] = {0, list.n};
-    double loss = net_gradient(n, &(net_batch){list.n, list.tokens, list.targets, 1, starts});
+    double loss = net_gradient(
+        n, &(net_batch){list.n, list.tokens, list.targets, list.weights, 1, starts, 0, 0});
     snprintf(path, sizeof path, "%.4000s/tiny.gguf", folder.path);
     must(export_gguf(net_parameters(n), &tiny, vocabulary_path, path, &err));
     net_close(n);
