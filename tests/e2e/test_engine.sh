@@ -424,7 +424,7 @@ model loaded: tiny.gguf
 server is listening on http://127.0.0.1:PORT"
 
 # ---- guesses: told, and never a change ----
-repeated='{"prompt":"one two three four one two three four one two three four one two","temperature":0,"n_predict":40,"ignore_eos":true}'
+repeated='{"prompt":"<|im_start|>user\nWhat is Hearth?<|im_end|>\n<|im_start|>assistant\nHearth runs language models on your own computer: private, quick, one small program, nothing else to install.<|im_end|>\n<|im_start|>user\nWhat is Hearth?<|im_end|>\n<|im_start|>assistant\n","temperature":0,"n_predict":16}'
 start_engine -m ember --port 0 --metrics --spec-type ngram-simple || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.timings.draft_n > 0 && b.timings.draft_n >= b.timings.draft_n_accepted')" true

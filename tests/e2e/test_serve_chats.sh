@@ -205,15 +205,15 @@ expect_equal "$(of_event done 'b.message.state + b.message.notices[0].code' <"$w
 # ---- memory: what other chats said is told with the answer, as what it is ----
 ask POST /hearth/chats '{"title":"Remembers","memory":true,"parameters":{"max_tokens":8}}'
 remembers=$(json b.id)
-ask POST "/hearth/chats/$remembers/messages" '{"content":"Which colour is the gazebo?"}' -N
+ask POST "/hearth/chats/$remembers/messages" '{"content":"Gazebo, colour?"}' -N
 expect_equal "$(of_event done b.message.sources <"$work/body")" null
 ask POST /hearth/chats '{"title":"Garden"}'
 garden=$(json b.id)
 ask POST "/hearth/chats/$garden/messages" '{"content":"The colour of the gazebo is turquoise.","answer":false}'
-ask POST "/hearth/chats/$remembers/messages" '{"content":"Which colour is the gazebo?"}' -N
+ask POST "/hearth/chats/$remembers/messages" '{"content":"Gazebo, colour?"}' -N
 expect_equal "$(of_event done 'b.message.sources.map(s => s.title + s.role + s.text + s.chat_id).join()' <"$work/body")" \
     "GardenuserThe colour of the gazebo is turquoise.$garden"
-expect_equal "$(of_event start b.user.content <"$work/body")" 'Which colour is the gazebo?'
+expect_equal "$(of_event start b.user.content <"$work/body")" 'Gazebo, colour?'
 
 # ---- lists, search, attachments ----
 ask GET '/hearth/chats?folder=Work'
