@@ -236,7 +236,7 @@ typedef struct head_job {
     const net_batch *batch;
     size_t first; /* of head_rows */
     size_t n_rows;
-    float scale;  /* of the rows' weights: their sum becomes 1 */
+    float scale; /* of the rows' weights: their sum becomes 1 */
 } head_job;
 
 static void cross_entropy_row(void *arg, size_t row, int worker)

@@ -75,10 +75,9 @@ static hearth_status draw_batch(trainer *t, uint32_t step, hearth_error *err)
         conversation one;
         size_t before = t->batch.n, room = t->o->batch_tokens - before;
         TRY(conversation_draw(&one, t->c, &r, err));
-        status = conversation_tokenize(&one, t->vocabulary,
-                                       room < t->shape->n_ctx ? room : t->shape->n_ctx,
-                                       is_early_step && t->n_sequences % 3 == 0 ? 0.5f : 0.0f,
-                                       &t->batch, err);
+        status = conversation_tokenize(
+            &one, t->vocabulary, room < t->shape->n_ctx ? room : t->shape->n_ctx,
+            is_early_step && t->n_sequences % 3 == 0 ? 0.5f : 0.0f, &t->batch, err);
         conversation_clear(&one);
         if (status == HEARTH_OK && t->batch.n > before)
             status = add_sequence(t, err);

@@ -25,6 +25,7 @@ address=
 while read -r -t 60 -u 3 line; do
     case "$line" in open\ http*) address=${line#open } && break ;; esac
 done
+curl -s "${address%%#*}" | grep -q '<script' || { echo "this build has no page; make builds it" && exit 1; }
 HEARTH_URL=$address node "$tests/run.mjs" || fail "the page with hearth serve: $(tail -c 500 "$work/serve.err")"
 kill -TERM $server
 wait $server || fail "hearth serve ended with $?"
