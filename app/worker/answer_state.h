@@ -28,8 +28,6 @@ typedef struct choice {
     uint64_t last_ns;
     char *prompt; /* the native API repeats it */
     size_t n_prompt;
-    size_t n_shifts;  /* of its context, over all requests */
-    size_t n_shifted; /* tokens that the running one has lost by them */
 } choice;
 
 struct answer {

@@ -22,7 +22,7 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
                          .n_generated = e->n_generated,
                          .n_drafted = e->n_drafted,
                          .n_draft_accepted = e->n_draft_accepted,
-                         .n_shifts = x->n_shifts,
+                         .n_shifts = e->n_shifts,
                          .n_discarded = e->n_shifted,
                          .prompt_ms = e->prompt_ms,
                          .generate_ms = e->generate_ms};
@@ -32,6 +32,7 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
     usage.n_generated += before->n_generated;
     usage.n_drafted += before->n_drafted;
     usage.n_draft_accepted += before->n_draft_accepted;
+    usage.n_shifts += before->n_shifts;
     usage.n_discarded += before->n_discarded;
     usage.generate_ms += before->generate_ms + usage.prompt_ms;
     usage.n_prompt = usage.n_processed = before->n_prompt;
@@ -170,7 +171,7 @@ static hearth_status write_done(answer *a, uint32_t i, const hearth_request_even
                         .usage = answer_usage(x, e),
                         .finish = reason,
                         .stop_word = e->stop_word,
-                        .truncated = x->n_shifts > 0 || reason == HEARTH_FINISH_CONTEXT,
+                        .truncated = e->n_shifts > 0 || reason == HEARTH_FINISH_CONTEXT,
                         .prompt = x->prompt,
                         .n_prompt_text = x->n_prompt,
                         .id_slot = a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot};
@@ -275,9 +276,6 @@ hearth_status answer_write(answer *a, uint32_t i, const hearth_request_event *e,
                            hearth_error *err)
 {
     choice *x = &a->choices[i];
-    /* A token makes the context full once at most. */
-    x->n_shifts += e->n_shifted > x->n_shifted;
-    x->n_shifted = e->n_shifted;
     switch (e->type) {
     case HEARTH_REQUEST_NONE:
         return HEARTH_OK;

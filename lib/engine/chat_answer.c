@@ -375,6 +375,7 @@ static void count_whole(const hearth_answer *a, hearth_request_event *e)
     e->n_generated += b->n_generated;
     e->n_drafted += b->n_drafted;
     e->n_draft_accepted += b->n_draft_accepted;
+    e->n_shifts += b->n_shifts;
     e->n_shifted += b->n_shifted;
     e->n_reread += b->n_reread;
     e->generate_ms += b->generate_ms + e->prompt_ms;

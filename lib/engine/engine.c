@@ -60,6 +60,8 @@ static bool do_jobs(hearth_engine *e)
     if (job == NULL)
         return false;
     bool is_over = job->run(e, job);
+    if (is_over)
+        show(e); /* who waits for the job sees what it did */
     monitor_lock(&e->door);
     if (is_over) {
         e->jobs = job->next;
@@ -397,7 +399,6 @@ static bool grow(hearth_engine *e, engine_job *base)
     job->status = forward_grow_adapters(e->f, job->rank, job->n_out, &job->error);
     if (job->status == HEARTH_OK) {
         show_adapter_room(e, job->rank, job->n_out);
-        show(e);
     }
     return true;
 }

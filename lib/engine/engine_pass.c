@@ -183,6 +183,7 @@ static void shift_context(hearth_engine *e, hearth_request *r)
     memmove(r->tokens + keep, r->tokens + keep + n, (rest - n) * sizeof *r->tokens);
     r->n_tokens -= n;
     r->n_read = r->n_tokens - 1;
+    r->counts.n_shifts++;
     r->counts.n_shifted += n;
 }
 

@@ -460,6 +460,7 @@ static void test_context_ends(void **state)
     assert_true(run.done.n_reread > 0);
     o.n_discard = 20;
     engine_run_whole(&run, engine, &o);
+    assert_int_equal(run.done.n_shifts, 5);
     assert_int_equal(run.done.n_shifted, 5 * 20);
     o.n_discard = 1000;
     engine_run_whole(&run, engine, &o);
