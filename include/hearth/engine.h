@@ -190,10 +190,10 @@ typedef struct hearth_request_event {
     size_t n_generated;   /* tokens chosen, the one that ends the answer included */
     size_t n_drafted;     /* tokens guessed, and those that were right */
     size_t n_draft_accepted;
-    size_t n_shifts;  /* of the context, and tokens that they forgot */
+    size_t n_shifts; /* of the context, and tokens that they forgot */
     size_t n_shifted;
-    size_t n_reread;  /* tokens read a second time: after a shift, or after the request had to
-                         give its pages to others for a while */
+    size_t n_reread; /* tokens read a second time: after a shift, or after the request had to
+                        give its pages to others for a while */
     uint64_t
         n_passes;    /* of the engine since it was submitted: what it waited for and took part in */
     double queue_ms; /* waiting for a place */

@@ -51,28 +51,6 @@ void engine_do(hearth_engine *e, engine_job *job, engine_job_fn *run)
     monitor_unlock(&e->door);
 }
 
-/* Does some of a job that waits; true if there is more to do. */
-static bool do_jobs(hearth_engine *e)
-{
-    monitor_lock(&e->door);
-    engine_job *job = e->jobs;
-    monitor_unlock(&e->door);
-    if (job == NULL)
-        return false;
-    bool is_over = job->run(e, job);
-    if (is_over)
-        show(e); /* who waits for the job sees what it did */
-    monitor_lock(&e->door);
-    if (is_over) {
-        e->jobs = job->next;
-        job->is_over = true;
-        monitor_wake(&e->door);
-    }
-    bool more = e->jobs != NULL;
-    monitor_unlock(&e->door);
-    return more;
-}
-
 /* Everything new; false if the engine closes. */
 static bool take_in(hearth_engine *e, uint64_t *n_wakes)
 {
@@ -145,6 +123,28 @@ static void show(hearth_engine *e)
     for (uint32_t i = 0; i < e->plan.n_parallel; i++)
         show_slot(e->running[i], &e->slots[i]);
     monitor_unlock(&e->door);
+}
+
+/* Does some of a job that waits; true if there is more to do. */
+static bool do_jobs(hearth_engine *e)
+{
+    monitor_lock(&e->door);
+    engine_job *job = e->jobs;
+    monitor_unlock(&e->door);
+    if (job == NULL)
+        return false;
+    bool is_over = job->run(e, job);
+    if (is_over)
+        show(e); /* who waits for the job sees what it did */
+    monitor_lock(&e->door);
+    if (is_over) {
+        e->jobs = job->next;
+        job->is_over = true;
+        monitor_wake(&e->door);
+    }
+    bool more = e->jobs != NULL;
+    monitor_unlock(&e->door);
+    return more;
 }
 
 static void show_adapter_room(hearth_engine *e, uint32_t rank, uint32_t n_out)
