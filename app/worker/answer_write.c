@@ -275,7 +275,6 @@ static hearth_status write_progress(answer *a, uint32_t i, const hearth_request_
 hearth_status answer_write(answer *a, uint32_t i, const hearth_request_event *e, buf *out,
                            hearth_error *err)
 {
-    choice *x = &a->choices[i];
     switch (e->type) {
     case HEARTH_REQUEST_NONE:
         return HEARTH_OK;
