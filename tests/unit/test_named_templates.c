@@ -135,7 +135,7 @@ static hearth_error err;
 static char *render(const char *name, const char *json)
 {
     const char *source;
-    hearth_chat_template *t;
+    hearth_chat_template *t = NULL;
     char *text = NULL;
     size_t n;
     if (hearth_chat_template_named(name, &source, &err) != HEARTH_OK ||
