@@ -40,6 +40,7 @@ static const struct {
     {429, "busy"},
     {499, "canceled"},
     {501, "not_supported"},
+    {502, "unreachable"},
     {503, "unavailable"},
     {507, "does_not_fit"},
     {508, "loop"},

@@ -146,6 +146,8 @@ ask GET '/hearth/plan?model=qwen3-0.6b'
 expect_status 200
 ask GET '/hearth/plan?model=org/tiny-GGUF'
 expect_status 404
+ask GET '/hearth/plan?model=http://127.0.0.1:9/far.gguf'
+expect_equal "$status,$(json b.error.code)" 502,unreachable
 ask GET "/hearth/plan?model=$base/files/page.gguf"
 expect_status 422
 [ -z "$(ls "$TMPDIR")" ] || fail "left: $(ls "$TMPDIR")"
