@@ -190,7 +190,7 @@ hearth_status gpu_ask_devices(const char *llama_server, const hearth_progress *w
     buf_init(&text, TEXT_MAX);
     word_list_add(&argv, llama_server);
     word_list_add(&argv, "--list-devices");
-    engine_environment("", &environment);
+    engine_environment(NULL, "", &environment);
     hearth_status result = process_capture(&argv, &environment, &limits, &text, &status, err);
     if (result == HEARTH_OK && status != 0) {
         char how[64];
