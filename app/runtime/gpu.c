@@ -113,7 +113,7 @@ static bool parse_device(const char *line, size_t n, gpu *out)
     const char *second = memmem(comma, (size_t)(end - comma), " MiB", 4);
     if (second == NULL || !read_mib(trim(open + 1, (size_t)(word - open - 1)), &out->total_bytes) ||
         !read_mib(trim(comma + 1, (size_t)(second - comma - 1)), &out->free_bytes) ||
-        out->free_bytes > out->total_bytes)
+        out->free_bytes > out->total_bytes || out->total_bytes == 0) /* 0: a library, as BLAS */
         return false;
     copy_text(out->name, sizeof out->name, trim(colon + 1, (size_t)(open - colon - 1)));
     return true;

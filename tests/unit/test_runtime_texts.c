@@ -58,7 +58,7 @@ static void devices_of_a_backend_are_read(void **state)
 {
     static const char text[] =
         "ggml_cuda_init: found 1 CUDA devices:\n  Device 0: NVIDIA (1 MiB, 1 MiB free)\n"
-        "Available devices:\n"
+        "Available devices:\n  BLAS: OpenBLAS (0 MiB, 0 MiB free)\n"
         "  CUDA0: NVIDIA GeForce RTX 4090 (24209 MiB, 23841 MiB free)\n"
         "  Vulkan0: AMD Radeon (RADV NAVI31) (16368 MiB, 16000 MiB free)\n"
         "  (none)\n  X: y (MiB, MiB free)\n  Z: w (5 MiB, 6 MiB free)\n";
