@@ -272,6 +272,9 @@ static void explain(const work *w)
                      p->mode == PLAN_GPU ? " on the GPU" : " with room to spare");
     if (p->mode == PLAN_GPU)
         plan_because(p, "n_gpu_layers", "all %u layers and the output on the GPU", p->n_layers);
+    else if (p->mode == PLAN_HYBRID && asked > 0)
+        plan_because(p, "n_gpu_layers", "%u of %u layers on the GPU, as asked for", p->n_gpu_layers,
+                     p->n_layers);
     else if (p->mode == PLAN_HYBRID)
         plan_because(p, "n_gpu_layers", "%u of %u layers on the GPU: more do not fit in %.0f MiB",
                      p->n_gpu_layers, p->n_layers, mib(p->limit.bytes[BUDGET_GPU]));

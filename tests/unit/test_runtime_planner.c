@@ -131,6 +131,7 @@ static void what_is_asked_for_is_kept_or_refused(void **state)
     assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 4000, &spec, &plan, NULL), HEARTH_OK);
     assert_int_equal(plan.mode, PLAN_HYBRID);
     assert_int_equal(plan.n_gpu_layers, 3);
+    assert_non_null(strstr(plan.reasons[1].text, "as asked for"));
     spec.n_gpu_layers = 99;
     assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 500, &spec, &plan, &err), HEARTH_ENOFIT);
     assert_non_null(strstr(err.message, "layers on the GPU"));
