@@ -7,7 +7,10 @@
  * Passes   Everyone who writes is in every pass, with one token, and with guesses of the next ones
  *          while all of them together are few columns (draft.h). The rest reads: n_fair tokens if
  *          somebody writes, else as many as a pass holds, of which a text that does not fit takes
- *          n_fair while others read too. One request that is alone reads whole passes.
+ *          n_fair while others read too. One request that is alone reads whole passes, which a
+ *          newcomer cuts short. What was read of such a pass is lost, so the WARY next ones are not
+ *          cut, and whom it happened to reads n_fair in each: newcomers one after the other delay
+ *          nobody for ever.
  * Readers  Who was left out of PATIENCE passes goes first. Then those whose client is not ahead of
  *          the others by more than LEAD tokens, the shortest rest first; then the others likewise.
  *          A pass that reads a text to its end reads nothing longer. So a short text comes to its
@@ -21,7 +24,7 @@
 
 #include "os/clock.h"
 
-enum { PATIENCE = 4, PATIENCE_FOR_PLACE = 16, LEAD = 2048 };
+enum { PATIENCE = 4, PATIENCE_FOR_PLACE = 16, LEAD = 2048, WARY = 8 };
 
 /* ---- clients ---- */
 
@@ -300,7 +303,7 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
     size_t left = n_batch - e->pass.n, most = n_batch;
     if (e->model->h.causal && n_writers > 0 && left > e->n_fair)
         left = e->n_fair;
-    if (n > 1 || *again || e->was_cut)
+    if (n > 1 || *again || e->n_wary > 0)
         most = e->n_fair;
     bool one_ends = false;
     sort_readers(e, n);
@@ -308,8 +311,8 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
         hearth_request *r = e->readers[i];
         /* Nobody waits for the first token of a vector: those are read side by side. */
         bool hurries = n_writers > 0 || !r->wants_sum;
-        bool fits = n_writers == 0 && hurries && !one_ends && r->n_passed_over < PATIENCE &&
-                    request_n_pending(r) <= left;
+        bool fits = n_writers == 0 && hurries && !one_ends && !r->was_cut &&
+                    r->n_passed_over < PATIENCE && request_n_pending(r) <= left;
         size_t want = share_of(e, r, left, fits ? left : most);
         if (one_ends && want < request_n_pending(r))
             want = 0;
@@ -324,7 +327,14 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
         add_part(e, r, got, 0);
         left -= got;
     }
-    e->pass.may_be_cut = e->pass.n_parts == 1 && e->pass.n > e->n_fair && e->model->h.causal;
+    e->pass.may_be_cut =
+        e->n_wary == 0 && e->pass.n_parts == 1 && e->pass.n > e->n_fair && e->model->h.causal;
+}
+
+void scheduler_note_cut(hearth_engine *e)
+{
+    e->n_wary = WARY;
+    e->pass.parts[0].request->was_cut = true;
 }
 
 /* The youngest gives up its pages, unless there is only one. */
