@@ -45,7 +45,8 @@ typedef struct pass {
     const adapter_mix **mixes;
     pass_part *parts; /* [n_parallel] */
     size_t n_parts;
-    bool may_be_cut; /* one request alone reads: a new one need not wait for the end */
+    bool may_be_cut;        /* one request alone reads: a new one need not wait for the end */
+    uint32_t n_passed_over; /* of the reader that was added last, before this pass */
 } pass;
 
 /* Something that another thread wants done between two passes. */
@@ -81,7 +82,7 @@ struct hearth_engine {
     hearth_request **readers; /* [n_parallel], while a pass is made up */
     pass pass;
     float *masked; /* [n_vocab] logits with tokens forbidden */
-    uint32_t n_wary; /* that many passes are short and run to their end, since one was cut */
+    uint32_t n_wary; /* that many passes are short, since one was cut */
     hearth_engine_stats stats;
     thread thread;
     atomic_bool interrupted; /* the pass under way, if it may be cut */
