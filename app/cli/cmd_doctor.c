@@ -6,16 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "cli/ask.h"
 #include "cli/checkup.h"
 #include "cli/cli.h"
 #include "cli/human.h"
+#include "cli/load_plan.h"
 #include "cli/output.h"
 #include "gateway/options.h"
-#include "gateway/places.h"
 #include "library/ember.h"
-#include "runtime/runtime.h"
 
 typedef struct doctor_options {
     cli_general general;
@@ -24,15 +22,6 @@ typedef struct doctor_options {
 static void init(void *options)
 {
     cli_general_init(&((doctor_options *)options)->general);
-}
-
-static hearth_status resolve(void *user, const char *name, model_spec *out, hearth_error *err)
-{
-    (void)user;
-    (void)name;
-    if (!model_spec_set(&out->id, EMBER_NAME) || !model_spec_set(&out->path, EMBER_NAME))
-        return error_no_memory(err, "a model", 0);
-    return HEARTH_OK;
 }
 
 static const char *text_of(const json_t *o, const char *key)
@@ -140,20 +129,18 @@ static void print_rest(const json_t *report, bool verbose)
 
 static hearth_status look_at_machine(const char *data, json_t *report, hearth_error *err)
 {
-    runtime *rt = NULL;
-    runtime_options options;
-    json_t *plan = NULL;
-    hearth_error ignored;
-    runtime_options_init(&options);
-    options.resolve = resolve;
-    options.data_folder = data;
-    options.builtin = ember_bytes(&options.n_builtin);
-    options.builtin_name = EMBER_NAME;
-    TRY(runtime_new(&rt, &options, err));
-    json_object_set_new(report, "machine", runtime_machine(rt));
-    if (runtime_plan(rt, EMBER_NAME, &plan, NULL, &ignored) == HEARTH_OK)
+    json_t *machine = NULL, *plan = NULL;
+    model_spec ember;
+    model_spec_init(&ember);
+    bool ok = model_spec_set(&ember.id, EMBER_NAME) && model_spec_set(&ember.path, EMBER_NAME);
+    hearth_status status = ok ? load_plan_make(data, &ember, &plan, &machine, err)
+                              : error_no_memory(err, "a model", 0);
+    model_spec_deinit(&ember);
+    if (machine == NULL)
+        return status;
+    json_object_set_new(report, "machine", machine);
+    if (plan)
         json_object_set_new(report, "ember", plan);
-    runtime_free(rt);
     return HEARTH_OK;
 }
 
@@ -162,16 +149,13 @@ static hearth_status look(json_t *report, hearth_error *err)
     json_t *answer = NULL;
     hearth_error bad;
     config all = {0};
-    char *data = NULL;
     hearth_status status = HEARTH_OK;
     if (config_read(&all, NULL, environ, NULL, &bad) != HEARTH_OK) {
         json_object_set_new(report, "config_problem", json_string(bad.message));
         gateway_options_init(&all.values.options);
     }
     const gateway_options *o = &all.values.options;
-    if (o->data_dir == NULL)
-        TRY_OUT(place_path(PLACE_DATA, NULL, &data, err));
-    TRY_OUT(look_at_machine(data ? data : o->data_dir, report, err));
+    TRY_OUT(look_at_machine(o->data_dir, report, err));
     json_object_set_new(report, "devices", checkup_devices());
     json_object_set_new(report, "folders", checkup_folders(o->data_dir, o->models_dir));
     if (ask_server("/hearth/version", NULL, ASK_QUICK_MS, &answer, &bad) == HEARTH_OK)
@@ -180,7 +164,6 @@ static hearth_status look(json_t *report, hearth_error *err)
     json_object_set_new(report, "port_free", json_boolean(checkup_port_is_free((int)o->port)));
 out:
     json_decref(answer);
-    mem_free(data);
     config_deinit(&all);
     return status;
 }

@@ -40,7 +40,7 @@ asked() {
 
 # The plan without what changes from one moment to the next.
 plan_of() {
-    node -e 'const p = JSON.parse(require("fs").readFileSync(0)); delete p.available_bytes; delete p.n_ctx_max; console.log(JSON.stringify(p))'
+    node -e 'const p = JSON.parse(require("fs").readFileSync(0)); delete p.available_bytes; delete p.n_ctx_max; delete p.load.memory.ram_limit; delete p.load.reasons; console.log(JSON.stringify(p))'
 }
 
 # ---- the same answer as of the whole file, of a part of its bytes ----
