@@ -7,7 +7,8 @@
  *  "create_time", "recipient", "metadata": {"model_slug"}, "content": {"content_type", ...}}}}}
  * as OpenAI's data export writes it. Nodes without a text of their own (roots, hidden system
  * messages, recaps) are passed over, and their children hang below the message above. A message
- * that is addressed to a tool is a tool call.
+ * that is addressed to a tool is a tool call. Marks of citations, which stand for sources that the
+ * export does not have, are taken out. What is of a kind that is not known is counted as left out.
  */
 #include <string.h>
 
@@ -20,12 +21,30 @@ static bool is(const json_t *value, const char *text)
 
 /* ---- content ---- */
 
+/* Without what stands between U+E200 and U+E201. */
+static bool append_uncited(buf *out, const char *text, size_t n)
+{
+    static const char open[] = "\xee\x88\x80", close[] = "\xee\x88\x81";
+    for (const char *end = text + n, *mark; n > 0; n = (size_t)(end - text)) {
+        const char *stop = NULL;
+        if ((mark = memmem(text, n, open, 3)) != NULL)
+            stop = memmem(mark, (size_t)(end - mark), close, 3);
+        if (!buf_append(out, text, stop ? (size_t)(mark - text) : n))
+            return false;
+        while (stop && out->n > 0 && out->data[out->n - 1] == ' ')
+            out->n--;
+        text = stop ? stop + 3 : end;
+    }
+    return true;
+}
+
 static bool append_line(buf *out, const json_t *text)
 {
     size_t n = json_string_length(text);
     if (n == 0)
         return true;
-    return (out->n == 0 || buf_append(out, "\n", 1)) && buf_append(out, json_string_value(text), n);
+    return (out->n == 0 || buf_append(out, "\n", 1)) &&
+           append_uncited(out, json_string_value(text), n);
 }
 
 /* A part is a text, or something that the export does not hold. */
@@ -64,8 +83,9 @@ static hearth_status read_content(import_chat *c, const json_t *content, parts *
     const json_t *list = json_object_get(content, "parts");
     if (content && !json_is_object(content) && !json_is_null(content))
         return import_wrong(c, "mapping.message.content", "must be an object");
-    if (list && !json_is_array(list))
-        return import_wrong(c, "mapping.message.content.parts", "must be an array");
+    if (json_object_size(content) > 1 && list == NULL && json_object_get(content, "text") == NULL &&
+        json_object_get(content, "result") == NULL && json_object_get(content, "thoughts") == NULL)
+        c->n_left_out++;
     for (size_t i = 0; i < json_array_size(list); i++)
         TRY(append_part(c, json_array_get(list, i), &out->text));
     if (!append_line(&out->text, json_object_get(content, "text")) ||
@@ -75,20 +95,6 @@ static hearth_status read_content(import_chat *c, const json_t *content, parts *
 }
 
 /* ---- messages ---- */
-
-/* {"id", "type", "function"} as the OpenAI API has it. */
-static hearth_status set_call(import_chat *c, store_message *m, const char *id, const char *name,
-                              const char *arguments)
-{
-    json_t *calls = json_pack("[{ss ss s{ss ss}}]", "id", id, "type", "function", "function",
-                              "name", name, "arguments", arguments);
-    if (calls == NULL)
-        return import_no_memory(c);
-    hearth_status status = import_json(c, calls, &m->tool_calls);
-    json_decref(calls);
-    m->content = "";
-    return status;
-}
 
 static hearth_status fill(import_chat *c, const char *id, const json_t *node, const json_t *message,
                           store_message *m)
@@ -103,7 +109,9 @@ static hearth_status fill(import_chat *c, const char *id, const json_t *node, co
                         &m->tool_name));
         TRY(import_name(c, "mapping.parent", json_object_get(node, "parent"), &m->tool_call_id));
     } else if (m->role == STORE_ASSISTANT && json_is_string(recipient) && !is(recipient, "all")) {
-        return set_call(c, m, id, json_string_value(recipient), m->content);
+        const char *arguments = m->content;
+        m->content = "";
+        return import_call(c, m, id, json_string_value(recipient), arguments);
     }
     return HEARTH_OK;
 }
@@ -118,9 +126,10 @@ static hearth_status add_texts(import_chat *c, const char *id, const json_t *nod
                        .created_ms = import_time(json_object_get(message, "create_time"))};
     if (!json_is_string(role))
         return import_wrong(c, "mapping.message.author.role", "must be a text");
-    if (!store_role_find(json_string_value(role), &m.role))
-        return import_wrong(c, "mapping.message.author.role", "there is no '%.32s'",
-                            json_string_value(role));
+    if (!store_role_find(json_string_value(role), &m.role)) {
+        c->n_left_out++;
+        return HEARTH_OK;
+    }
     json_t *text = json_stringn(texts->text.n ? texts->text.data : "", texts->text.n);
     hearth_status status = text ? import_text(c, "content", text, &m.content) : import_no_memory(c);
     json_decref(text);

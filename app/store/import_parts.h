@@ -71,6 +71,10 @@ hearth_status import_attach_url(import_chat *c, const char *name, const char *ur
 /* Takes "<think>...</think>" from the beginning of *content into *reasoning. */
 hearth_status import_split_thought(import_chat *c, const char **content, const char **reasoning);
 
+/* The call as the message's tool_calls: {"id", "type", "function"} as the OpenAI API has it. */
+hearth_status import_call(import_chat *c, store_message *m, const char *id, const char *name,
+                          const char *arguments);
+
 /* ---- trees of nodes that know their children ---- */
 
 typedef struct import_place {
