@@ -197,7 +197,7 @@ export interface ToolCall {
   server: string;
   name: string;
   arguments: string;
-  state: 'asking' | 'running' | 'done' | 'failed' | 'denied';
+  state: 'asking' | 'running' | 'done' | 'failed' | 'denied' | 'lost';
   result: string | null;
   ms: number | null;
 }

@@ -7,6 +7,7 @@ import { get, post, put, remove, stream, isAbort, messageOf, Failure } from '../
 import { t } from '../lib/text';
 import type { AnswerEvents, Attachment, Chat, Id, Message, Parameters, ToolCall } from '../lib/types';
 import type { ServerEvent } from '../lib/sse';
+import { findModel, modelFor, models } from './models.svelte';
 import { createChat, noteChat, refreshChats, tellOthers } from './chats.svelte';
 import { toast } from './toasts.svelte';
 
@@ -102,14 +103,19 @@ export class Conversation {
       toast(messageOf(error), { kind: 'bad' });
       return false;
     }
-    return this.read(`${pathOf(this.chat.id)}/messages`, { content: text, attachments: attachments.map((a) => a.id) });
+    return this.read(`${pathOf(this.chat.id)}/messages`, { content: text, attachments: attachments.map((a) => a.id), model: this.another() });
   }
 
   regenerate(message: Message, model?: string | null): Promise<boolean> {
-    return this.ask('regenerate', { message_id: message.id, model: model ?? null });
+    return this.ask('regenerate', { message_id: message.id, model: model ?? this.another() });
   }
   continueFrom(message: Message): Promise<boolean> {
-    return this.ask('continue', { message_id: message.id });
+    return this.ask('continue', { message_id: message.id, model: this.another() });
+  }
+  /** The model that the page shows in place of the chat's own, where that is not here. */
+  private another(): string | null {
+    const own = this.chat?.model ?? '';
+    return models.loaded && own !== '' && !findModel(own) ? modelFor(null) : null;
   }
   private async ask(what: string, body: object): Promise<boolean> {
     if (!this.chat || this.answering) return false;
@@ -118,7 +124,7 @@ export class Conversation {
 
   async edit(message: Message, content: string): Promise<boolean> {
     if (!this.chat || this.answering) return false;
-    if (message.role === 'user') return this.ask('edit', { message_id: message.id, content });
+    if (message.role === 'user') return this.ask('edit', { message_id: message.id, content, model: this.another() });
     return this.change(post(`${pathOf(this.chat.id)}/edit`, { message_id: message.id, content }));
   }
 
