@@ -79,8 +79,9 @@ export async function saveSettings(name: string, settings: Partial<ModelSettings
   const model = await attempt(put<Model>(`/hearth/model?${named(name)}`, { settings }));
   if (model) replace(model);
 }
-export async function deleteModel(name: string): Promise<boolean> {
-  const answer = await attempt(remove<{ freed_bytes: number }>(`/hearth/model?${named(name)}`));
+/** From the disk, or, where it runs elsewhere, from the list. */
+export async function deleteModel({ name, origin }: Model): Promise<boolean> {
+  const answer = await attempt(remove<object>(origin === 'remote' ? `/hearth/remotes?name=${encodeURIComponent(name)}` : `/hearth/model?${named(name)}`));
   if (answer) await attempt(refreshModels());
   return answer !== null;
 }

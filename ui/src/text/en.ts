@@ -365,6 +365,7 @@ export const en = {
     verifying: 'Checking…',
     verified: 'The files are what they should be.',
     delete: 'Delete from the disk',
+    forgetSure: 'Take it off the list',
     deleteSure: 'Really delete {size}',
   },
   modelSettings: {
