@@ -24,7 +24,8 @@ typedef struct importer {
     store *s;
     const char *name; /* of the file */
     import_report *report;
-    uint64_t n_read;   /* chats of the file */
+    uint64_t n_read; /* chats of the file */
+    import_files files;
     hearth_error what; /* is wrong with a chat */
     hearth_error *err;
 } importer;
@@ -160,7 +161,7 @@ static hearth_status import_one(importer *in, const json_t *chat)
              "%.200s: object %llu is no chat of Hearth, ChatGPT or Open WebUI; for Jan give the "
              "folder that holds 'threads'",
              in->name, (unsigned long long)in->n_read);
-    import_chat c = {.err = &in->what};
+    import_chat c = {.files = in->files.folder ? &in->files : NULL, .err = &in->what};
     hearth_status status = end_chat(in, &c, read(&c, chat));
     snprintf(in->report->format, sizeof in->report->format, "%s", format);
     import_chat_deinit(&c);
@@ -226,8 +227,13 @@ static hearth_status open_file(opened *file, const char *path, hearth_error *err
 static hearth_status import_file_at(importer *in, const char *path)
 {
     opened file;
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
     TRY(open_file(&file, path, in->err));
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    in->files.folder = slash == path ? "/" : folder;
     hearth_status status = import_stream(in, read_opened, &file);
+    import_files_deinit(&in->files);
     close(file.fd);
     return status;
 }

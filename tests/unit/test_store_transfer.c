@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "os/file.h"
 #include "store/base64.h"
@@ -120,10 +121,11 @@ static void test_chatgpt_of_many_shapes(void **state)
     assert_ok(import_path(s, CORPUS "chatgpt_shapes.json", &report, &err));
     assert_int_equal(report.n_chats, 2);
     assert_int_equal(report.n_unread, 0);
-    assert_int_equal(report.n_left_out, 6); /* pictures, sounds, a kind, an author */
+    assert_int_equal(report.n_left_out, 7); /* pictures, sounds, a file, a kind, an author */
     store_messages list = path_of(1);
     assert_int_equal(list.n, 9);
-    expect_message(&list.items[0], STORE_USER, "[image]\nWhat is on this picture?");
+    expect_message(&list.items[0], STORE_USER,
+                   "[image]\nWhat is on this picture?\n[attachment: notes.pdf]");
     assert_string_equal(list.items[1].reasoning, "Looking\nA cat, I think.");
     assert_non_null(strstr(list.items[3].tool_calls, "dalle.text2im"));
     expect_message(&list.items[4], STORE_TOOL, "[image]");
@@ -135,6 +137,47 @@ static void test_chatgpt_of_many_shapes(void **state)
     assert_ok(store_message_children(s, 1, 1, &list, &err));
     assert_int_equal(list.n, 2);
     expect_message(&list.items[1], STORE_ASSISTANT, "Spoken cat\n[attachment]");
+    store_messages_free(&list);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char at[PATH_MAX];
+    test_folder_path(&folder, name, at);
+    assert_true(test_write_file(at, text, strlen(text)));
+}
+
+/* Pictures lie beside the file; a link beside it is not followed. */
+static void test_chatgpt_with_its_files(void **state)
+{
+    (void)state;
+    import_report report;
+    char *bytes, at[PATH_MAX], below[PATH_MAX];
+    size_t n;
+    assert_ok(file_read_all(CORPUS "chatgpt_shapes.json", 1 << 20, &bytes, &n, &err));
+    test_folder_path(&folder, "conversations.json", at);
+    assert_true(test_write_file(at, bytes, n));
+    mem_free(bytes);
+    test_folder_path(&folder, "dalle-generations", below);
+    assert_int_equal(mkdir(below, 0700), 0);
+    write_file("file-abc123-cat.png", "\x89PNG picture");
+    write_file("file-abc1234.png", "another");
+    write_file("dalle-generations/file_0000abc-x.webp", "RIFF....WEBP");
+    write_file("file-doc9-notes.pdf", "%PDF notes");
+    test_folder_path(&folder, "file-snd.wav", below);
+    assert_int_equal(symlink(at, below), 0);
+    assert_ok(import_path(s, folder.path, &report, &err));
+    assert_int_equal(report.n_chats, 2);
+    assert_int_equal(report.n_attachments, 3);
+    assert_int_equal(report.n_left_out, 4); /* two sounds, a kind, an author */
+    store_messages list = path_of(1);
+    expect_message(&list.items[0], STORE_USER, "What is on this picture?");
+    assert_int_equal(list.items[0].n_attachments, 2);
+    assert_string_equal(list.items[0].attachments[0].name, "file-abc123-cat.png");
+    assert_string_equal(list.items[0].attachments[0].type, "image/png");
+    assert_string_equal(list.items[0].attachments[1].name, "notes.pdf");
+    assert_string_equal(list.items[0].attachments[1].type, "application/pdf");
+    assert_string_equal(list.items[4].attachments[0].type, "image/webp");
     store_messages_free(&list);
 }
 
@@ -223,13 +266,6 @@ static void test_jan(void **state)
     test_folder_path(&folder, "threads/t-1", at);
     assert_ok(import_path(s, at, &report, &err));
     assert_int_equal(report.n_there, 1);
-}
-
-static void write_file(const char *name, const char *text)
-{
-    char at[PATH_MAX];
-    test_folder_path(&folder, name, at);
-    assert_true(test_write_file(at, text, strlen(text)));
 }
 
 static void write_odd_thread(const char *name, const char *thread, const char *messages)
@@ -435,8 +471,11 @@ static void test_a_chat_that_does_not_go_in_leaves_nothing_of_it(void **state)
                                   "\"messages\":[{\"id\":1,\"role\":\"user\"},"
                                   "{\"id\":2,\"parent\":1,\"role\":\"user\",\"content\":\"",
                                   good_chat));
-    for (size_t i = 0; i < (size_t)STORE_MAX_TEXT_BYTES + 64; i += 64)
-        assert_true(buf_append_format(&text, "%064d", 0));
+    char *zeros = mem_alloc(1 << 20);
+    memset(zeros, '0', 1 << 20);
+    for (size_t i = 0; i <= STORE_MAX_TEXT_BYTES >> 20; i++)
+        assert_true(buf_append(&text, zeros, 1 << 20));
+    mem_free(zeros);
     assert_true(buf_append_text(&text, "\"}]}]"));
     assert_ok(import_bytes(s, "f.json", text.data, text.n, &report, &err));
     buf_deinit(&text);
@@ -516,6 +555,7 @@ int main(void)
         TEST(test_chatgpt),
         TEST(test_webui),
         TEST(test_chatgpt_of_many_shapes),
+        TEST(test_chatgpt_with_its_files),
         TEST(test_webui_of_many_shapes),
         TEST(test_jan_of_many_shapes),
         TEST(test_a_chat_that_does_not_go_in_leaves_nothing_of_it),
