@@ -14,11 +14,12 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "os/file.h"
 #include "store/import_parts.h"
 #include "store/state.h"
 
-enum { MAX_THREAD_BYTES = 4 << 20 };
+enum { MAX_THREAD_BYTES = 4 << 20, MAX_TITLE_BYTES = 60 };
 
 typedef struct importer {
     store *s;
@@ -78,7 +79,26 @@ static hearth_status insert_chat(importer *in, const import_chat *c)
     return HEARTH_OK;
 }
 
-static hearth_status keep(importer *in, const import_chat *c)
+/* A chat without a title is called by the first words of its user. */
+static hearth_status name_chat(import_chat *c)
+{
+    size_t i = 0;
+    if (c->chat.title && c->chat.title[0])
+        return HEARTH_OK;
+    while (i < c->n_messages &&
+           (c->messages[i].message.role != STORE_USER || c->messages[i].message.content[0] == '\0'))
+        i++;
+    if (i == c->n_messages)
+        return HEARTH_OK;
+    const char *text = c->messages[i].message.content;
+    text += strspn(text, " \t\r\n");
+    size_t n = strcspn(text, "\r\n");
+    if (n > MAX_TITLE_BYTES)
+        n = MAX_TITLE_BYTES - utf8_incomplete_suffix(text, MAX_TITLE_BYTES);
+    return import_copy(c, text, n, &c->chat.title);
+}
+
+static hearth_status keep(importer *in, import_chat *c)
 {
     int64_t there = 0;
     if (c->n_messages == 0) {
@@ -94,11 +114,12 @@ static hearth_status keep(importer *in, const import_chat *c)
         return HEARTH_OK;
     }
     in->report->n_left_out += c->n_left_out;
+    TRY(name_chat(c));
     return insert_chat(in, c);
 }
 
 /* A chat comes in whole or not at all. */
-static hearth_status keep_whole(importer *in, const import_chat *c)
+static hearth_status keep_whole(importer *in, import_chat *c)
 {
     import_report before = *in->report;
     TRY(db_exec(&in->s->writer, "SAVEPOINT chat", &in->what));
@@ -115,7 +136,7 @@ static hearth_status keep_whole(importer *in, const import_chat *c)
 
 /* Into the store with a chat that was read. One that cannot be read is noted, and the next one has
  * its turn. */
-static hearth_status end_chat(importer *in, const import_chat *c, hearth_status status)
+static hearth_status end_chat(importer *in, import_chat *c, hearth_status status)
 {
     const char *title = c->chat.title ? c->chat.title : "";
     if (status == HEARTH_OK)

@@ -209,6 +209,10 @@ static void test_webui_of_many_shapes(void **state)
     list = path_of(2);
     expect_message(&list.items[0], STORE_USER, "hello\narray");
     store_messages_free(&list);
+    store_chats chats;
+    assert_ok(store_chat_get(s, 2, &chats, &err));
+    assert_string_equal(chats.items[0].title, "hello"); /* it had none */
+    store_chats_free(&chats);
 }
 
 /* The corpus has thread.json and messages.jsonl in one. */
