@@ -1,5 +1,5 @@
 // What needs more than Ember: a model that does as it is told (HEARTH_UI_MODEL), a server of tools called "Small", and a
-// hub (HEARTH_UI_HUB) that is slow. test_ui.sh starts them, and hearth serve knows them.
+// hub that is slow; and an export of another program (HEARTH_UI_EXPORT). test_ui.sh starts them, hearth serve knows them.
 import assert from 'node:assert/strict';
 import { answered, answers, begin, field, questions, send, until } from './steps.mjs';
 
@@ -15,6 +15,25 @@ async function ask(page, text) {
 }
 
 export const real = [
+  {
+    name: 'a chat of another program is shown as it was, and goes on',
+    async act(t) {
+      const { page } = t;
+      await begin(t);
+      await page.evaluate(() => (location.hash = '#/settings/chat'));
+      await page.getByRole('textbox', { name: 'Path of the folder' }).fill(process.env.HEARTH_UI_EXPORT);
+      await page.getByRole('button', { name: 'Bring' }).click();
+      await page.getByText('2 chats were added. 7 pictures or files were not in it.').waitFor();
+      await page.getByRole('link', { name: 'Shapes' }).click();
+      await answers(page).getByText('It is a cat.').waitFor();
+      // What a tool said has a card of its own where no call of it is known.
+      await page.getByRole('region', { name: /^Tool browser/ }).first().getByRole('button').click();
+      await page.getByText('# Results').waitFor();
+      await page.getByRole('button', { name: 'Model: Ember. Change it' }).waitFor();
+      await send(page, 'Hello');
+      await answers(page).last().getByText('Hello').waitFor();
+    },
+  },
   {
     name: 'a download from a mirror, held and gone on with',
     async act(t) {
@@ -141,6 +160,12 @@ export const real = [
       await page.getByRole('option').filter({ has: page.locator('mark') }).first().click();
       await questions(page).getByText('Something of quokkas').waitFor();
       assert.equal(await questions(page).getByText('Something of wombats').count(), 0);
+      // Who asks on from there sees the answer.
+      for (let i = 2; i < 7; i++) {
+        await send(page, `And number ${i}?`);
+        await answered(page, i);
+      }
+      await until(() => questions(page).last().evaluate((node) => node.getBoundingClientRect().bottom < innerHeight));
     },
   },
 ];

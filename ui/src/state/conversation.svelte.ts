@@ -38,6 +38,14 @@ const newLive = (message: Message): Live => ({
   pieces: 0,
 });
 
+/** So many messages are shown first. */
+const END = 100;
+interface Branch {
+  chat: Chat;
+  messages: Message[];
+  more?: boolean;
+}
+
 const pathOf = (chat: Id): string => `/hearth/chats/${chat}`;
 
 export class Conversation {
@@ -49,6 +57,8 @@ export class Conversation {
   failure: string | null = $state(null);
   /** Something was asked of the server that will answer with a stream. */
   busy = $state(false);
+  /** Not only the end of a long chat is here. */
+  whole = $state(false);
   /** Goes up when an answer ends; what is read out then. */
   finished: Message | null = $state.raw(null);
 
@@ -75,18 +85,28 @@ export class Conversation {
     this.loading = this.messages.length === 0;
     this.failure = null;
     try {
-      const { chat, messages } = await get<{ chat: Chat; messages: Message[] }>(pathOf(id));
+      const end = this.messages.length > END ? '' : `?limit=${END}`;
+      const { chat, messages, more } = await get<Branch>(pathOf(id) + end);
       // An answer that began meanwhile knows more than what was read before.
       if (turn !== this.turn) return;
       this.chat = chat;
       if (this.live === null) this.messages = messages;
       noteChat(chat);
       if (join && chat.answering && !this.answering) void this.join();
+      if (more) await this.fetchBeginning(id);
+      this.whole = true;
     } catch (error) {
       this.failure = messageOf(error);
     } finally {
       this.loading = false;
     }
+  }
+
+  /** Of a long chat: what is above its end. It may have grown or been answered meanwhile. */
+  private async fetchBeginning(id: Id): Promise<void> {
+    const { messages } = await get<Branch>(pathOf(id));
+    const at = messages.findIndex((message) => message.id === this.messages[0]?.id);
+    if (at > 0) this.messages = [...messages.slice(0, at), ...this.messages];
   }
 
   /** Stores a message and reads its answer. False: nothing was stored, the text is still the user's. */
