@@ -245,6 +245,20 @@ expect_status 200
 ask POST /hearth/chats/import "{\"path\":\"$work/export.json\"}"
 expect_equal "$(json b.format)" hearth
 
+# ---- a chat of another program, whose tools were called with code, goes on with a model that is here ----
+ask POST /hearth/chats/import "{\"path\":\"$SOURCE/tests/fuzz/corpus/import/chatgpt_shapes.json\"}"
+expect_equal "$(json 'b.format + b.chats + b.unread + b.problem')" chatgpt20
+ask GET "/hearth/chats?title=Shapes"
+shapes=$(json 'b.chats[0].id')
+ask POST "/hearth/chats/$shapes/messages" "{$ask_ember}"
+expect_status 404
+ask POST "/hearth/chats/$shapes/messages" "{$ask_ember,\"model\":\"ember\"}" -N
+expect_equal "$(of_event done b.message.state <"$work/body")" complete
+ask GET "/hearth/chats/$shapes"
+expect_equal "$(json 'b.chat.model + b.messages[1].tool_calls[0].function.arguments')" 'emberprint(1)'
+ask POST /hearth/chats/import '{"data":"[{\"mapping\":{\"a\":{\"message\":{\"author\":{\"role\":\"user\"},\"content\":{\"parts\":[\"x\"]}}}}},{\"mapping\":5}]"}'
+expect_equal "$(json 'b.chats + " " + b.unread + " " + b.problem')" "1 1 the data: chat 2 (''): mapping: must be an object"
+
 # ---- sessions of /v1 ----
 turn() {
     ask POST /v1/chat/completions "{\"session_id\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}],\"temperature\":0,\"max_tokens\":20${2-}}" -N
