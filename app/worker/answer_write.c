@@ -196,7 +196,7 @@ static bool is_out_of_time(const answer *a, choice *x, const hearth_request_even
 {
     double limit_ms = (double)a->r->options.t_max_predict_ms;
     x->has_line = x->has_line || memchr(e->text ? e->text : "", '\n', e->n_text) != NULL;
-    return limit_ms >= 0 && x->has_line && e->generate_ms > limit_ms;
+    return limit_ms > 0 && x->has_line && e->generate_ms > limit_ms;
 }
 
 /* How much of the text stands before a line that is indented by less than n_indent blanks. */
