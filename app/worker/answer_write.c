@@ -26,8 +26,11 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
                          .n_discarded = e->n_shifted,
                          .prompt_ms = e->prompt_ms,
                          .generate_ms = e->generate_ms};
-    if (before->n_generated == 0)
+    if (before->n_generated == 0) {
+        if (x->n_prompt_tokens > e->n_prompt)
+            usage.n_unread = x->n_prompt_tokens - e->n_prompt;
         return usage;
+    }
     /* The prompt is the first request's; reading it again, out of the cache, is part of writing. */
     usage.n_generated += before->n_generated;
     usage.n_drafted += before->n_drafted;
@@ -37,6 +40,7 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
     usage.generate_ms += before->generate_ms + usage.prompt_ms;
     usage.n_prompt = usage.n_processed = before->n_prompt;
     usage.n_cached = before->n_cached;
+    usage.n_unread = before->n_unread;
     usage.prompt_ms = before->prompt_ms;
     return usage;
 }

@@ -419,6 +419,17 @@ expect_equal "$(json '[b.tokens_predicted, b.stop_type, b.truncated, b.stop_reas
 expect_equal "$(json 'b.timings.context_shift.n_shifts > 1')" true
 expect_equal "$(json 'b.tokens_evaluated + 150 - b.timings.context_shift.n_discarded === b.tokens_cached && b.tokens_cached <= 64')" true
 shifts=$(json 'b.timings.context_shift')
+# A prompt of 150 tokens loses blocks of half of the 60 behind n_keep, the oldest first.
+numbers=$(node -p 'JSON.stringify(Array.from({length: 150}, (_, i) => 20 + i))')
+post /completion "{\"prompt\":$numbers,\"n_predict\":0}"
+expect_equal "$(json '[b.error.n_prompt_tokens, b.error.n_ctx]')" '[150,64]'
+post /completion "{\"prompt\":$numbers,\"n_predict\":2,\"n_keep\":4,\"context_shift\":true,\"temperature\":0,\"ignore_eos\":true}"
+expect_equal "$(json '[b.tokens_evaluated, b.tokens_cached, b.truncated, b.timings.context_shift]')" '[60,62,true,{"n_shifts":1,"n_discarded":90}]'
+shortened=$(json 'b.content')
+post /completion "{\"prompt\":$(node -p "JSON.stringify($numbers.filter((_, i) => i < 4 || i >= 94))"),\"n_predict\":2,\"temperature\":0,\"ignore_eos\":true}"
+expect_equal "$(json 'b.content')" "$shortened"
+post /completion "{\"prompt\":$numbers,\"n_predict\":2,\"n_keep\":-1,\"context_shift\":true}"
+expect_status 400
 post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":150,"context_shift":true}'
 expect_equal "$(json 'b.timings.context_shift')" "$shifts"
 post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":3}'
