@@ -26,8 +26,11 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
                          .n_discarded = e->n_shifted,
                          .prompt_ms = e->prompt_ms,
                          .generate_ms = e->generate_ms};
-    if (before->n_generated == 0)
+    if (before->n_generated == 0) {
+        if (x->n_prompt_tokens > e->n_prompt)
+            usage.n_unread = x->n_prompt_tokens - e->n_prompt;
         return usage;
+    }
     /* The prompt is the first request's; reading it again, out of the cache, is part of writing. */
     usage.n_generated += before->n_generated;
     usage.n_drafted += before->n_drafted;
@@ -37,6 +40,7 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
     usage.generate_ms += before->generate_ms + usage.prompt_ms;
     usage.n_prompt = usage.n_processed = before->n_prompt;
     usage.n_cached = before->n_cached;
+    usage.n_unread = before->n_unread;
     usage.prompt_ms = before->prompt_ms;
     return usage;
 }
@@ -196,7 +200,7 @@ static bool is_out_of_time(const answer *a, choice *x, const hearth_request_even
 {
     double limit_ms = (double)a->r->options.t_max_predict_ms;
     x->has_line = x->has_line || memchr(e->text ? e->text : "", '\n', e->n_text) != NULL;
-    return limit_ms >= 0 && x->has_line && e->generate_ms > limit_ms;
+    return limit_ms > 0 && x->has_line && e->generate_ms > limit_ms;
 }
 
 /* How much of the text stands before a line that is indented by less than n_indent blanks. */

@@ -586,6 +586,42 @@ static void test_large_head(void **state)
     expect_status(200);
 }
 
+/* What libmicrohttpd itself refuses is JSON all the same, with one head. */
+static void test_malformed(void **state)
+{
+    static const struct {
+        const char *text, *status;
+    } cases[] = {
+        {"GET /health HTTP/1.1\r\n\r\n", "400"},
+        {"GET /health?a=b HTTP/1.1\r\n" HOST "nonsense\r\n\r\n", "400"},
+        {"POST /health HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n", "400"},
+        {"POST /health HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n", "400"},
+        {"POST /health HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999999\r\n\r\n", "413"},
+        {"POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "400"},
+        {"POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\n{}??0\r\n\r\n",
+         "400"},
+    };
+    int n = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char status[32];
+        int fd = dial();
+        say(fd, cases[i].text);
+        hear(fd, NULL);
+        close(fd);
+        snprintf(status, sizeof status, "HTTP/1.1 %s ", cases[i].status);
+        assert_true(strncmp(heard, status, strlen(status)) == 0);
+        assert_null(strstr(heard + 1, "HTTP/1.1 4"));
+        expect("Content-Type: application/json");
+        expect(strncmp(cases[i].text, "POST /e", 7) == 0 ? "\"path\":\"/echo\""
+                                                         : "\"path\":\"/health\"");
+        expect_not("<html>");
+        await(&the_app.n_served, ++n);
+    }
+    ask("GET", "/health", HOST, NULL);
+    expect_status(200);
+}
+
 /* Clients that send nothing, half a head, half a body: all are ended. */
 static void test_late_clients(void **state)
 {
@@ -963,6 +999,7 @@ int main(void)
         ALONE(test_prefix),
         ALONE(test_large_bodies),
         ALONE(test_large_head),
+        WITH_SERVER(test_malformed),
         ALONE(test_late_clients),
         ALONE(test_slow_handler),
         WITH_SERVER(test_stream),

@@ -39,7 +39,23 @@ static void test_messages(void **state)
         {API_OPENAI_CHAT, "{'messages':[{'role':'user','content':[{'type':'smell'}]}]}",
          "!messages[0].content[0].type: 'smell' is not supported here"},
         {API_OPENAI_CHAT, "{'messages':[{'role':'function','content':'a'}]}",
-         "!messages[0].role: 'function' is not supported; send the role tool"},
+         "!messages[0].name: is missing"},
+        {API_OPENAI_CHAT,
+         "{'messages':[{'role':'assistant','content':null,'function_call':{'name':'f','arguments':"
+         "'{}'}},{'role':'function','name':'f','content':'a'},{'role':'assistant','function_call':"
+         "{'name':'g'}},{'role':'function','name':'g','content':'b'},{'role':'user','content':"
+         "'c'}]}",
+         "chat messages=[{'role':'assistant','content':'','tool_calls':[{'id':'call00000','type':"
+         "'function','function':{'name':'f','arguments':'{}'}}]},{'role':'tool','content':'a',"
+         "'name':'f','tool_call_id':'call00000'},{'role':'assistant','content':'','tool_calls':[{"
+         "'id':'call00001','type':'function','function':{'name':'g','arguments':'{}'}}]},{'role':"
+         "'tool','content':'b','name':'g','tool_call_id':'call00001'},{'role':'user','content':"
+         "'c'}]"},
+        {API_OPENAI_CHAT, "{'messages':[{'role':'function','name':'f','content':'a'}]}",
+         "chat messages=[{'role':'tool','content':'a','name':'f'}]"},
+        {API_OPENAI_CHAT,
+         "{'messages':[{'role':'user','content':'a','function_call':{'name':'f'}}]}",
+         "!messages[0].function_call: belongs to messages of the assistant"},
         {API_OPENAI_CHAT,
          "{'messages':[{'role':'user','content':'a','mood':'b','audio':null,'tool_calls':null}]}",
          "chat " SAID_USER " ignored=messages[].mood"},
