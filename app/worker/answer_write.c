@@ -107,8 +107,8 @@ static hearth_status write_legacy(answer *a, choice *x, const reply_event *e, bu
     if (a->r->options.reasoning != REASONING_DEEPSEEK_LEGACY)
         return HEARTH_OK;
     if (is_thought != x->in_thought) {
-        content.text = is_thought ? hearth_chat_format_reasoning_begin(a->format)
-                                  : hearth_chat_format_reasoning_end(a->format);
+        const char *begin = hearth_chat_format_reasoning_begin(a->format);
+        content.text = is_thought || !begin ? begin : hearth_chat_format_reasoning_end(a->format);
         content.n_text = content.text ? strlen(content.text) : 0;
         TRY(reply_write(a->y, &content, out, err));
         x->in_thought = is_thought;

@@ -123,9 +123,9 @@ HEARTH_API const char *hearth_chat_format_stop(const hearth_chat_format *format,
 /* Whether the prompt has opened the reasoning, so that the answer begins inside it. */
 HEARTH_API bool hearth_chat_format_reasoning_open(const hearth_chat_format *format);
 
-/* The text that opens reasoning ("<think>\n"), and the text that ends it from anywhere inside and
- * lets the answer begin ("\n</think>\n\n"): what a server writes when a reasoning budget is spent.
- * NULL if the template knows no reasoning. */
+/* The text that opens reasoning ("<think>\n"), NULL if the template knows none; and the text that
+ * ends it from anywhere inside and lets the answer begin ("\n</think>\n\n"): what a server writes
+ * when a reasoning budget is spent. */
 HEARTH_API const char *hearth_chat_format_reasoning_begin(const hearth_chat_format *format);
 HEARTH_API const char *hearth_chat_format_reasoning_end(const hearth_chat_format *format);
 

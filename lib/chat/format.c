@@ -150,9 +150,11 @@ const char *hearth_chat_format_reasoning_begin(const hearth_chat_format *f)
     return f->reasoning_begin;
 }
 
+/* A model may think although its template knows nothing of it: the usual mark ends that too. */
 const char *hearth_chat_format_reasoning_end(const hearth_chat_format *f)
 {
-    return f->reasoning_end;
+    const char *guess = f->shape->think_close;
+    return f->reasoning_end || guess[0] == '\0' ? f->reasoning_end : guess;
 }
 
 const char *hearth_chat_format_grammar(const hearth_chat_format *f)

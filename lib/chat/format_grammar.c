@@ -101,6 +101,22 @@ static void put_xml_value(gbnf *g, const tool_shape *s, const json_t *schema, si
     put_text(g, close + n);
 }
 
+/* Whether any string will do: it may be written with Python's single quotes too. */
+static bool is_any_string(const json_t *schema)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)schema, key, value)
+    {
+        static const char words[] = "|type|title|description|default|examples|";
+        char word[24];
+        snprintf(word, sizeof word, "|%.20s|", key);
+        if (strstr(words, word) == NULL)
+            return false;
+    }
+    return tool_schema_type(schema) == TOOL_TYPE_STRING;
+}
+
 static void put_pairs_value(gbnf *g, const tool_shape *s, const json_t *schema, size_t tool,
                             size_t param)
 {
@@ -108,6 +124,9 @@ static void put_pairs_value(gbnf *g, const tool_shape *s, const json_t *schema, 
         gbnf_put(g, tool_schema_type(schema) == TOOL_TYPE_STRING ? " quoted" : " loose");
     else if (is_boolean(schema))
         gbnf_put(g, " ( \"True\" | \"False\" )");
+    else if (is_any_string(schema))
+        gbnf_put(g, " ( value-%zu-%zu | \"'\" [^'\\\\\\x00-\\x08\\x0B-\\x1F\\x7F]* \"'\" )", tool,
+                 param);
     else
         gbnf_put(g, " value-%zu-%zu", tool, param);
 }
@@ -270,6 +289,10 @@ static void put_object(gbnf *g, const tool_shape *s, const char *name, size_t t)
 
 static void put_named(gbnf *g, const tool_shape *s, const char *name, size_t t)
 {
+    if (s->id_before[0] != '\0') {
+        gbnf_put(g, " [a-zA-Z0-9_-]{1,64}");
+        put_text(g, s->id_before);
+    }
     if (s->id_is_name) {
         put_text(g, "functions.");
         put_text(g, name);

@@ -267,6 +267,10 @@ static void take_marks(learner *l, span a, span b, span c)
     span close;
     if (b.text) {
         size_t open = common_suffix(a, b);
+        /* In a section blanks alone open no call: they close the one before. */
+        if (s->kind == TOOL_KIND_JSON && !is_blank_span(a) &&
+            is_blank_span((span){b.text + b.n - open, open}))
+            open = 0;
         if (is_blank_span(a) && b.n > 0 && s->kind == TOOL_KIND_NAME_JSON) {
             s->recipient = true;
             open = b.n;
@@ -285,13 +289,16 @@ static void take_marks(learner *l, span a, span b, span c)
     c = (span){c.text + close.n, c.n - close.n};
     if (s->section_open[0] != '\0' &&
         !is_blank_span((span){s->section_open, strlen(s->section_open)})) {
-        span atom = first_atom(before_end(l, c));
+        span rest = before_end(l, c), atom = first_atom(rest);
+        if (s->kind == TOOL_KIND_PAIRS && atom.n == 1) /* of a list in a tag */
+            atom.n += first_atom((span){rest.text + 1, rest.n - 1}).n;
         s->section_close = keep(l, atom);
         c = (span){c.text + atom.n, c.n - atom.n};
     } else {
         s->section_open = "";
     }
-    if (is_blank_span((span){s->call_open, strlen(s->call_open)}) && s->kind == TOOL_KIND_JSON) {
+    if (s->section_open[0] == '\0' && is_blank_span((span){s->call_open, strlen(s->call_open)}) &&
+        s->kind == TOOL_KIND_JSON) {
         s->bare = true;
         s->call_open = "<|python_tag|>";
         s->call_close = "";
@@ -373,7 +380,25 @@ static void take_json(learner *l, span t, json_t *value, span bounds)
     json_decref(value_2);
 }
 
-/* N name_close {…}; the id may stand between. */
+/* functions.NAME:INDEX, which a template makes of the name, is the id: the name begins earlier, and
+ * what closes it later. */
+static bool take_made_id(span t, const char **name, span *close)
+{
+    static const char space[] = "functions.";
+    size_t n = sizeof space - 1, digits = 1;
+    if ((size_t)(*name - t.text) < n || memcmp(*name - n, space, n) != 0 || close->n < 2 ||
+        close->text[0] != ':')
+        return false;
+    while (digits < close->n && close->text[digits] >= '0' && close->text[digits] <= '9')
+        digits++;
+    if (digits == 1)
+        return false;
+    *name -= n;
+    *close = (span){close->text + digits, close->n - digits};
+    return true;
+}
+
+/* N name_close {…}; the id may stand before the name, or between. */
 static bool take_named_json(learner *l, span t, const char *name, size_t n_name)
 {
     const char *key = find(span_of(name, t.text + t.n), PROBE_KEY_1), *end = t.text + t.n;
@@ -384,13 +409,22 @@ static bool take_named_json(learner *l, span t, const char *name, size_t n_name)
     json_decref(value);
     l->shape.kind = TOOL_KIND_NAME_JSON;
     span close = span_of(name + n_name, bounds.text), after = span_of(bounds.text + bounds.n, end);
-    const char *id = find(close, PROBE_ID_1);
+    const char *id = find(close, PROBE_ID_1), *first = find(span_of(t.text, name), PROBE_ID_1);
     if (id) {
         l->shape.id_open = keep(l, span_of(close.text, id));
         close = span_of(id + strlen(PROBE_ID_1), bounds.text);
     }
+    bool made = take_made_id(t, &name, &close);
     l->shape.name_close = keep(l, close);
-    const char *second = find(after, l->shape.id_is_name ? PROBE_ID_2 : PROBE_NAME_2);
+    if (first) {
+        l->shape.id_before = keep(l, span_of(first + strlen(PROBE_ID_1), name));
+        name = first;
+    }
+    bool by_id = first || l->shape.id_is_name;
+    const char *second = find(after, by_id ? PROBE_ID_2 : PROBE_NAME_2);
+    if (made && second)
+        second -= second - after.text < 10 ? second - after.text : 10;
+    l->shape.id_is_name |= made;
     const char *key_2 = second ? find(span_of(second, end), PROBE_KEY_4) : NULL;
     value = key_2 ? json_around(l, span_of(second, end), key_2, &bounds_2) : NULL;
     span a = span_of(t.text, name);
@@ -467,8 +501,11 @@ static bool take_plain(learner *l, span t, const char *name, size_t n_name)
     if (value) {
         b = span_of(p.end[2], second);
         c = span_of(value + strlen(PROBE_VALUE_4), end);
-        if (l->shape.quote[0] != '\0' && c.n > strlen(l->shape.quote))
-            c = (span){c.text + strlen(l->shape.quote), c.n - strlen(l->shape.quote)};
+        size_t quote = strlen(l->shape.quote);
+        if (l->shape.kind == TOOL_KIND_PAIRS && quote == 0) /* one of Python's */
+            quote = c.n > 1 && (*c.text == '\'' || *c.text == '"');
+        if (c.n > quote)
+            c = (span){c.text + quote, c.n - quote};
     }
     if (c.n < n || memcmp(c.text, closed, n) != 0 ||
         (b.text && (b.n < n || memcmp(b.text, closed, n) != 0)))
@@ -532,7 +569,17 @@ static void hint_calls(learner *l)
 {
     tool_shape *s = &l->shape;
     s->id_is_name = false;
-    if (find(l->source, "<|tool_list_start|>")) {
+    if (find(l->source, "<|tool_calls_section_begin|>")) {
+        s->kind = TOOL_KIND_NAME_JSON;
+        s->id_is_name = true;
+        s->section_open = "<|tool_calls_section_begin|>";
+        s->call_open = "<|tool_call_begin|>";
+        s->name_close = "<|tool_call_argument_begin|>";
+        s->call_close = "<|tool_call_end|>";
+        s->section_close = "<|tool_calls_section_end|>";
+        return;
+    }
+    if (find(l->source, "<|tool_list_start|>") || find(l->source, "List of tools: [")) {
         s->kind = TOOL_KIND_PAIRS;
         s->section_open = "<|tool_call_start|>[";
         s->section_close = "]<|tool_call_end|>";

@@ -65,12 +65,13 @@ static bool put_params(buf *b, const tool_shape *s, const json_t *args)
     return ok && (xml || buf_append_text(b, s->args_close));
 }
 
-static bool put_call(buf *b, const tool_shape *s, const char *name, const json_t *args)
+static bool put_call(buf *b, const tool_shape *s, size_t i, const char *name, const json_t *args)
 {
     if (s->kind <= TOOL_KIND_KEYED)
         return put_object(b, s, name, args);
     return (!s->id_is_name || buf_append_text(b, "functions.")) && buf_append_text(b, name) &&
-           (!s->id_is_name || buf_append_text(b, ":0")) && buf_append_text(b, s->name_close) &&
+           (!s->id_is_name || buf_append_format(b, ":%zu", i)) &&
+           buf_append_text(b, s->name_close) &&
            (s->kind == TOOL_KIND_NAME_JSON ? put_json(b, args) : put_params(b, s, args));
 }
 
@@ -88,7 +89,7 @@ static bool put_calls(buf *b, const tool_shape *s, const json_t *calls)
         const char *name = json_string_value(json_object_get(function, "name"));
         ok = ok && (i == 0 || buf_append_text(b, list || python ? ", " : s->call_between)) &&
              (s->bare || buf_append_text(b, s->call_open)) &&
-             put_call(b, s, name ? name : "", json_object_get(function, "arguments")) &&
+             put_call(b, s, i, name ? name : "", json_object_get(function, "arguments")) &&
              buf_append_text(b, s->call_close);
     }
     return ok && (!list || buf_append_text(b, "]")) && buf_append_text(b, s->section_close);

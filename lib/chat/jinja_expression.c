@@ -265,15 +265,23 @@ static hearth_status constant(jinja_parser *p, jinja_value value, const jinja_no
     return HEARTH_OK;
 }
 
-static hearth_status parse_name(jinja_parser *p, const jinja_node **out)
+/* true, false and none in both spellings, in this order; 6 for any other name. */
+static size_t constant_word(const jinja_parser *p)
 {
     static const char *const words[] = {"true", "True", "false", "False", "none", "None"};
+    size_t i = 0;
+    while (i < sizeof words / sizeof *words && !parser_is_name(&p->token, words[i]))
+        i++;
+    return i;
+}
+
+static hearth_status parse_name(jinja_parser *p, const jinja_node **out)
+{
     jinja_node *node;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (parser_is_name(&p->token, words[i])) {
-            TRY(constant(p, i < 4 ? jinja_bool(i < 2) : jinja_none(), out));
-            return parser_advance(p);
-        }
+    size_t word = constant_word(p);
+    if (word < 6) {
+        TRY(constant(p, word < 4 ? jinja_bool(word < 2) : jinja_none(), out));
+        return parser_advance(p);
     }
     TRY(parser_node(p, NODE_NAME, &node));
     TRY(parser_expect_name(p, "a name", &node->name));
@@ -615,6 +623,8 @@ static hearth_status one_target(jinja_parser *p, bool attribute, const jinja_nod
         parser_leave(p);
         return parser_take_op(p, ')', NULL);
     }
+    if (constant_word(p) < 6)
+        PARSE_FAIL(p, "true, false and none cannot be assigned to");
     TRY(parser_node(p, NODE_NAME, &node));
     TRY(parser_expect_name(p, "a name to assign to", &node->name));
     if (attribute && parser_is_op(p, '.')) {

@@ -52,10 +52,10 @@ static hearth_status follow(jinja_run *r, jinja_value v, jinja_value path, jinja
 }
 
 /* What sorting compares: strings without their case, unless asked otherwise. */
-static hearth_status sort_key(jinja_run *r, jinja_value v, jinja_value path, bool case_sensitive,
-                              jinja_value *out)
+static hearth_status sort_key(jinja_run *r, jinja_value v, jinja_value path, jinja_value fallback,
+                              bool case_sensitive, jinja_value *out)
 {
-    TRY(follow(r, v, path, missing, out));
+    TRY(follow(r, v, path, fallback, out));
     if (out->kind == JINJA_STRING && !case_sensitive)
         return jinja_change_case(r, *out, JINJA_LOWER, out);
     return HEARTH_OK;
@@ -167,7 +167,8 @@ static hearth_status extreme(jinja_run *r, jinja_call *c, int wanted)
     c->out = jinja_undefined(NULL, JINJA_LACK_ELEMENT);
     for (size_t i = 0; i < list->n; i++) {
         int order = wanted;
-        TRY(sort_key(r, list->items[i], c->slots[1], jinja_want_flag(c->slots[0], false), &key));
+        TRY(sort_key(r, list->items[i], c->slots[1], missing, jinja_want_flag(c->slots[0], false),
+                     &key));
         if (i > 0)
             TRY(jinja_order(r, key, best_key, &order));
         if (wanted > 0 ? order > 0 : order < 0) {
@@ -194,6 +195,15 @@ typedef struct keyed {
     jinja_value key, item;
 } keyed;
 
+/* What is equal needs no order: nothing, or a dict, twice. */
+static hearth_status order_keys(jinja_run *r, jinja_value a, jinja_value b, int *order)
+{
+    bool same;
+    TRY(jinja_equal(r, a, b, &same));
+    *order = 0;
+    return same ? HEARTH_OK : jinja_order(r, a, b, order);
+}
+
 /* Stable, also in reverse: equal items keep their order. */
 static hearth_status merge_sort(jinja_run *r, keyed *list, keyed *space, size_t n, bool reverse)
 {
@@ -205,7 +215,7 @@ static hearth_status merge_sort(jinja_run *r, keyed *list, keyed *space, size_t 
     for (size_t k = 0; k < n; k++) {
         int order = 0;
         if (i < half && j < n)
-            TRY(jinja_order(r, list[j].key, list[i].key, &order));
+            TRY(order_keys(r, list[j].key, list[i].key, &order));
         bool right = i == half || (j < n && (reverse ? order > 0 : order < 0));
         space[k] = right ? list[j++] : list[i++];
     }
@@ -213,16 +223,17 @@ static hearth_status merge_sort(jinja_run *r, keyed *list, keyed *space, size_t 
     return HEARTH_OK;
 }
 
-/* path: of the key in each item. */
+/* path: of the key in each item; fallback: the key of an item that has none. */
 static hearth_status sort_items(jinja_run *r, const jinja_list *list, jinja_value path,
-                                bool case_sensitive, bool reverse, keyed **out)
+                                jinja_value fallback, bool case_sensitive, bool reverse,
+                                keyed **out)
 {
     keyed *space;
     TRY(jinja_new(r, list->n * sizeof **out, out));
     TRY(jinja_new(r, list->n * sizeof *space, &space));
     for (size_t i = 0; i < list->n; i++) {
         (*out)[i].item = list->items[i];
-        TRY(sort_key(r, list->items[i], path, case_sensitive, &(*out)[i].key));
+        TRY(sort_key(r, list->items[i], path, fallback, case_sensitive, &(*out)[i].key));
     }
     return merge_sort(r, *out, space, list->n, reverse);
 }
@@ -242,7 +253,7 @@ static hearth_status sort_by(jinja_run *r, jinja_list *list, jinja_value paths, 
             TRY(jinja_wrap_string(r, text + begin, end - begin, &path));
             end = begin ? begin - 1 : 0;
         }
-        TRY(sort_items(r, list, path, case_sensitive, reverse, &sorted));
+        TRY(sort_items(r, list, path, missing, case_sensitive, reverse, &sorted));
         TRY(jinja_make_list(r, JINJA_PLAIN, list->n, &items, out));
         for (size_t i = 0; i < list->n; i++)
             items[i] = sorted[i].item;
@@ -286,7 +297,8 @@ static hearth_status filter_unique(jinja_run *r, jinja_call *c)
     TRY(jinja_make_dict(r, &seen));
     for (size_t i = 0; i < list->n; i++) {
         jinja_value key, *found;
-        TRY(sort_key(r, list->items[i], c->slots[1], jinja_want_flag(c->slots[0], false), &key));
+        TRY(sort_key(r, list->items[i], c->slots[1], missing, jinja_want_flag(c->slots[0], false),
+                     &key));
         TRY(jinja_dict_find(r, seen, key, &found));
         if (found)
             continue;
@@ -303,7 +315,7 @@ static hearth_status filter_groupby(jinja_run *r, jinja_call *c)
     keyed *sorted;
     bool case_sensitive = jinja_want_flag(c->slots[2], false);
     TRY(jinja_iterate(r, c->self, &list));
-    TRY(sort_items(r, list, c->slots[0], case_sensitive, false, &sorted));
+    TRY(sort_items(r, list, c->slots[0], c->slots[1], case_sensitive, false, &sorted));
     for (size_t i = 0; i < list->n;) {
         jinja_builder members = {0};
         jinja_value group, *pair, key = sorted[i].key;

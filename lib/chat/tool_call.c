@@ -393,6 +393,21 @@ static step take_all(hearth_chat_parser *p, size_t after)
     return STEP_ON;
 }
 
+/* The id before the name; `opened` says that it was read. */
+static step first_id_step(hearth_chat_parser *p)
+{
+    size_t length, end = parser_find(p, p->shape->id_before, p->at, &length);
+    if (end - p->at > TOOL_NAME_BYTES)
+        return call_fail(p);
+    if (length == 0 || length == TOOL_MARK_PARTIAL)
+        return STEP_WAIT;
+    if (!buf_append(&p->id, p->in.data + p->at, end - p->at))
+        return STEP_NOMEM;
+    p->at = end + length;
+    p->opened = true;
+    return STEP_ON;
+}
+
 static step name_step(hearth_chat_parser *p)
 {
     const tool_shape *s = p->shape;
@@ -400,6 +415,8 @@ static step name_step(hearth_chat_parser *p)
     bool id;
     if (!parser_skip_blanks(p))
         return STEP_WAIT;
+    if (s->id_before[0] != '\0' && !p->opened)
+        return first_id_step(p);
     end = find_name_end(p, &length, &id);
     if (end - p->at > TOOL_NAME_BYTES + 64)
         return call_fail(p);
@@ -447,21 +464,22 @@ static step args_step(hearth_chat_parser *p)
 
 /* ---- between calls ---- */
 
-/* Any part of the closing marks, in any order: models leave some of them out. */
+/* Any part of the closing marks, in any order: models leave some of them out. What an answer ends
+ * in the middle of counts as whole. */
 static size_t match_closer(const hearth_chat_parser *p)
 {
     const char *marks[] = {p->shape->call_close, p->shape->section_close};
     bool partial = false;
+    size_t have = p->in.n - p->at;
     for (size_t i = 0; i < 2; i++) {
         const char *atom, *rest = marks[i];
         for (size_t n; (n = tool_mark_atom(rest, &atom)) > 0; rest = atom + n) {
-            size_t have = p->in.n - p->at;
             if (have >= n && memcmp(p->in.data + p->at, atom, n) == 0)
                 return n;
             partial = partial || (have < n && memcmp(p->in.data + p->at, atom, have) == 0);
         }
     }
-    return partial && !p->final ? TOOL_MARK_PARTIAL : 0;
+    return !partial ? 0 : p->final ? have : TOOL_MARK_PARTIAL;
 }
 
 static step section_step(hearth_chat_parser *p)
@@ -493,6 +511,12 @@ static bool take_comma(hearth_chat_parser *p, bool *wait)
     *wait = false;
     if (!calls_allowed(p))
         return false;
+    bool rows = p->shape->kind == TOOL_KIND_JSON && p->shape->call_open[0] == '\0';
+    if (c == '{' && rows) {
+        p->start = p->at;
+        parser_try(p, p->at + 1, MODE_KEY);
+        return true;
+    }
     if (c == ',' && (p->in_list || python)) {
         p->start = p->at;
         parser_try(p, p->at + 1, python ? MODE_NAME : MODE_OBJECT);

@@ -43,6 +43,7 @@ typedef enum tool_kind {
     X(call_between) /* between two calls; only for writing */                                      \
     X(name_close)                                                                                  \
     X(id_open)         /* NAME_JSON: an id follows the name */                                     \
+    X(id_before)       /* NAME_JSON: an id stands before the name; this ends it */                 \
     X(name_key)        /* JSON, LIST: "name" */                                                    \
     X(args_key)        /* JSON, LIST: "arguments" */                                               \
     X(id_key)          /* JSON, LIST: an id that stands before the name */                         \

@@ -162,6 +162,11 @@ static void test_json_in_tags(void **state)
           "\\\"B\\\"}\"}</tool_call>ok",
           "call 0 get_weather|A:{\"city\": \"B\"}|end 0|C:ok");
     check(&s, "<tool_call>{\"name\": \"now\", \"parameters\": null}", "call 0 now|A:{}|end 0");
+    /* cut off in the closing tag */
+    check(&s, "<tool_call>{\"name\": \"now\", \"arguments\": {}}\n</tool_c",
+          "call 0 now|A:{}|end 0");
+    check(&s, "<tool_call>{\"name\": \"now\", \"arguments\": {}}\n</tool_x",
+          "call 0 now|A:{}|end 0|C:</tool_x");
 }
 
 static void test_json_that_is_no_call(void **state)
