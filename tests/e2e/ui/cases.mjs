@@ -176,7 +176,7 @@ export const cases = [
     async act({ page, open }) {
       await open();
       await page.keyboard.press('Control+Shift+F');
-      await page.getByRole('combobox').fill('question 1234');
+      await page.getByRole('combobox', { name: 'Search all chats' }).fill('question 1234');
       await page.getByRole('option', { name: /Question 1234/i }).waitFor();
       assert.ok((await page.locator('mark').allInnerTexts()).some((word) => word.toLowerCase() === 'question'));
       await page.keyboard.press('Enter');

@@ -57,8 +57,8 @@ export class Conversation {
   failure: string | null = $state(null);
   /** Something was asked of the server that will answer with a stream. */
   busy = $state(false);
-  /** Not only the end of a long chat is here. */
-  whole = $state(false);
+  /** False while only the end of a long chat is here. */
+  whole = $state(true);
   /** Goes up when an answer ends; what is read out then. */
   finished: Message | null = $state.raw(null);
 
@@ -90,6 +90,7 @@ export class Conversation {
       // An answer that began meanwhile knows more than what was read before.
       if (turn !== this.turn) return;
       this.chat = chat;
+      if (more) this.whole = false;
       if (this.live === null) this.messages = messages;
       noteChat(chat);
       if (join && chat.answering && !this.answering) void this.join();
