@@ -45,6 +45,12 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
     return usage;
 }
 
+/* Slots are names here, for clients that keep to one. */
+static int32_t slot_of(const answer *a)
+{
+    return a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot;
+}
+
 /* Appends a token's bytes to a->pieces; where they begin is *at. */
 static hearth_status add_piece(answer *a, int32_t token, size_t *at, size_t *n, hearth_error *err)
 {
@@ -178,7 +184,7 @@ static hearth_status write_done(answer *a, uint32_t i, const hearth_request_even
                         .truncated = e->n_shifts > 0 || reason == HEARTH_FINISH_CONTEXT,
                         .prompt = x->prompt,
                         .n_prompt_text = x->n_prompt,
-                        .id_slot = a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot};
+                        .id_slot = slot_of(a)};
     if (reason == HEARTH_FINISH_WORD && !is_asked_for(a, e->stop_word)) {
         done.finish = HEARTH_FINISH_STOP;
         done.stop_word = NULL;
@@ -229,6 +235,7 @@ static hearth_status write_token(answer *a, uint32_t i, const hearth_request_eve
     size_t n_text = cut_by_indent(a, x, e->text, e->n_text);
     reply_event event = {.type = n_text > 0 ? REPLY_CONTENT : REPLY_TOKENS,
                          .choice = i,
+                         .id_slot = slot_of(a),
                          .text = e->text,
                          .n_text = n_text,
                          .usage = answer_usage(x, e)};
@@ -259,7 +266,8 @@ static hearth_status write_progress(answer *a, uint32_t i, const hearth_request_
                                     hearth_error *err)
 {
     choice *x = &a->choices[i];
-    reply_event event = {.type = REPLY_PROGRESS, .choice = i, .usage = answer_usage(x, e)};
+    reply_event event = {
+        .type = REPLY_PROGRESS, .choice = i, .id_slot = slot_of(a), .usage = answer_usage(x, e)};
     size_t n_done = event.usage.n_processed;
     if (!a->r->options.return_progress || x->before.n_generated > 0)
         return HEARTH_OK;

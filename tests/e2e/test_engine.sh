@@ -98,6 +98,8 @@ for path in /completion /completions; do
         .map(s => JSON.parse(s.slice(6)).content).join(""))' <"$work/body")
     expect_equal "$streamed" "$text"
 done
+post /completion '{"prompt":"a","n_predict":2,"id_slot":2,"stream":true,"return_progress":true}' -N
+expect_equal "$(grep -o '"id_slot":[0-9]*' "$work/body" | sort -u)" '"id_slot":2'
 post /v1/completions '{"prompt":["What is Hearth?","What is Hearth?"],"max_tokens":12,"temperature":0}'
 expect_equal "$(json 'b.choices.length')" 2
 expect_equal "$(json 'b.choices[0].text === b.choices[1].text')" true
