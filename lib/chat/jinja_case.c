@@ -24,8 +24,8 @@ static uint32_t to_upper(uint32_t c)
 static size_t fold(uint32_t c, uint32_t to[LETTERS_MAX])
 {
     utf8proc_int32_t parts[LETTERS_MAX];
-    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, LETTERS_MAX,
-                                                 UTF8PROC_CASEFOLD, NULL);
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char((utf8proc_int32_t)c, parts, LETTERS_MAX, UTF8PROC_CASEFOLD, NULL);
     to[0] = c;
     if (n < 1 || n > LETTERS_MAX)
         return 1;

@@ -13,7 +13,7 @@ typedef enum jinja_case {
     JINJA_LOWER,
     JINJA_SWAP,
     JINJA_CAPITALIZE,
-    JINJA_TITLE,      /* str.title */
+    JINJA_TITLE,       /* str.title */
     JINJA_TITLE_WORDS, /* the title filter */
     JINJA_FOLD
 } jinja_case;
