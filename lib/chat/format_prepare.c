@@ -97,14 +97,26 @@ static bool put_calls(buf *b, const tool_shape *s, const json_t *calls)
 
 /* ---- arguments ---- */
 
+/* Programs send a call without arguments as nothing, "", or the text of null. */
+static bool no_args(const json_t *args)
+{
+    if (!args || json_is_null(args))
+        return true;
+    if (!json_is_string(args))
+        return false;
+    const char *text = json_string_value(args);
+    text += strspn(text, " \t\r\n");
+    return text[0] == '\0' || strcmp(text, "null") == 0;
+}
+
 static hearth_status set_args(json_t *function, bool text, const char *at, hearth_error *err)
 {
     json_t *args = json_object_get(function, "arguments"), *other = NULL;
     bool is_text = json_is_string(args);
-    if (args && is_text == text)
-        return HEARTH_OK;
-    if (!args || (is_text && json_string_length(args) == 0)) {
+    if (no_args(args)) {
         other = text ? json_string("{}") : json_object();
+    } else if (is_text == text) {
+        return HEARTH_OK;
     } else if (is_text) {
         if (json_read(&other, json_string_value(args), json_string_length(args), JSON_ALLOW_NUL,
                       "arguments", NULL) == HEARTH_ENOMEM)

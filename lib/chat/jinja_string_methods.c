@@ -5,8 +5,6 @@
  */
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include "base/utf8.h"
 #include "chat/jinja_run.h"
 #include "chat/jinja_text.h"
@@ -76,67 +74,6 @@ static hearth_status method_rstrip(jinja_run *r, jinja_call *c)
 
 /* ---- case ---- */
 
-static uint32_t to_upper(uint32_t c)
-{
-    return (uint32_t)utf8proc_toupper((utf8proc_int32_t)c);
-}
-
-static uint32_t to_lower(uint32_t c)
-{
-    return (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
-}
-
-/* Title case as str.title has it: what follows a letter is small. */
-static uint32_t change(uint32_t c, jinja_case kind, bool first, bool after_letter)
-{
-    switch (kind) {
-    case JINJA_UPPER:
-        return to_upper(c);
-    case JINJA_LOWER:
-        return to_lower(c);
-    case JINJA_SWAP:
-        return jinja_is_upper(c) ? to_lower(c) : to_upper(c);
-    case JINJA_CAPITALIZE:
-        return first ? (uint32_t)utf8proc_totitle((utf8proc_int32_t)c) : to_lower(c);
-    case JINJA_TITLE:
-        return after_letter ? to_lower(c) : (uint32_t)utf8proc_totitle((utf8proc_int32_t)c);
-    case JINJA_TITLE_WORDS:
-        return first ? to_upper(c) : to_lower(c);
-    }
-    return c;
-}
-
-/* The title filter of Jinja begins words after white space and -({[<, not after any mark. */
-static bool ends_word(uint32_t c)
-{
-    return jinja_is_space(c) || (c < 0x80 && c && strchr("-({[<", (int)c));
-}
-
-hearth_status jinja_change_case(jinja_run *r, jinja_value v, jinja_case kind, jinja_value *out)
-{
-    const jinja_string *s = v.string;
-    char *text;
-    size_t n = 0;
-    bool first = true, after_letter = false, markup = v.markup;
-    TRY(jinja_spend(r, s->n / 16));
-    TRY(jinja_new(r, s->n * 2 + 8, &text)); /* no letter grows to more than twice its bytes */
-    for (size_t i = 0; i < s->n;) {
-        uint32_t c;
-        i += utf8_decode(s->text + i, s->n - i, &c);
-        if (c == 0xdf && kind == JINJA_UPPER) { /* sharp s is two letters in capitals */
-            text[n++] = 'S';
-            text[n++] = 'S';
-        } else {
-            n += utf8_encode(change(c, kind, first, after_letter), text + n);
-        }
-        first = kind == JINJA_TITLE_WORDS && ends_word(c);
-        after_letter = jinja_is_cased(c);
-    }
-    TRY(jinja_wrap_string(r, text, n, out));
-    out->markup = markup;
-    return HEARTH_OK;
-}
-
 #define CASE_METHOD(name, kind)                                                                    \
     static hearth_status method_##name(jinja_run *r, jinja_call *c)                                \
     {                                                                                              \
@@ -147,6 +84,7 @@ CASE_METHOD(lower, JINJA_LOWER)
 CASE_METHOD(swapcase, JINJA_SWAP)
 CASE_METHOD(capitalize, JINJA_CAPITALIZE)
 CASE_METHOD(title, JINJA_TITLE)
+CASE_METHOD(casefold, JINJA_FOLD)
 #undef CASE_METHOD
 
 /* ---- padding ---- */
@@ -361,7 +299,7 @@ const jinja_builtin jinja_string_methods[] = {
     {"rstrip", method_rstrip, "chars", 0},
     {"upper", method_upper, "", 0},
     {"lower", method_lower, "", 0},
-    {"casefold", method_lower, "", 0},
+    {"casefold", method_casefold, "", 0},
     {"swapcase", method_swapcase, "", 0},
     {"capitalize", method_capitalize, "", 0},
     {"title", method_title, "", 0},

@@ -13,8 +13,9 @@ typedef enum jinja_case {
     JINJA_LOWER,
     JINJA_SWAP,
     JINJA_CAPITALIZE,
-    JINJA_TITLE,      /* str.title */
-    JINJA_TITLE_WORDS /* the title filter */
+    JINJA_TITLE,       /* str.title */
+    JINJA_TITLE_WORDS, /* the title filter */
+    JINJA_FOLD
 } jinja_case;
 
 hearth_status jinja_change_case(jinja_run *r, jinja_value v, jinja_case kind, jinja_value *out);

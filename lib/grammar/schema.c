@@ -56,7 +56,7 @@ void schema_new_name(schema *s, char name[SCHEMA_NAME])
 /* ---- values ---- */
 
 /* The shortest of three precisions that reads back as the same value. */
-static bool dump_value(const json_t *value, buf *out)
+bool schema_write_value(const json_t *value, buf *out)
 {
     static const size_t precisions[] = {JSON_REAL_PRECISION(15), JSON_REAL_PRECISION(16),
                                         JSON_REAL_PRECISION(17)};
@@ -96,7 +96,7 @@ static hearth_status write_enum(schema *s, const json_t *flat, buf *out, bool *p
         if (!fits)
             continue;
         buf_clear(&text);
-        if (!dump_value(value, &text) || (*possible && !buf_append_text(out, " | ")) ||
+        if (!schema_write_value(value, &text) || (*possible && !buf_append_text(out, " | ")) ||
             !schema_write_literal(text.data, text.n, out)) {
             status = schema_no_memory(s);
             goto out;
@@ -208,7 +208,9 @@ static hearth_status write_array(schema *s, const json_t *flat, buf *out, bool *
         return HEARTH_OK;
     if (!buf_append_format(out, "\"[\" %s ", space))
         return schema_no_memory(s);
-    if (a.n_prefix > 0)
+    if (json_object_get(flat, "uniqueItems") && a.max > 1)
+        TRY(schema_write_unique(s, flat, a.min, a.max, out, possible));
+    else if (a.n_prefix > 0)
         TRY(write_prefix(s, flat, &a, out, possible));
     else if (!write_rest(s, &a, true, out))
         return schema_no_memory(s);

@@ -4,6 +4,7 @@
  *
  *   schema.c         the rules of arrays, of alternatives and of the whole
  *   schema_object.c  the rules of objects
+ *   schema_unique.c  arrays whose items all differ
  *   schema_text.c    the rules of strings and numbers
  *   schema_flat.c    keywords checked, $ref followed: one flat schema
  *   schema_merge.c   two flat schemas as one: allOf, and what stands beside $ref
@@ -128,6 +129,12 @@ bool schema_write_literal(const char *text, size_t n, buf *out);
 hearth_status schema_strings(schema *s, const json_t *flat, regular **r);
 /* Appends a text as a regular expression that matches it alone. */
 bool schema_quote(const char *text, size_t n, buf *out);
+/* A value as text, numbers as short as they can be. */
+bool schema_write_value(const json_t *value, buf *out);
+/* What stands between the brackets of an array of min to max items of flat's `items`, no two of
+ * which are equal: items must be an enum of few values. */
+hearth_status schema_write_unique(schema *s, const json_t *flat, uint32_t min, uint32_t max,
+                                  buf *out, bool *possible);
 /* Whole, not negative; `otherwise` if absent. */
 hearth_status schema_count(schema *s, const json_t *flat, const char *key, uint32_t otherwise,
                            uint32_t *value);
@@ -137,6 +144,7 @@ bool schema_numbers_meet(const json_t *a, const json_t *b);
 /* ---- checks (schema_check.c) ---- */
 
 hearth_status schema_fits(schema *s, const json_t *source, const json_t *value, bool *fits);
+bool schema_all_differ(const json_t *list);
 /* Whether nothing that is written for one can fit the other. False: not shown. */
 hearth_status schema_exclusive(schema *s, const json_t *a, const json_t *b, bool *exclusive);
 

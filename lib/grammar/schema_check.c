@@ -99,11 +99,45 @@ static bool fits_number(const json_t *flat, const json_t *value)
     return true;
 }
 
+/* 1 and 1.0 are the same number, however deep. */
+static bool same_value(const json_t *a, const json_t *b)
+{
+    bool same = true;
+    const char *key;
+    json_t *value;
+    if (json_is_number(a) && json_is_number(b))
+        return schema_compare(a, b) == 0;
+    if (json_is_array(a) && json_array_size(a) == json_array_size(b)) {
+        for (size_t i = 0; same && i < json_array_size(a); i++)
+            same = same_value(json_array_get(a, i), json_array_get(b, i));
+        return same;
+    }
+    if (!json_is_object(a) || json_object_size(a) != json_object_size(b))
+        return json_equal(a, b);
+    json_object_foreach((json_t *)a, key, value)
+    {
+        const json_t *other = json_object_get(b, key);
+        same = same && other && same_value(value, other);
+    }
+    return same;
+}
+
+bool schema_all_differ(const json_t *list)
+{
+    size_t n = json_array_size(list);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (same_value(json_array_get(list, i), json_array_get(list, j)))
+                return false;
+    return true;
+}
+
 static hearth_status fits_array(schema *s, const json_t *flat, const json_t *value, bool *fits)
 {
     size_t i;
     json_t *item;
-    *fits = in_count(flat, "minItems", "maxItems", json_array_size(value));
+    *fits = in_count(flat, "minItems", "maxItems", json_array_size(value)) &&
+            (!json_object_get(flat, "uniqueItems") || schema_all_differ(value));
     json_array_foreach((json_t *)value, i, item)
     {
         const json_t *own = json_array_get(json_object_get(flat, "prefixItems"), i);
@@ -183,14 +217,6 @@ static hearth_status fits_groups(schema *s, const json_t *flat, const json_t *va
         *fits = *fits && (json_is_true(json_object_get(group, "one")) ? n == 1 : n > 0);
     }
     return HEARTH_OK;
-}
-
-/* 1 and 1.0 are the same number. */
-static bool same_value(const json_t *a, const json_t *b)
-{
-    if (json_is_number(a) && json_is_number(b))
-        return schema_compare(a, b) == 0;
-    return json_equal(a, b);
 }
 
 static hearth_status fits_flat(schema *s, const json_t *flat, const json_t *value, bool *fits)

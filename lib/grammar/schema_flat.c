@@ -391,13 +391,8 @@ static hearth_status take_keyword(schema *s, json_t *flat, json_t *groups, const
         return take_type(s, flat, value);
     if (strcmp(key, "anyOf") == 0 || strcmp(key, "oneOf") == 0)
         return take_group(s, groups, key, value);
-    if (strcmp(key, "uniqueItems") == 0) {
-        if (json_is_false(value))
-            return HEARTH_OK;
-        return schema_refuse(
-            s, HEARTH_EUNSUPPORTED,
-            "uniqueItems cannot be enforced; leave it out and check it afterwards");
-    }
+    if (strcmp(key, "uniqueItems") == 0 && json_is_false(value))
+        return HEARTH_OK;
     if (strcmp(key, "enum") == 0 &&
         (!json_is_array(value) || json_array_size(value) > SCHEMA_CHOICES_MAX))
         return schema_refuse(s, HEARTH_EINVAL, "enum must be an array of at most %d values",

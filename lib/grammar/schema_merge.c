@@ -183,6 +183,8 @@ static hearth_status merge_flat(schema *s, json_t *a, const json_t *b)
         if (list)
             merge_list(s, a, lists[i], list, true);
     }
+    if (json_object_get(b, "uniqueItems"))
+        schema_put(s, a, "uniqueItems", json_true());
     if (json_object_get(b, "enum"))
         schema_merge_enum(s, a, json_object_get(b, "enum"));
     merge_items(s, a, b);

@@ -125,7 +125,7 @@ chat=/v1/chat/completions
 refused $chat '{"messages":[{"role":"bogus","content":"a"}]}' 'messages[0].role' 'is no role'
 refused $chat "{$question,\"response_format\":{\"type\":\"json_schema\"}}" response_format.json_schema 'is missing'
 refused $chat "{$question,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"uniqueItems\":true}}}}" \
-    response_format.json_schema.schema/uniqueItems 'cannot be enforced'
+    response_format.json_schema.schema/uniqueItems 'can be enforced where'
 refused $chat "{$question,\"response_format\":{\"type\":\"regex\",\"pattern\":\"a(?=b)\"}}" response_format.pattern look-around
 refused $chat "{$question,\"grammar\":\"root ::= x\"}" grammar 'line 1, column 10'
 refused $chat "{$question,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"string\"}}}]}" \

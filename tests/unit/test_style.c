@@ -145,7 +145,7 @@ static void test_history_of_hidden_ids(void **state)
         "{\"messages\":[{\"role\":\"user\",\"content\":\"?\"},{\"role\":\"assistant\",\"content\":"
         "null,\"tool_calls\":[{\"id\":\"functions.now:0\",\"type\":\"function\",\"function\":"
         "{\"name\":\"now\",\"arguments\":\"{}\"}},{\"id\":\"functions.now:1\",\"type\":"
-        "\"function\",\"function\":{\"name\":\"now\",\"arguments\":\"\"}}]}]}";
+        "\"function\",\"function\":{\"name\":\"now\",\"arguments\":\" null\"}}]}]}";
     hearth_chat_style *style = NULL;
     char *out = NULL;
     hearth_chat_format_free(format_of(hidden_ids, HEARTH_TOOL_AUTO, &style));
