@@ -129,6 +129,8 @@ static void llama_command(const model_spec *spec, const engine_plan *plan, word_
     word_list_add(argv, "--slots");
     if (spec->mmproj)
         flag(argv, "--mmproj", spec->mmproj);
+    if ((spec->embedding || spec->reranking) && plan->n_batch > 0)
+        flag_number(argv, "--ubatch-size", plan->n_batch); /* texts go in whole */
     if (is_quantized(plan->cache_type_v)) {
         word_list_add(argv, "--flash-attn");
         if (plan->backend_build == 0 || plan->backend_build >= BUILD_FLASH_VALUE)

@@ -138,6 +138,10 @@ static void what_is_asked_for_is_kept_or_refused(void **state)
     spec.n_gpu_layers = 0;
     assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 9000, &spec, &plan, NULL), HEARTH_OK);
     assert_int_equal(plan.mode, PLAN_CPU);
+    assert_int_equal(plan.n_batch, 512);
+    spec.embedding = true; /* texts for vectors go in whole */
+    assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 9000, &spec, &plan, NULL), HEARTH_OK);
+    assert_int_equal(plan.n_batch, 2048);
 }
 
 static void gpus_take_all_or_what_they_can(void **state)

@@ -143,6 +143,16 @@ static void keys_are_in_the_environment_alone(void **state)
     assert_non_null(strstr(line, "--mmproj /p.gguf "));
     assert_non_null(strstr(line, "--flash-attn on "));
     assert_null(strstr(line, "key"));
+    assert_null(strstr(line, "--ubatch-size"));
+    word_list_deinit(&argv);
+    spec.embedding = true;
+    plan.n_batch = 700;
+    engine_kind_find(ENGINE_LLAMA_SERVER)->command(&spec, &plan, &argv);
+    bool whole = false;
+    for (size_t i = 0; i + 1 < argv.n; i++)
+        whole = whole || (strcmp(argv.items[i], "--ubatch-size") == 0 &&
+                          strcmp(argv.items[i + 1], "700") == 0);
+    assert_true(whole);
     engine_environment(engine_kind_find(ENGINE_LLAMA_SERVER), "secret", &environment);
     for (size_t i = 0; i < environment.n; i++) {
         if (strcmp(environment.items[i], "LLAMA_API_KEY=secret") == 0)
