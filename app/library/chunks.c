@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "library/folders.h"
+#include "os/file.h"
 
 enum { HEAD_BYTES = 48, VERSION = 1, CHUNKS_MAX = 1 << 24 };
 
@@ -258,6 +259,7 @@ hearth_status chunks_finish(chunks *c, const char *path, hearth_error *err)
     if (fsync(c->fd) != 0 || rename(c->part, path) != 0)
         status = error_set_errno(err, HEARTH_EIO, path, "cannot write '%s'", path);
     if (status == HEARTH_OK) {
+        file_leave_cache(c->fd);
         unlink(c->state);
         sync_folder_of(path);
     }

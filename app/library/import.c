@@ -224,6 +224,8 @@ static hearth_status copy_file(const char *path, const char *folder, char copied
         status = copy_bytes(from, to, path, err);
     if (status == HEARTH_OK && (fsync(to) != 0 || rename(partial, copied) != 0))
         status = error_set_errno(err, HEARTH_EIO, copied, "cannot write '%s'", copied);
+    if (status == HEARTH_OK)
+        file_leave_cache(to);
     if (from >= 0)
         close(from);
     if (to >= 0)

@@ -374,9 +374,12 @@ void engine_run_pass(hearth_engine *e)
     hearth_status status =
         forward_run(e->f, &b, p->may_be_cut ? &e->interrupted : &e->closing, &error);
     e->stats.busy_ns += clock_now_ns() - start;
-    e->was_cut = status == HEARTH_ECANCELED;
-    if (e->was_cut)
+    if (status == HEARTH_ECANCELED) {
+        scheduler_note_cut(e);
         return;
+    }
+    if (e->n_wary > 0)
+        e->n_wary--;
     e->stats.n_passes++;
     e->stats.n_pass_tokens += p->n;
     e->stats.n_pass_requests += p->n_parts;

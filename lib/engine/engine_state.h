@@ -45,7 +45,8 @@ typedef struct pass {
     const adapter_mix **mixes;
     pass_part *parts; /* [n_parallel] */
     size_t n_parts;
-    bool may_be_cut; /* one request alone reads: a new one need not wait for the end */
+    bool may_be_cut;        /* one request alone reads: a new one need not wait for the end */
+    uint32_t n_passed_over; /* of the reader that was added last, before this pass */
 } pass;
 
 /* Something that another thread wants done between two passes. */
@@ -81,7 +82,7 @@ struct hearth_engine {
     hearth_request **readers; /* [n_parallel], while a pass is made up */
     pass pass;
     float *masked; /* [n_vocab] logits with tokens forbidden */
-    bool was_cut;  /* the last pass was: the next one is short and runs to its end */
+    uint32_t n_wary; /* that many passes are short, since one was cut */
     hearth_engine_stats stats;
     thread thread;
     atomic_bool interrupted; /* the pass under way, if it may be cut */
@@ -133,6 +134,8 @@ void scheduler_add(hearth_engine *e, hearth_request *r);
 void scheduler_admit(hearth_engine *e);
 /* Makes up e->pass. Empty if there is nothing to do until something changes. */
 void scheduler_make_pass(hearth_engine *e);
+/* The pass was cut short by a newcomer: nothing of it was kept. */
+void scheduler_note_cut(hearth_engine *e);
 /* What has gone through a pass counts for its client. */
 void scheduler_count(hearth_engine *e, hearth_request *r, size_t n_tokens);
 /* It waits or runs no more; gives up the engine's reference. */

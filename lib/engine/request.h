@@ -83,6 +83,7 @@ struct hearth_request {
     uint64_t age; /* number of its admission */
     uint32_t place;
     uint32_t n_passed_over; /* admissions or passes that others had instead */
+    bool was_cut;           /* a pass of its own was, for a newcomer */
     int32_t *tokens;
     size_t n_tokens;
     size_t n_past;

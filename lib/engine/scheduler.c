@@ -7,7 +7,9 @@
  * Passes   Everyone who writes is in every pass, with one token, and with guesses of the next ones
  *          while all of them together are few columns (draft.h). The rest reads: n_fair tokens if
  *          somebody writes, else as many as a pass holds, of which a text that does not fit takes
- *          n_fair while others read too. One request that is alone reads whole passes.
+ *          n_fair while others read too. One request that is alone reads whole passes, which a
+ *          newcomer cuts short. What was read of such a pass is lost, so whom it happened to reads
+ *          n_fair in each of the WARY next ones, and a cut is a pass it was left out of.
  * Readers  Who was left out of PATIENCE passes goes first. Then those whose client is not ahead of
  *          the others by more than LEAD tokens, the shortest rest first; then the others likewise.
  *          A pass that reads a text to its end reads nothing longer. So a short text comes to its
@@ -21,7 +23,7 @@
 
 #include "os/clock.h"
 
-enum { PATIENCE = 4, PATIENCE_FOR_PLACE = 16, LEAD = 2048 };
+enum { PATIENCE = 4, PATIENCE_FOR_PLACE = 16, LEAD = 2048, WARY = 8 };
 
 /* ---- clients ---- */
 
@@ -294,13 +296,24 @@ static size_t share_of(const hearth_engine *e, const hearth_request *r, size_t l
     return n < left ? n : left;
 }
 
+/* A newcomer need not wait for the end of a pass in which one request alone reads, unless that
+ * ends soon or was cut often enough. */
+static bool may_be_cut(const hearth_engine *e)
+{
+    const pass *p = &e->pass;
+    if (p->n_parts != 1 || !e->model->h.causal || p->n_passed_over >= PATIENCE)
+        return false;
+    const hearth_request *r = p->parts[0].request;
+    return !request_is_writing(r) && (p->n > e->n_fair || p->n < request_n_pending(r));
+}
+
 static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, bool *again)
 {
     size_t n = find_readers(e, again), n_batch = e->plan.memory.n_batch;
     size_t left = n_batch - e->pass.n, most = n_batch;
     if (e->model->h.causal && n_writers > 0 && left > e->n_fair)
         left = e->n_fair;
-    if (n > 1 || *again || e->was_cut)
+    if (n > 1 || *again || e->n_wary > 0)
         most = e->n_fair;
     bool one_ends = false;
     sort_readers(e, n);
@@ -308,8 +321,8 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
         hearth_request *r = e->readers[i];
         /* Nobody waits for the first token of a vector: those are read side by side. */
         bool hurries = n_writers > 0 || !r->wants_sum;
-        bool fits = n_writers == 0 && hurries && !one_ends && r->n_passed_over < PATIENCE &&
-                    request_n_pending(r) <= left;
+        bool fits = n_writers == 0 && hurries && !one_ends && !r->was_cut &&
+                    r->n_passed_over < PATIENCE && request_n_pending(r) <= left;
         size_t want = share_of(e, r, left, fits ? left : most);
         if (one_ends && want < request_n_pending(r))
             want = 0;
@@ -319,12 +332,21 @@ static void add_readers(hearth_engine *e, size_t n_writers, bool *lacks_pages, b
             r->n_passed_over++;
             continue;
         }
+        e->pass.n_passed_over = r->n_passed_over;
         r->n_passed_over = 0;
         one_ends |= hurries && got == request_n_pending(r);
         add_part(e, r, got, 0);
         left -= got;
     }
-    e->pass.may_be_cut = e->pass.n_parts == 1 && e->pass.n > e->n_fair && e->model->h.causal;
+    e->pass.may_be_cut = may_be_cut(e);
+}
+
+void scheduler_note_cut(hearth_engine *e)
+{
+    hearth_request *r = e->pass.parts[0].request;
+    e->n_wary = WARY;
+    r->was_cut = true;
+    r->n_passed_over = e->pass.n_passed_over + 1;
 }
 
 /* The youngest gives up its pages, unless there is only one. */

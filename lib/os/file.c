@@ -215,6 +215,14 @@ static void sync_folder(const char *path)
     }
 }
 
+void file_leave_cache(int fd)
+{
+    enum { HUGE_PAGE = 2 << 20 };
+    struct stat info;
+    if (fstat(fd, &info) == 0 && info.st_size >= HUGE_PAGE)
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 hearth_status file_writer_commit(file_writer *w, hearth_error *err)
 {
     if (w->failed)
@@ -222,6 +230,7 @@ hearth_status file_writer_commit(file_writer *w, hearth_error *err)
     TRY(flush(w, err));
     if (fsync(w->fd) != 0)
         return fail_errno(err, w->path, "write");
+    file_leave_cache(w->fd);
     if (rename(w->temporary, w->path) != 0)
         return fail_errno(err, w->path, "replace");
     w->committed = true;

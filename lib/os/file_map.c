@@ -186,6 +186,9 @@ hearth_status file_map_open(file_map **out, const char *path, hearth_error *err)
                                      "cannot map '%s' (%zu bytes)", path, map->n_bytes);
             goto out;
         }
+        /* Where the file system has large pages, weights are read through far fewer translations.
+         */
+        madvise(data, map->n_bytes, MADV_HUGEPAGE);
         map->data = data;
         atomic_store(&slots[map->slot].n_bytes, map->n_bytes);
         atomic_store(&slots[map->slot].begin, (uintptr_t)data);

@@ -382,6 +382,37 @@ static void test_short_is_read_at_once(void **state)
     hearth_engine_close(engine);
 }
 
+/* Who comes while a long text is being read cuts its pass short, but not every time: one after the
+ * other, without a pause, they do not keep it from its end. Ember's passes are long enough. */
+static void test_short_ones_delay_long(void **state)
+{
+    enum { N_FAIR = 32, MAX_SHORT = 20 * N_CTX / N_FAIR };
+    (void)state;
+    hearth_engine_options eo = engine_options();
+    eo.n_parallel = 2;
+    eo.n_batch = N_CTX;
+    eo.n_fair = N_FAIR;
+    hearth_engine *engine;
+    hearth_model *ember;
+    ok(hearth_model_open(&ember, HEARTH_SOURCE_DIR "/models/ember/ember.gguf", NULL, &err));
+    ok(hearth_engine_open(&engine, ember, &eo, &err));
+    hearth_request_options lo = request(N_CTX - 2, 65, 1), so = request(4, 66, 1);
+    engine_run run;
+    hearth_request *reading;
+    int n = 0;
+    so.no_cache_prompt = true;
+    ok(hearth_engine_submit(engine, &lo, &reading, &err));
+    for (hearth_engine_stats s = stats_of(engine); s.n_running + s.n_waiting > 0 && n < MAX_SHORT;
+         s = stats_of(engine), n++)
+        engine_run_whole(&run, engine, &so);
+    hearth_request_cancel(reading);
+    assert_int_not_equal(n, MAX_SHORT);
+    engine_run_read(&run, reading);
+    assert_int_equal(run.status, HEARTH_OK);
+    hearth_engine_close(engine);
+    hearth_model_close(ember);
+}
+
 static void test_full_queue(void **state)
 {
     (void)state;
@@ -747,6 +778,7 @@ int main(void)
         cmocka_unit_test(test_short_reads_first),
         cmocka_unit_test(test_short_interrupts_long),
         cmocka_unit_test(test_short_is_read_at_once),
+        cmocka_unit_test(test_short_ones_delay_long),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_trim),
         cmocka_unit_test(test_bad_requests),
