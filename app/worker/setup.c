@@ -297,6 +297,12 @@ static void log_plan(const worker *w)
               "%u requests at once, %u positions each; %.1f MiB of cache, %.1f MiB in all",
               (unsigned)p->n_parallel, (unsigned)p->memory.n_ctx,
               (double)p->memory.cache_bytes / 1048576, (double)p->memory.total_bytes / 1048576);
+    uint64_t n_known = (uint64_t)w->info->n_ctx_train * w->flags->group_n;
+    if (n_known > 0 && p->memory.n_ctx > n_known)
+        log_write(&w->host->log, HEARTH_LOG_WARNING,
+                  "--ctx-size %u is more than the %llu positions that the model knows: it writes "
+                  "nonsense behind them; --grp-attn-n may reach further",
+                  (unsigned)p->memory.n_ctx, (unsigned long long)n_known);
 }
 
 /* What every request would be refused for is said before the first one. */

@@ -354,7 +354,10 @@ done
 start_engine -m ember --port 0 || finish
 get /v1/models
 n_train=$(json 'b.data[0].meta.n_ctx_train')
+start_engine -m ember --port 0 -c $((n_train + 1)) || finish
+expect_in "^warning: --ctx-size $((n_train + 1)) is more than the $n_train positions" "$(cat "$work/engine.err")"
 start_engine -m ember --port 0 -c $((4 * n_train)) -gan 4 -gaw 128 || finish
+expect_equal "$(grep -c 'is more than the' "$work/engine.err")" 0
 expect_equal "$(content '')" "$text"
 node -e 'console.log(JSON.stringify({prompt: Array(+process.argv[1] + 200).fill(0).map((_, i) => i * 7 % 200 + 20), n_predict: 8, ignore_eos: true, temperature: 0}))' "$n_train" >"$work/far.json"
 get /completion -H 'Content-Type: application/json' --data-binary "@$work/far.json"
