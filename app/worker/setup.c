@@ -16,7 +16,7 @@
 #include "worker/infill.h"
 #include "worker/slots.h"
 
-enum { TEXT_FILE_MAX = 4 << 20 };
+enum { TEXT_FILE_MAX = 4 << 20, GUESSES_MAX = 7 };
 
 /* ---- defaults of requests ---- */
 
@@ -281,7 +281,7 @@ static hearth_status open_engine(worker *w, hearth_error *err)
     o.draft_model = w->draft_model;
     o.draft_n_ctx = f->ctx_size_draft;
     o.draft_max = f->draft_max;
-    o.draft_min = f->draft_min;
+    o.draft_min = f->draft_min < GUESSES_MAX ? f->draft_min : GUESSES_MAX;
     o.draft_p_min = f->draft_p_min;
     o.disk_dir = f->disk_cache;
     o.disk_bytes = (uint64_t)f->disk_mib << 20;

@@ -17,7 +17,6 @@ refuse 2 "unknown option '--no-such-flag'" engine -m ember --no-such-flag
 refuse 2 'hf-repo: an engine downloads nothing' engine -hf some/repo
 refuse 2 "spec-type: 'draft' asks for a draft model" engine -m ember --spec-type draft
 refuse 2 "spec-type: 'ngram' leaves" engine -m ember --spec-type ngram -md ember
-refuse 2 'draft-min: 8 is out of range' engine -m ember -md ember --draft-min 8
 refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
 refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
@@ -489,6 +488,9 @@ for continued in '' ',"continue_final_message":true'; do
     post /apply-template "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]$continued}"
     expect_equal "$(json 'b.prompt.endsWith("assistant\nb")')" "$([ -n "$continued" ] && echo true || echo false)"
 done
+start_engine -m ember --port 0 -md ember --draft-min 8 --draft-max 16 || finish
+post /completion "$repeated"
+expect_equal "$(json 'b.content')" "$guessed"
 LLAMA_ARG_DRAFT_MAX=3 start_engine -m ember --port 0 -md ember --spec-type draft --draft-p-min 0 -cd 256 || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.content')" "$guessed"
