@@ -16,7 +16,7 @@
 #include "worker/infill.h"
 #include "worker/slots.h"
 
-enum { TEXT_FILE_MAX = 4 << 20 };
+enum { TEXT_FILE_MAX = 4 << 20, GUESSES_MAX = 7 };
 
 /* ---- defaults of requests ---- */
 
@@ -281,7 +281,7 @@ static hearth_status open_engine(worker *w, hearth_error *err)
     o.draft_model = w->draft_model;
     o.draft_n_ctx = f->ctx_size_draft;
     o.draft_max = f->draft_max;
-    o.draft_min = f->draft_min;
+    o.draft_min = f->draft_min < GUESSES_MAX ? f->draft_min : GUESSES_MAX;
     o.draft_p_min = f->draft_p_min;
     o.disk_dir = f->disk_cache;
     o.disk_bytes = (uint64_t)f->disk_mib << 20;
@@ -297,6 +297,12 @@ static void log_plan(const worker *w)
               "%u requests at once, %u positions each; %.1f MiB of cache, %.1f MiB in all",
               (unsigned)p->n_parallel, (unsigned)p->memory.n_ctx,
               (double)p->memory.cache_bytes / 1048576, (double)p->memory.total_bytes / 1048576);
+    uint64_t n_known = (uint64_t)w->info->n_ctx_train * w->flags->group_n;
+    if (n_known > 0 && p->memory.n_ctx > n_known)
+        log_write(&w->host->log, HEARTH_LOG_WARNING,
+                  "--ctx-size %u is more than the %llu positions that the model knows: it writes "
+                  "nonsense behind them; --grp-attn-n may reach further",
+                  (unsigned)p->memory.n_ctx, (unsigned long long)n_known);
 }
 
 /* What every request would be refused for is said before the first one. */

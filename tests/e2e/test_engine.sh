@@ -17,7 +17,6 @@ refuse 2 "unknown option '--no-such-flag'" engine -m ember --no-such-flag
 refuse 2 'hf-repo: an engine downloads nothing' engine -hf some/repo
 refuse 2 "spec-type: 'draft' asks for a draft model" engine -m ember --spec-type draft
 refuse 2 "spec-type: 'ngram' leaves" engine -m ember --spec-type ngram -md ember
-refuse 2 'draft-min: 8 is out of range' engine -m ember -md ember --draft-min 8
 refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
 refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
@@ -354,7 +353,10 @@ done
 start_engine -m ember --port 0 || finish
 get /v1/models
 n_train=$(json 'b.data[0].meta.n_ctx_train')
+start_engine -m ember --port 0 -c $((n_train + 1)) || finish
+expect_in "^warning: --ctx-size $((n_train + 1)) is more than the $n_train positions" "$(cat "$work/engine.err")"
 start_engine -m ember --port 0 -c $((4 * n_train)) -gan 4 -gaw 128 || finish
+expect_equal "$(grep -c 'is more than the' "$work/engine.err")" 0
 expect_equal "$(content '')" "$text"
 node -e 'console.log(JSON.stringify({prompt: Array(+process.argv[1] + 200).fill(0).map((_, i) => i * 7 % 200 + 20), n_predict: 8, ignore_eos: true, temperature: 0}))' "$n_train" >"$work/far.json"
 get /completion -H 'Content-Type: application/json' --data-binary "@$work/far.json"
@@ -486,6 +488,9 @@ for continued in '' ',"continue_final_message":true'; do
     post /apply-template "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]$continued}"
     expect_equal "$(json 'b.prompt.endsWith("assistant\nb")')" "$([ -n "$continued" ] && echo true || echo false)"
 done
+start_engine -m ember --port 0 -md ember --draft-min 8 --draft-max 16 || finish
+post /completion "$repeated"
+expect_equal "$(json 'b.content')" "$guessed"
 LLAMA_ARG_DRAFT_MAX=3 start_engine -m ember --port 0 -md ember --spec-type draft --draft-p-min 0 -cd 256 || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.content')" "$guessed"
