@@ -221,7 +221,11 @@ static bool try_bare(hearth_chat_parser *p)
     if (!p->shape->bare || p->seen || !calls_allowed(p))
         return false;
     p->at = p->start;
-    if (!parser_skip_blanks(p) || p->in.data[p->at] != '{')
+    if (!parser_skip_blanks(p))
+        return false;
+    if (p->trim) /* whatever follows the blanks */
+        p->start = p->at;
+    if (p->in.data[p->at] != '{')
         return false;
     parser_try(p, p->at + 1, MODE_KEY);
     return true;

@@ -237,6 +237,10 @@ static void test_bare_json(void **state)
     check(&s, "{\"name\": \"Bob\", \"age\": 3}", "C:{\"name\": \"Bob\", \"age\": 3}");
     check(&s, "See {\"name\": \"now\"}", "C:See {\"name\": \"now\"}");
     check(&s, "{\"name\": \"now\"}; ok", "call 0 now|A:{}|end 0|C:; ok");
+    s.think_open = "<think>";
+    s.think_close = "</think>";
+    check(&s, "<think>a</think>\n\n{\"name\": \"now\"x",
+          "R:a|call 0 now|drop 0|C:{\"name\": \"now\"x");
 }
 
 static void test_lists(void **state)
