@@ -280,6 +280,7 @@ static void a_crash_in_use_is_explained(void **state)
     assert_int_equal(runtime_lease_why(lease, PATIENCE_MS, &failure, &err), HEARTH_EIO);
     assert_int_equal(failure.code, RUNTIME_CRASHED);
     assert_non_null(strstr(err.message, "signal 9"));
+    assert_non_null(strstr(err.message, "memory runs out"));
     assert_non_null(strstr(failure.log, "about to die"));
     runtime_failure_deinit(&failure);
     /* Asked again later, it is still known. */
