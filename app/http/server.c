@@ -72,17 +72,20 @@ static uint64_t peer_number(int fd)
     return 0;
 }
 
-/* Where all places are taken, a client that says nothing has to go for the next one. */
+/* Where all places are taken, a client that says nothing has to go for the next one: one that had
+ * some time to, unless they come so fast that the spare places run out. */
 static void make_room(http_server *server, connection *newest)
 {
     const http_options *o = &server->options;
     uint64_t latest = clock_now_ns() + (uint64_t)(o->head_ms - o->silent_ms) * 1000000;
+    bool is_flood = server->n_connections > o->max_connections + SPARE_CONNECTIONS / 8;
     connection *oldest = NULL;
     if (server->n_connections < o->max_connections)
         return;
     for (connection *c = server->connections; c; c = c->next) {
         if (c != newest && c->fd != -1 && !c->has_head && c->deadline_ns != 0 &&
-            c->deadline_ns <= latest && (oldest == NULL || c->deadline_ns < oldest->deadline_ns))
+            (is_flood || c->deadline_ns <= latest) &&
+            (oldest == NULL || c->deadline_ns < oldest->deadline_ns))
             oldest = c;
     }
     newest->is_over = oldest == NULL && server->n_connections > o->max_connections;

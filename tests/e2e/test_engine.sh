@@ -287,6 +287,7 @@ post /lora-adapters '[{"id":0,"scale":2}]'
 expect_status 200
 expect_equal "$(content '')" "$changed"
 expect_equal "$(content ',"lora":[{"id":0,"scale":0}]')" "$plain"
+expect_equal "$(content ',"lora":[]')" "$plain"
 post /lora-adapters '[{"id":1,"scale":2}]'
 expect_status 400
 post /completion '{"prompt":"a","lora":[{"id":0,"scale":1},{"id":7,"scale":1}]}'
