@@ -296,7 +296,7 @@ static void put_named(gbnf *g, const tool_shape *s, const char *name, size_t t)
     if (s->id_is_name) {
         put_text(g, "functions.");
         put_text(g, name);
-        gbnf_put(g, " \":\" [0-9]+");
+        gbnf_put(g, " \":\" [0-9]{1,4}");
     } else {
         put_text(g, name);
     }

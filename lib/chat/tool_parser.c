@@ -306,7 +306,8 @@ static step parser_step(hearth_chat_parser *p)
     return pairs ? pairs_step(p) : call_step(p);
 }
 
-/* At the end of the answer a call that waits is complete, cut, or was none. */
+/* At the end of the answer a call that waits is complete, cut, or was none. Behind a call, what
+ * would have become another is none: it goes, and is no content. */
 static step end_call(hearth_chat_parser *p)
 {
     if (p->begun && !p->args_done) {
@@ -314,6 +315,12 @@ static step end_call(hearth_chat_parser *p)
         p->begun = false;
         p->mode = MODE_TEXT;
         return parser_event(p, HEARTH_CHAT_CALL_CUT, "", 0) ? STEP_ON : STEP_NOMEM;
+    }
+    if (!p->begun && p->mode != MODE_AFTER && hearth_chat_parser_n_calls(p) > 0) {
+        p->start = p->in.n;
+        p->in_list = false;
+        p->mode = MODE_TEXT;
+        return STEP_ON;
     }
     return call_fail(p);
 }

@@ -167,6 +167,9 @@ static void test_json_in_tags(void **state)
           "call 0 now|A:{}|end 0");
     check(&s, "<tool_call>{\"name\": \"now\", \"arguments\": {}}\n</tool_x",
           "call 0 now|A:{}|end 0|C:</tool_x");
+    /* and in a second call, before its name */
+    check(&s, "<tool_call>{\"name\": \"now\"}</tool_call>\n<tool_call>{\"nam",
+          "call 0 now|A:{}|end 0");
 }
 
 static void test_json_that_is_no_call(void **state)
