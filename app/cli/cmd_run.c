@@ -21,6 +21,7 @@
 #include "cli/served.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "library/describe.h"
 #include "os/file.h"
 
 typedef struct run_options {
@@ -197,7 +198,7 @@ static hearth_status print_json(const hearth_session *session, uint32_t seed, co
     json_t *timings =
         json_pack("{s:f, s:f}", "prompt_ms", a->prompt_ms, "generate_ms", a->generate_ms);
     return output_json(json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:o}", "text",
-                                 output_json_text(a->text.data ? a->text.data : "", a->text.n),
+                                 describe_bytes(a->text.data ? a->text.data : "", a->text.n),
                                  "tokens", generated_tokens(session, a), "finish_reason",
                                  answer_reason_name(a->reason), "stop_word",
                                  output_json_string(a->stop_word), "seed", (json_int_t)seed,
