@@ -363,6 +363,30 @@ static void test_chat_probs(void **state)
                "data: [DONE]\n\n");
 }
 
+/* So do their ids, if they are asked for. */
+static void test_chat_tokens(void **state)
+{
+    (void)state;
+    reply_event events[] = {
+        {.type = REPLY_TOKENS, .tokens = &probed, .n_tokens = 1},
+        said(REPLY_CONTENT, "HH"),
+        done_said(HEARTH_FINISH_STOP, NULL),
+    };
+    events[1].tokens = &probed;
+    events[1].n_tokens = 1;
+    CHECK_PLAY(API_OPENAI_CHAT, "{" USER ",'stream':true,'return_tokens':true}", events,
+               DELTA("'role':'assistant','content':null") //
+               "data: {'choices':[{'index':0,'delta':{'content':'HH'},'tokens':[5,5],"
+               "'finish_reason':null}]," CHUNK_HEAD "}\n\n" LAST("stop") //
+               "data: [DONE]\n\n");
+    char *got = play(API_OPENAI_CHAT, "{" USER ",'return_tokens':true}", events, 3);
+    assert_non_null(strstr(got, "\"tokens\":[5,5]"));
+    mem_free(got);
+    got = play(API_OPENAI_CHAT, "{" USER "}", events, 3);
+    assert_null(strstr(got, "\"tokens\""));
+    mem_free(got);
+}
+
 static void test_completion(void **state)
 {
     (void)state;
@@ -416,7 +440,8 @@ int main(void)
         cmocka_unit_test(test_chat_stream),       cmocka_unit_test(test_chat_tools_stream),
         cmocka_unit_test(test_chat_usage_stream), cmocka_unit_test(test_chat_whole),
         cmocka_unit_test(test_chat_choices),      cmocka_unit_test(test_chat_probs),
-        cmocka_unit_test(test_chat_ends),         cmocka_unit_test(test_completion),
+        cmocka_unit_test(test_chat_ends),         cmocka_unit_test(test_chat_tokens),
+        cmocka_unit_test(test_completion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
