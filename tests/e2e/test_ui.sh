@@ -28,6 +28,7 @@ helpers="$helpers $!"
 trap 'kill $server $helpers 2>/dev/null; rm -rf "$work"' EXIT
 for _ in $(seq 200); do [ -s "$work/hub/port" ] && [ -s "$work/asked" ] && break; sleep 0.05; done
 export HEARTH_UI_EXPORT="$SOURCE/tests/fuzz/corpus/import/chatgpt_shapes.json"
+export HEARTH_UI_TOOLS="$SOURCE/tests/e2e/tool_server.mjs"
 export HEARTH_UI_MODEL="http://127.0.0.1:$(head -1 "$work/asked")"
 HF_ENDPOINT="http://127.0.0.1:$(cat "$work/hub/port")" "$HEARTH" serve --port 0 >"$work/lines" 2>"$work/serve.err" &
 server=$!

@@ -50,6 +50,32 @@ export const real = [
     },
   },
   {
+    name: 'servers of tools as other programs have them',
+    async act(t) {
+      const { page } = t;
+      await begin(t);
+      await page.evaluate(() => (location.hash = '#/settings/tools'));
+      await page.getByRole('button', { name: /^Small/ }).waitFor();
+      await page.getByRole('button', { name: 'Add a server' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Add a server' });
+      await dialog.getByText('As JSON').click();
+      await dialog.getByRole('textbox').fill('{"mcpServers": {');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await page.getByText('This is not JSON').waitFor();
+      await dialog.getByRole('textbox').fill(`{"mcpServers": {"second": {"command": "node", "args": ["${process.env.HEARTH_UI_TOOLS}", "two words", "a\\"b"]}}}`);
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      // It connects while one looks on, and an edit leaves its words as they are.
+      const line = page.getByRole('listitem').filter({ hasText: 'second' });
+      await line.getByText('4 tools').waitFor();
+      await line.getByRole('button', { name: 'Edit' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+      await line.getByText('two words a"b').waitFor();
+      await line.getByText('4 tools').waitFor();
+      await line.getByRole('button', { name: 'Delete' }).click();
+      await line.waitFor({ state: 'detached' });
+    },
+  },
+  {
     name: 'a tool asks first: once, not, and always in this chat',
     async act(t) {
       const { page } = t;

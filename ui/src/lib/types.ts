@@ -292,7 +292,7 @@ export interface McpServer {
   env: Record<string, string>;
   url: string | null;
   headers: Record<string, string>;
-  state: string;
+  state: 'connecting' | 'connected' | 'failed' | 'disconnected';
   error: string | null;
   n_tools: number;
 }
