@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "grammar/schema_raw.h"
 
 enum { MARK_CHARS = 256 };
 
@@ -211,6 +212,18 @@ hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const
     gbnf_embed(g, name, hearth_grammar_to_gbnf(grammar));
 out:
     hearth_grammar_unref(grammar);
+    mem_free(text);
+    return status;
+}
+
+hearth_status gbnf_raw_strings(gbnf *g, const char *name, const json_t *schema, const json_t *root,
+                               const char *end, bool plain, bool *any, hearth_error *err)
+{
+    char *text = schema_text(schema, root);
+    if (!text)
+        return error_no_memory(err, "a tool's schema", 0);
+    const schema_raw raw = {.schema = text, .name = name, .mark = end, .plain = plain};
+    hearth_status status = schema_raw_strings(&raw, &g->rules, any, err);
     mem_free(text);
     return status;
 }

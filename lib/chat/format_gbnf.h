@@ -41,4 +41,9 @@ void gbnf_embed(gbnf *g, const char *name, const char *grammar);
 hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const json_t *root,
                           hearth_error *err);
 
+/* NAME: the strings that follow the schema, as they are, without the end mark; plain: none that
+ * reads like a literal. *any false: there is none, nor a rule. */
+hearth_status gbnf_raw_strings(gbnf *g, const char *name, const json_t *schema, const json_t *root,
+                               const char *end, bool plain, bool *any, hearth_error *err);
+
 #endif

@@ -69,38 +69,6 @@ static bool is_boolean(const json_t *schema)
     return type && strcmp(type, "boolean") == 0;
 }
 
-/* What follows the '=' of a parameter, and its end. */
-static void put_xml_value(gbnf *g, const tool_shape *s, const json_t *schema, size_t tool,
-                          size_t param)
-{
-    const char *close = s->line_values ? s->value_close : trim_start(s->value_close);
-    size_t n = trim_end(close);
-    json_t *values = json_object_get(schema, "enum"), *value;
-    size_t i;
-    if (tool_schema_type(schema) == TOOL_TYPE_STRING && json_array_size(values) > 0) {
-        gbnf_put(g, " (");
-        json_array_foreach(values, i, value)
-        {
-            gbnf_put(g, i > 0 ? " |" : "");
-            gbnf_literal(g, json_string_value(value), json_string_length(value));
-            if (json_string_length(value) == 0)
-                gbnf_put(g, " \"\"");
-        }
-        gbnf_put(g, " )");
-        gbnf_literal(g, close, n);
-    } else if (tool_schema_type(schema) == TOOL_TYPE_OTHER) {
-        /* Templates write truth as Python does or as JSON does. */
-        if (is_boolean(schema))
-            gbnf_put(g, " ( \"true\" | \"false\" | \"True\" | \"False\" )");
-        else
-            gbnf_put(g, " value-%zu-%zu", tool, param);
-        gbnf_literal(g, close, n);
-    } else {
-        gbnf_put(g, " value-0");
-    }
-    put_text(g, close + n);
-}
-
 /* Whether any string will do: it may be written with Python's single quotes too. */
 static bool is_any_string(const json_t *schema)
 {
@@ -114,17 +82,15 @@ static bool is_any_string(const json_t *schema)
         if (strstr(words, word) == NULL)
             return false;
     }
-    return tool_schema_type(schema) == TOOL_TYPE_STRING;
+    return tool_schema_type(schema, NULL) == TOOL_TYPE_STRING;
 }
 
 static void put_pairs_value(gbnf *g, const tool_shape *s, const json_t *schema, size_t tool,
                             size_t param)
 {
-    if (s->quote[0] != '\0')
-        gbnf_put(g, tool_schema_type(schema) == TOOL_TYPE_STRING ? " quoted" : " loose");
-    else if (is_boolean(schema))
+    if (is_boolean(schema) && s->quote[0] == '\0')
         gbnf_put(g, " ( \"True\" | \"False\" )");
-    else if (is_any_string(schema))
+    else if (is_any_string(schema) && s->quote[0] == '\0')
         gbnf_put(g, " ( value-%zu-%zu | \"'\" [^'\\\\\\x00-\\x08\\x0B-\\x1F\\x7F]* \"'\" )", tool,
                  param);
     else
@@ -143,33 +109,139 @@ static bool is_required(const json_t *schema, const char *key)
     return false;
 }
 
-static hearth_status put_value_schema(gbnf *g, const char *name, const char *key,
-                                      const json_t *root, hearth_error *err)
+/* One parameter of a tool. */
+typedef struct param {
+    const json_t *schema, *root;
+    tool_type type;
+    char value[RULE_BYTES], raw[RULE_BYTES]; /* the rules of its values */
+} param;
+
+/* The values that are no strings, where strings are written in another way. */
+static hearth_status put_other_values(gbnf *g, const param *p, bool *any, hearth_error *err)
 {
-    char place[PLACE_BYTES];
-    hearth_error inner = {0};
-    const json_t *schema = json_object_get(json_object_get(root, "properties"), key);
-    hearth_status status = gbnf_schema(g, name, schema, root, &inner);
-    snprintf(place, sizeof place, "/properties/%s", key);
-    return status == HEARTH_OK ? status : place_error(err, status, place, &inner);
+    json_t *both = json_pack("{s:[O, {s:[s, s, s, s, s]}]}", "allOf", p->schema, "type", "null",
+                             "boolean", "number", "array", "object");
+    if (!both)
+        return error_no_memory(err, "a tool's schema", 1);
+    hearth_status status = gbnf_schema(g, p->value, both, p->root, err);
+    json_decref(both);
+    *any = status == HEARTH_OK;
+    return status;
 }
 
-/* The value rules of a tool's parameters, which the parameters' rules name. */
+static const char *other_close(const tool_shape *s)
+{
+    return s->key_close_other[0] != '\0' ? s->key_close_other : s->key_close;
+}
+
+/* What follows a parameter's name, to the end of its value, as the rule xml-T-P. */
+static hearth_status put_xml_rule(gbnf *g, const tool_shape *s, const param *p, const char *name,
+                                  hearth_error *err)
+{
+    const char *close = s->line_values ? s->value_close : trim_start(s->value_close);
+    char mark[128];
+    bool any = false, other = false;
+    size_t n = trim_end(close);
+    snprintf(mark, sizeof mark, "%.*s", (int)n, close);
+    if (p->type == TOOL_TYPE_ANY || is_any_string(p->schema)) {
+        gbnf_put(g, "%s ::=", name);
+        put_text(g, s->key_close);
+        gbnf_put(g, " value-0");
+        put_text(g, close + n);
+        gbnf_put(g, "\n");
+        return HEARTH_OK;
+    }
+    if (p->type != TOOL_TYPE_OTHER)
+        TRY(gbnf_raw_strings(g, p->raw, p->schema, p->root, mark, p->type == TOOL_TYPE_MIXED, &any,
+                             err));
+    if (p->type == TOOL_TYPE_MIXED) {
+        hearth_error none = {0};
+        hearth_status status = put_other_values(g, p, &other, any ? &none : err);
+        if (status != HEARTH_OK && (!any || status != HEARTH_EINVAL)) {
+            if (any)
+                *err = none;
+            return status;
+        }
+    } else if (p->type == TOOL_TYPE_OTHER && !is_boolean(p->schema)) {
+        TRY(gbnf_schema(g, p->value, p->schema, p->root, err));
+        other = true;
+    } else if (p->type == TOOL_TYPE_STRING && !any) {
+        FAIL(err, EINVAL, "schema", "schema, at /: no string fits this schema");
+    }
+    gbnf_put(g, "%s ::=", name);
+    if (any) {
+        put_text(g, s->key_close);
+        gbnf_put(g, " %s%s", p->raw, other ? "-close |" : "-close");
+    }
+    if (other || is_boolean(p->schema))
+        put_text(g, other_close(s));
+    /* Templates write truth as Python does or as JSON does. */
+    if (is_boolean(p->schema))
+        gbnf_put(g, " ( \"true\" | \"false\" | \"True\" | \"False\" )");
+    else if (other)
+        gbnf_put(g, " %s", p->value);
+    if (other || is_boolean(p->schema))
+        put_text(g, close);
+    gbnf_put(g, "\n");
+    if (any) {
+        gbnf_put(g, "%s-close ::= %s", p->raw, p->raw);
+        put_text(g, close);
+        gbnf_put(g, "\n");
+    }
+    return HEARTH_OK;
+}
+
+/* A value among PAIRS, as the rule value-T-P; where strings have quotes of their own, only the
+ * types of what is within others are followed. */
+static hearth_status put_pairs_rule(gbnf *g, const tool_shape *s, const param *p, hearth_error *err)
+{
+    bool any = false;
+    const char *type = json_string_value(json_object_get(p->schema, "type"));
+    bool number = type && (strcmp(type, "integer") == 0 || strcmp(type, "number") == 0);
+    if (s->quote[0] == '\0')
+        return is_boolean(p->schema) ? HEARTH_OK
+                                     : gbnf_schema(g, p->value, p->schema, p->root, err);
+    if (number)
+        return gbnf_schema(g, p->value, p->schema, p->root, err);
+    if (p->type == TOOL_TYPE_STRING && !is_any_string(p->schema)) {
+        TRY(gbnf_raw_strings(g, p->raw, p->schema, p->root, s->quote, false, &any, err));
+        if (!any)
+            FAIL(err, EINVAL, "schema", "schema, at /: no string fits this schema");
+        gbnf_put(g, "%s ::=", p->value);
+        put_text(g, s->quote);
+        gbnf_put(g, " %s", p->raw);
+        put_text(g, s->quote);
+        gbnf_put(g, "\n");
+        return HEARTH_OK;
+    }
+    gbnf_put(g, "%s ::= %s\n", p->value,
+             p->type == TOOL_TYPE_STRING ? "quoted"
+             : is_boolean(p->schema)     ? "\"true\" | \"false\""
+                                         : "loose");
+    return HEARTH_OK;
+}
+
+/* The rules of a tool's parameters. */
 static hearth_status put_value_rules(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t,
                                      hearth_error *err)
 {
     json_t *properties = json_object_get(tool->schema, "properties"), *schema;
     const char *key;
     size_t i = 0;
-    if (s->quote[0] != '\0')
-        return HEARTH_OK;
     json_object_foreach(properties, key, schema)
     {
-        char name[RULE_BYTES];
-        snprintf(name, sizeof name, "value-%zu-%zu", t, i++);
-        if (!is_boolean(schema) &&
-            (s->kind == TOOL_KIND_PAIRS || tool_schema_type(schema) == TOOL_TYPE_OTHER))
-            TRY(put_value_schema(g, name, key, tool->schema, err));
+        char name[RULE_BYTES], place[PLACE_BYTES];
+        hearth_error inner = {0};
+        param p = {
+            .schema = schema, .root = tool->schema, .type = tool_schema_type(schema, tool->schema)};
+        snprintf(p.value, sizeof p.value, "value-%zu-%zu", t, i);
+        snprintf(p.raw, sizeof p.raw, "raw-%zu-%zu", t, i);
+        snprintf(name, sizeof name, "xml-%zu-%zu", t, i++);
+        hearth_status status = s->kind == TOOL_KIND_XML ? put_xml_rule(g, s, &p, name, &inner)
+                                                        : put_pairs_rule(g, s, &p, &inner);
+        snprintf(place, sizeof place, "/properties/%s", key);
+        if (status != HEARTH_OK)
+            return place_error(err, status, place, &inner);
     }
     return HEARTH_OK;
 }
@@ -183,13 +255,10 @@ static void put_xml_params(gbnf *g, const tool_shape *s, const tool_entry *tool,
     json_object_foreach(properties, key, schema)
     {
         bool must = is_required(tool->schema, key);
-        bool string = tool_schema_type(schema) != TOOL_TYPE_OTHER;
         gbnf_put(g, must ? "" : " (");
         put_text(g, s->key_open);
         put_text(g, key);
-        put_text(g, string || s->key_close_other[0] == '\0' ? s->key_close : s->key_close_other);
-        put_xml_value(g, s, schema, t, i++);
-        gbnf_put(g, must ? "" : " )?");
+        gbnf_put(g, " xml-%zu-%zu%s", t, i++, must ? "" : " )?");
     }
 }
 
