@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "chat/tool_json.h"
 #include "grammar/schema_raw.h"
 
 enum { MARK_CHARS = 256 };
@@ -76,6 +77,26 @@ void gbnf_literal(gbnf *g, const char *text, size_t n)
         put_char(g, code);
     }
     gbnf_put(g, "\"");
+}
+
+void gbnf_text(gbnf *g, const char *text)
+{
+    gbnf_literal(g, text, strlen(text));
+}
+
+size_t gbnf_trim_end(const char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0 && tool_json_is_blank(text[n - 1]))
+        n--;
+    return n;
+}
+
+const char *gbnf_trim_start(const char *text)
+{
+    while (tool_json_is_blank(*text))
+        text++;
+    return text;
 }
 
 /* ---- up to a mark ---- */

@@ -28,6 +28,11 @@ void gbnf_deinit(gbnf *g);
  */
 void gbnf_put(gbnf *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void gbnf_literal(gbnf *g, const char *text, size_t n);
+void gbnf_text(gbnf *g, const char *text);
+
+/* Of a mark: where it begins behind blanks, and its length without blanks at its end. */
+const char *gbnf_trim_start(const char *text);
+size_t gbnf_trim_end(const char *text);
 
 /* The rules NAME-0, NAME-1, ...: NAME-0 is any text up to and with the first of the mark, which is
  * valid UTF-8 and not empty. */

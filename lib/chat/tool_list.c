@@ -165,8 +165,7 @@ static tool_type type_of_words(const json_t *schema)
     return constant ? type_of(json_is_string(constant), !json_is_string(constant)) : TOOL_TYPE_ANY;
 }
 
-/* What "#/a/b" points to; NULL: nothing. */
-static const json_t *follow(const json_t *root, const char *ref)
+const json_t *tool_schema_follow(const json_t *root, const char *ref)
 {
     char key[TOOL_NAME_BYTES];
     if (*ref++ != '#')
@@ -227,7 +226,7 @@ static tool_type type_at(const json_t *schema, const json_t *root, int depth)
     if (own == TOOL_TYPE_OTHER || (n == 0 && !ref && own != TOOL_TYPE_ANY))
         return own;
     if (n == 0 && ref && n_words == 0)
-        return type_at(follow(root, ref), root, depth + 1);
+        return type_at(tool_schema_follow(root, ref), root, depth + 1);
     if (n == 0 && !ref)
         return n_words > 0 ? TOOL_TYPE_MIXED : TOOL_TYPE_ANY;
     /* Only one string can be written as it is. */

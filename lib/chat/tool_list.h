@@ -45,4 +45,7 @@ tool_type tool_entry_type(const tool_entry *tool, const char *key, size_t n);
 /* The type of one schema, which is part of root; NULL: any. */
 tool_type tool_schema_type(const json_t *schema, const json_t *root);
 
+/* What "#/a/b" points to; NULL: nothing. */
+const json_t *tool_schema_follow(const json_t *root, const char *ref);
+
 #endif
