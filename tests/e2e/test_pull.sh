@@ -184,7 +184,7 @@ done
 mode ok
 run pull hf.co/org/tiny-GGUF --piece 64 --connections 2
 expect_pulled Tiny-Q8_0 Tiny-Q8_0.gguf "$tiny"
-asked=$(sed -n 's/.* bytes=\([0-9]*\)-\([0-9]*\) .*/\1 \2/p' "$hub/log" | awk '$2 > 0 { n += $2 - $1 + 1 } END { print n }')
+asked=$(sed -n 's/.* bytes=\([0-9]*\)-\([0-9]*\) .*/\1 \2/p' "$hub/log" | awk '$2 > 0 { n += $2 - $1 + 1 } END { print n + 0 }')
 [ "$asked" -le $((size - before * 65536 + 65536)) ] || fail "after the kills $asked bytes were asked for; $before pieces of $size bytes were there"
 
 # A half-written state file, and one of another file, count as none.
