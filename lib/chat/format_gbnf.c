@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "chat/tool_json.h"
+#include "grammar/schema_raw.h"
 
 enum { MARK_CHARS = 256 };
 
@@ -75,6 +77,26 @@ void gbnf_literal(gbnf *g, const char *text, size_t n)
         put_char(g, code);
     }
     gbnf_put(g, "\"");
+}
+
+void gbnf_text(gbnf *g, const char *text)
+{
+    gbnf_literal(g, text, strlen(text));
+}
+
+size_t gbnf_trim_end(const char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0 && tool_json_is_blank(text[n - 1]))
+        n--;
+    return n;
+}
+
+const char *gbnf_trim_start(const char *text)
+{
+    while (tool_json_is_blank(*text))
+        text++;
+    return text;
 }
 
 /* ---- up to a mark ---- */
@@ -211,6 +233,18 @@ hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const
     gbnf_embed(g, name, hearth_grammar_to_gbnf(grammar));
 out:
     hearth_grammar_unref(grammar);
+    mem_free(text);
+    return status;
+}
+
+hearth_status gbnf_raw_strings(gbnf *g, const char *name, const json_t *schema, const json_t *root,
+                               const char *end, bool plain, bool *any, hearth_error *err)
+{
+    char *text = schema_text(schema, root);
+    if (!text)
+        return error_no_memory(err, "a tool's schema", 0);
+    const schema_raw raw = {.schema = text, .name = name, .mark = end, .plain = plain};
+    hearth_status status = schema_raw_strings(&raw, &g->rules, any, err);
     mem_free(text);
     return status;
 }

@@ -28,6 +28,11 @@ void gbnf_deinit(gbnf *g);
  */
 void gbnf_put(gbnf *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void gbnf_literal(gbnf *g, const char *text, size_t n);
+void gbnf_text(gbnf *g, const char *text);
+
+/* Of a mark: where it begins behind blanks, and its length without blanks at its end. */
+const char *gbnf_trim_start(const char *text);
+size_t gbnf_trim_end(const char *text);
 
 /* The rules NAME-0, NAME-1, ...: NAME-0 is any text up to and with the first of the mark, which is
  * valid UTF-8 and not empty. */
@@ -40,5 +45,10 @@ void gbnf_embed(gbnf *g, const char *name, const char *grammar);
  * schema is part of root, which may define what it refers to. */
 hearth_status gbnf_schema(gbnf *g, const char *name, const json_t *schema, const json_t *root,
                           hearth_error *err);
+
+/* NAME: the strings that follow the schema, as they are, without the end mark; plain: none that
+ * reads like a literal. *any false: there is none, nor a rule. */
+hearth_status gbnf_raw_strings(gbnf *g, const char *name, const json_t *schema, const json_t *root,
+                               const char *end, bool plain, bool *any, hearth_error *err);
 
 #endif

@@ -19,29 +19,8 @@
 #include "base/status.h"
 #include "chat/format.h"
 #include "chat/format_gbnf.h"
+#include "chat/format_params.h"
 #include "chat/tool_json.h"
-
-enum { RULE_BYTES = 48 };
-
-static size_t trim_end(const char *text)
-{
-    size_t n = strlen(text);
-    while (n > 0 && tool_json_is_blank(text[n - 1]))
-        n--;
-    return n;
-}
-
-static const char *trim_start(const char *text)
-{
-    while (tool_json_is_blank(*text))
-        text++;
-    return text;
-}
-
-static void put_text(gbnf *g, const char *text)
-{
-    gbnf_literal(g, text, strlen(text));
-}
 
 /* "text" with its quotes, as JSON. */
 static void put_quoted(gbnf *g, const char *text)
@@ -59,208 +38,6 @@ static void put_quoted(gbnf *g, const char *text)
 static const char *key_or(const char *key, const char *usual)
 {
     return key[0] != '\0' ? key : usual;
-}
-
-/* ---- arguments ---- */
-
-static bool is_boolean(const json_t *schema)
-{
-    const char *type = json_string_value(json_object_get(schema, "type"));
-    return type && strcmp(type, "boolean") == 0;
-}
-
-/* What follows the '=' of a parameter, and its end. */
-static void put_xml_value(gbnf *g, const tool_shape *s, const json_t *schema, size_t tool,
-                          size_t param)
-{
-    const char *close = s->line_values ? s->value_close : trim_start(s->value_close);
-    size_t n = trim_end(close);
-    json_t *values = json_object_get(schema, "enum"), *value;
-    size_t i;
-    if (tool_schema_type(schema) == TOOL_TYPE_STRING && json_array_size(values) > 0) {
-        gbnf_put(g, " (");
-        json_array_foreach(values, i, value)
-        {
-            gbnf_put(g, i > 0 ? " |" : "");
-            gbnf_literal(g, json_string_value(value), json_string_length(value));
-            if (json_string_length(value) == 0)
-                gbnf_put(g, " \"\"");
-        }
-        gbnf_put(g, " )");
-        gbnf_literal(g, close, n);
-    } else if (tool_schema_type(schema) == TOOL_TYPE_OTHER) {
-        /* Templates write truth as Python does or as JSON does. */
-        if (is_boolean(schema))
-            gbnf_put(g, " ( \"true\" | \"false\" | \"True\" | \"False\" )");
-        else
-            gbnf_put(g, " value-%zu-%zu", tool, param);
-        gbnf_literal(g, close, n);
-    } else {
-        gbnf_put(g, " value-0");
-    }
-    put_text(g, close + n);
-}
-
-/* Whether any string will do: it may be written with Python's single quotes too. */
-static bool is_any_string(const json_t *schema)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)schema, key, value)
-    {
-        static const char words[] = "|type|title|description|default|examples|";
-        char word[24];
-        snprintf(word, sizeof word, "|%.20s|", key);
-        if (strstr(words, word) == NULL)
-            return false;
-    }
-    return tool_schema_type(schema) == TOOL_TYPE_STRING;
-}
-
-static void put_pairs_value(gbnf *g, const tool_shape *s, const json_t *schema, size_t tool,
-                            size_t param)
-{
-    if (s->quote[0] != '\0')
-        gbnf_put(g, tool_schema_type(schema) == TOOL_TYPE_STRING ? " quoted" : " loose");
-    else if (is_boolean(schema))
-        gbnf_put(g, " ( \"True\" | \"False\" )");
-    else if (is_any_string(schema))
-        gbnf_put(g, " ( value-%zu-%zu | \"'\" [^'\\\\\\x00-\\x08\\x0B-\\x1F\\x7F]* \"'\" )", tool,
-                 param);
-    else
-        gbnf_put(g, " value-%zu-%zu", tool, param);
-}
-
-static bool is_required(const json_t *schema, const char *key)
-{
-    size_t i;
-    json_t *item;
-    json_array_foreach(json_object_get(schema, "required"), i, item)
-    {
-        if (json_is_string(item) && strcmp(json_string_value(item), key) == 0)
-            return true;
-    }
-    return false;
-}
-
-static hearth_status put_value_schema(gbnf *g, const char *name, const char *key,
-                                      const json_t *root, hearth_error *err)
-{
-    char place[PLACE_BYTES];
-    hearth_error inner = {0};
-    const json_t *schema = json_object_get(json_object_get(root, "properties"), key);
-    hearth_status status = gbnf_schema(g, name, schema, root, &inner);
-    snprintf(place, sizeof place, "/properties/%s", key);
-    return status == HEARTH_OK ? status : place_error(err, status, place, &inner);
-}
-
-/* The value rules of a tool's parameters, which the parameters' rules name. */
-static hearth_status put_value_rules(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t,
-                                     hearth_error *err)
-{
-    json_t *properties = json_object_get(tool->schema, "properties"), *schema;
-    const char *key;
-    size_t i = 0;
-    if (s->quote[0] != '\0')
-        return HEARTH_OK;
-    json_object_foreach(properties, key, schema)
-    {
-        char name[RULE_BYTES];
-        snprintf(name, sizeof name, "value-%zu-%zu", t, i++);
-        if (!is_boolean(schema) &&
-            (s->kind == TOOL_KIND_PAIRS || tool_schema_type(schema) == TOOL_TYPE_OTHER))
-            TRY(put_value_schema(g, name, key, tool->schema, err));
-    }
-    return HEARTH_OK;
-}
-
-/* XML: each parameter once at most, in the order of the schema. */
-static void put_xml_params(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t)
-{
-    json_t *properties = json_object_get(tool->schema, "properties"), *schema;
-    const char *key;
-    size_t i = 0;
-    json_object_foreach(properties, key, schema)
-    {
-        bool must = is_required(tool->schema, key);
-        bool string = tool_schema_type(schema) != TOOL_TYPE_OTHER;
-        gbnf_put(g, must ? "" : " (");
-        put_text(g, s->key_open);
-        put_text(g, key);
-        put_text(g, string || s->key_close_other[0] == '\0' ? s->key_close : s->key_close_other);
-        put_xml_value(g, s, schema, t, i++);
-        gbnf_put(g, must ? "" : " )?");
-    }
-}
-
-/* PAIRS: the required ones, then any of the others, each in the order of the schema. `after` says
- * whether a comma comes before the first. */
-static void put_pair(gbnf *g, const tool_shape *s, const char *key, json_t *schema, size_t t,
-                     size_t i)
-{
-    put_text(g, key);
-    put_text(g, s->key_close);
-    put_pairs_value(g, s, schema, t, i);
-}
-
-static void put_pairs_params(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t)
-{
-    json_t *properties = json_object_get(tool->schema, "properties"), *schema;
-    const char *comma = s->quote[0] != '\0' ? "," : ", ", *key;
-    size_t i = 0, n_required = 0, n_optional = 0;
-    json_object_foreach(properties, key, schema)
-    {
-        size_t at = i++;
-        if (!is_required(tool->schema, key)) {
-            n_optional++;
-            continue;
-        }
-        if (n_required++ > 0)
-            put_text(g, comma);
-        put_pair(g, s, key, schema, t, at);
-    }
-    if (n_optional > 0)
-        gbnf_put(g, " options-%zu%s", t, n_required > 0 ? "" : "-first");
-}
-
-/* options-T: (", " key value)? for each; options-T-first: the same without the first comma. */
-static void put_option_rules(gbnf *g, const tool_shape *s, const tool_entry *tool, size_t t)
-{
-    json_t *properties = json_object_get(tool->schema, "properties"), *schema;
-    const char *comma = s->quote[0] != '\0' ? "," : ", ", *key;
-    size_t i = 0, n = 0, n_required = 0;
-    json_object_foreach(properties, key, schema)
-    {
-        size_t at = i++;
-        if (is_required(tool->schema, key)) {
-            n_required++;
-            continue;
-        }
-        gbnf_put(g, "option-%zu-%zu ::=", t, n++);
-        put_pair(g, s, key, schema, t, at);
-        gbnf_put(g, "\n");
-    }
-    if (n == 0)
-        return;
-    gbnf_put(g, "options-%zu ::=", t);
-    for (i = 0; i < n; i++) {
-        gbnf_put(g, " (");
-        put_text(g, comma);
-        gbnf_put(g, " option-%zu-%zu )?", t, i);
-    }
-    gbnf_put(g, "\n");
-    if (n_required > 0)
-        return;
-    gbnf_put(g, "options-%zu-first ::= (", t);
-    for (i = 0; i < n; i++) {
-        gbnf_put(g, "%s option-%zu-%zu", i > 0 ? " |" : "", t, i);
-        for (size_t k = i + 1; k < n; k++) {
-            gbnf_put(g, " (");
-            put_text(g, comma);
-            gbnf_put(g, " option-%zu-%zu )?", t, k);
-        }
-    }
-    gbnf_put(g, " )?\n");
 }
 
 /* ---- one tool ---- */
@@ -291,29 +68,29 @@ static void put_named(gbnf *g, const tool_shape *s, const char *name, size_t t)
 {
     if (s->id_before[0] != '\0') {
         gbnf_put(g, " [a-zA-Z0-9_-]{1,64}");
-        put_text(g, s->id_before);
+        gbnf_text(g, s->id_before);
     }
     if (s->id_is_name) {
-        put_text(g, "functions.");
-        put_text(g, name);
+        gbnf_text(g, "functions.");
+        gbnf_text(g, name);
         gbnf_put(g, " \":\" [0-9]{1,4}");
     } else {
-        put_text(g, name);
+        gbnf_text(g, name);
     }
     if (s->id_open[0] != '\0') {
-        put_text(g, s->id_open);
+        gbnf_text(g, s->id_open);
         gbnf_put(g, " [a-zA-Z0-9]{9}");
     }
-    put_text(g, s->name_close);
+    gbnf_text(g, s->name_close);
     gbnf_put(g, " args-%zu", t);
 }
 
 static void put_harmony(gbnf *g, const char *name, size_t t)
 {
     gbnf_put(g, " (\" to=functions.\"");
-    put_text(g, name);
+    gbnf_text(g, name);
     gbnf_put(g, " \"<|channel|>commentary\" | \"<|channel|>commentary to=functions.\"");
-    put_text(g, name);
+    gbnf_text(g, name);
     gbnf_put(g, " ) ( \" <|constrain|>json\" | \" json\" )? \"<|message|>\" args-%zu \"<|call|>\"?",
              t);
 }
@@ -342,22 +119,20 @@ static hearth_status put_tool(gbnf *g, const tool_shape *s, const tool_entry *to
         put_harmony(g, tool->name, t);
         break;
     case TOOL_KIND_XML:
-        put_text(g, tool->name);
-        put_text(g, s->name_close);
-        put_xml_params(g, s, tool, t);
+        gbnf_text(g, tool->name);
+        gbnf_text(g, s->name_close);
+        format_put_params(g, s, tool, t);
         break;
     case TOOL_KIND_PAIRS:
-        put_text(g, tool->name);
-        put_text(g, s->name_close);
-        put_pairs_params(g, s, tool, t);
-        put_text(g, s->args_close);
+        gbnf_text(g, tool->name);
+        gbnf_text(g, s->name_close);
+        format_put_params(g, s, tool, t);
+        gbnf_text(g, s->args_close);
         break;
     }
     gbnf_put(g, "\n");
-    if (s->kind == TOOL_KIND_PAIRS)
-        put_option_rules(g, s, tool, t);
     return json ? gbnf_schema(g, args, tool->schema, tool->schema, err)
-                : put_value_rules(g, s, tool, t, err);
+                : format_put_param_rules(g, s, tool, t, err);
 }
 
 /* An error of the tool's schema also says whose it is. */
@@ -378,31 +153,31 @@ static hearth_status put_tool_of(gbnf *g, const hearth_chat_format *f, size_t t,
 static void put_calls(gbnf *g, const tool_shape *s, bool parallel)
 {
     bool list = s->kind == TOOL_KIND_LIST || s->kind == TOOL_KIND_KEYED;
-    const char *section = trim_start(s->section_open);
-    const char *open = section[0] == '\0' ? trim_start(s->call_open) : s->call_open;
+    const char *section = gbnf_trim_start(s->section_open);
+    const char *open = section[0] == '\0' ? gbnf_trim_start(s->call_open) : s->call_open;
     bool python = s->kind == TOOL_KIND_PAIRS && s->call_open[0] == '\0';
     gbnf_put(g, "calls ::=");
-    put_text(g, section);
+    gbnf_text(g, section);
     if (list) {
         gbnf_put(g, " \"[\" ws call%s ws \"]\"", parallel ? " ( \",\" ws call )*" : "");
     } else {
         if (s->bare)
             gbnf_put(g, " \"<|python_tag|>\"?");
         else if (!s->recipient)
-            put_text(g, open);
+            gbnf_text(g, open);
         gbnf_put(g, " call");
         if (parallel && s->kind != TOOL_KIND_HARMONY) {
             gbnf_put(g, " (");
-            put_text(g, python ? ", " : s->bare ? "; " : s->call_between);
+            gbnf_text(g, python ? ", " : s->bare ? "; " : s->call_between);
             if (!s->bare)
-                put_text(g, s->call_open);
+                gbnf_text(g, s->call_open);
             gbnf_put(g, " call )*");
         }
     }
-    gbnf_literal(g, s->section_close, trim_end(s->section_close));
+    gbnf_literal(g, s->section_close, gbnf_trim_end(s->section_close));
     if (s->content_close[0] != '\0' && s->content_open[0] == '\0') {
         gbnf_put(g, " (");
-        put_text(g, s->content_close);
+        gbnf_text(g, s->content_close);
         gbnf_put(g, " )?");
     }
     gbnf_put(g, "\n");
@@ -411,7 +186,7 @@ static void put_calls(gbnf *g, const tool_shape *s, bool parallel)
 static void put_root(gbnf *g, const hearth_chat_format *f, bool lazy)
 {
     const tool_shape *s = f->shape;
-    size_t n = trim_end(s->think_close);
+    size_t n = gbnf_trim_end(s->think_close);
     bool thinks = f->reasoning_end != NULL && n > 0 && s->kind != TOOL_KIND_HARMONY;
     gbnf_put(g, "root ::=");
     if (!lazy && s->kind == TOOL_KIND_HARMONY) {
@@ -420,7 +195,8 @@ static void put_root(gbnf *g, const hearth_chat_format *f, bool lazy)
         gbnf_put(g, " think-0");
     } else if (!lazy && thinks && s->think_open[0] != '\0') {
         gbnf_put(g, " ( blanks");
-        gbnf_literal(g, trim_start(s->think_open), trim_end(trim_start(s->think_open)));
+        gbnf_literal(g, gbnf_trim_start(s->think_open),
+                     gbnf_trim_end(gbnf_trim_start(s->think_open)));
         gbnf_put(g, " think-0 )?");
     }
     if (!lazy && s->kind != TOOL_KIND_HARMONY)
@@ -431,25 +207,28 @@ static void put_root(gbnf *g, const hearth_chat_format *f, bool lazy)
     if (s->kind == TOOL_KIND_HARMONY)
         gbnf_until(g, "think", "<|end|>", 7);
     else if (thinks)
-        gbnf_until(g, "think", trim_start(s->think_close), trim_end(trim_start(s->think_close)));
+        gbnf_until(g, "think", gbnf_trim_start(s->think_close),
+                   gbnf_trim_end(gbnf_trim_start(s->think_close)));
 }
 
 static void put_shared(gbnf *g, const tool_shape *s)
 {
     gbnf_put(g, "ws ::= | \" \" | \"\\n\" [ \\t]{0,20}\nblanks ::= [ \\n]{0,4}\n");
     if (s->kind == TOOL_KIND_XML) {
-        const char *close = s->line_values ? s->value_close : trim_start(s->value_close);
-        gbnf_until(g, "value", close, trim_end(close));
+        const char *close = s->line_values ? s->value_close : gbnf_trim_start(s->value_close);
+        gbnf_until(g, "value", close, gbnf_trim_end(close));
     }
     if (s->kind != TOOL_KIND_PAIRS || s->quote[0] == '\0')
         return;
     gbnf_put(g, "quoted ::=");
-    put_text(g, s->quote);
+    gbnf_text(g, s->quote);
     gbnf_put(g, " quote-0\n");
     gbnf_until(g, "quote", s->quote, strlen(s->quote));
     gbnf_put(g, "loose ::= quoted | \"true\" | \"false\" | \"null\" | loose-number | "
                 "\"[\" ( loose ( \",\" loose )* )? \"]\" | "
-                "\"{\" ( loose-key \":\" loose ( \",\" loose-key \":\" loose )* )? \"}\"\n"
+                "loose-object\n"
+                "loose-object ::= \"{\" ( loose-key \":\" loose "
+                "( \",\" loose-key \":\" loose )* )? \"}\"\n"
                 "loose-key ::= [a-zA-Z0-9_.$-]+\n"
                 "loose-number ::= \"-\"? ( \"0\" | [1-9] [0-9]{0,15} ) ( \".\" [0-9]{1,15} )? "
                 "( [eE] [-+]? [0-9]{1,3} )?\n");
@@ -557,7 +336,7 @@ hearth_status format_make_grammar(hearth_chat_format *f, hearth_tool_choice choi
         if (choice != HEARTH_TOOL_NAMED || strcmp(f->tools.tools[i].name, tool_name) == 0)
             gbnf_put(&g, "%s tool-%zu", n++ > 0 ? " |" : "", i);
     gbnf_put(&g, " )");
-    put_text(&g, s->call_close);
+    gbnf_text(&g, s->call_close);
     gbnf_put(&g, "\n");
     for (size_t i = 0; i < f->tools.n; i++)
         if (choice != HEARTH_TOOL_NAMED || strcmp(f->tools.tools[i].name, tool_name) == 0)

@@ -113,6 +113,16 @@ const tool_entry *tool_list_find(const tool_list *list, const char *name, size_t
     return NULL;
 }
 
+/* ---- types ---- */
+
+enum { TYPE_DEPTH_MAX = 16 };
+
+/* What can be a string, and what not. */
+static tool_type type_of(bool string, bool other)
+{
+    return string && other ? TOOL_TYPE_MIXED : string ? TOOL_TYPE_STRING : TOOL_TYPE_OTHER;
+}
+
 static tool_type type_of_names(const json_t *type)
 {
     bool string = false, other = false;
@@ -124,7 +134,7 @@ static tool_type type_of_names(const json_t *type)
         string = string || is;
         other = other || !is;
     }
-    return string && !other ? TOOL_TYPE_STRING : string ? TOOL_TYPE_ANY : TOOL_TYPE_OTHER;
+    return type_of(string, other);
 }
 
 static tool_type type_of_values(const json_t *values)
@@ -137,26 +147,101 @@ static tool_type type_of_values(const json_t *values)
         string = string || json_is_string(item);
         other = other || !json_is_string(item);
     }
-    return string && !other ? TOOL_TYPE_STRING : string ? TOOL_TYPE_ANY : TOOL_TYPE_OTHER;
+    return type_of(string, other);
 }
 
-tool_type tool_schema_type(const json_t *schema)
+/* What the words beside each other say; ANY: nothing. */
+static tool_type type_of_words(const json_t *schema)
 {
     json_t *type = json_object_get(schema, "type"), *values = json_object_get(schema, "enum");
     json_t *constant = json_object_get(schema, "const");
     if (json_is_string(type))
-        return strcmp(json_string_value(type), "string") == 0 ? TOOL_TYPE_STRING : TOOL_TYPE_OTHER;
+        return type_of(strcmp(json_string_value(type), "string") == 0,
+                       strcmp(json_string_value(type), "string") != 0);
     if (json_array_size(type) > 0)
         return type_of_names(type);
     if (json_array_size(values) > 0)
         return type_of_values(values);
-    if (constant)
-        return json_is_string(constant) ? TOOL_TYPE_STRING : TOOL_TYPE_OTHER;
-    return TOOL_TYPE_ANY;
+    return constant ? type_of(json_is_string(constant), !json_is_string(constant)) : TOOL_TYPE_ANY;
+}
+
+const json_t *tool_schema_follow(const json_t *root, const char *ref)
+{
+    char key[TOOL_NAME_BYTES];
+    if (*ref++ != '#')
+        return NULL;
+    while (root && *ref == '/') {
+        size_t n = 0;
+        for (ref++; *ref != '\0' && *ref != '/' && n < sizeof key - 1; ref++) {
+            bool escaped = *ref == '~' && (ref[1] == '0' || ref[1] == '1');
+            key[n++] = escaped ? "~/"[*++ref - '0'] : *ref;
+        }
+        key[n] = '\0';
+        root = json_object_get(root, key);
+    }
+    return *ref == '\0' ? root : NULL;
+}
+
+static bool is_annotation(const char *key)
+{
+    static const char words[] = "|title|description|default|examples|deprecated|";
+    char word[32];
+    snprintf(word, sizeof word, "|%.24s|", key);
+    return strstr(words, word) != NULL;
+}
+
+/* Words that say something beside $ref, anyOf, oneOf and allOf. */
+static size_t n_own_words(const json_t *schema)
+{
+    size_t n = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)schema, key, value)
+    {
+        n += !is_annotation(key) && key[0] != '$' && strcmp(key, "anyOf") != 0 &&
+             strcmp(key, "oneOf") != 0 && strcmp(key, "allOf") != 0;
+    }
+    return n;
+}
+
+static tool_type type_at(const json_t *schema, const json_t *root, int depth)
+{
+    static const char *const groups[] = {"anyOf", "oneOf", "allOf"};
+    const char *ref = json_string_value(json_object_get(schema, "$ref"));
+    tool_type own = type_of_words(schema);
+    bool string = false, other = false;
+    size_t n = 0, n_words = n_own_words(schema), i;
+    json_t *item;
+    if (!json_is_object(schema) || depth > TYPE_DEPTH_MAX)
+        return TOOL_TYPE_ANY;
+    for (int k = 0; k < 3; k++) {
+        json_array_foreach(json_object_get(schema, groups[k]), i, item)
+        {
+            tool_type type = type_at(item, root, depth + 1);
+            string = string || type != TOOL_TYPE_OTHER;
+            other = other || type != TOOL_TYPE_STRING;
+            n++;
+        }
+    }
+    if (own == TOOL_TYPE_OTHER || (n == 0 && !ref && own != TOOL_TYPE_ANY))
+        return own;
+    if (n == 0 && ref && n_words == 0)
+        return type_at(tool_schema_follow(root, ref), root, depth + 1);
+    if (n == 0 && !ref)
+        return n_words > 0 ? TOOL_TYPE_MIXED : TOOL_TYPE_ANY;
+    /* Only one string can be written as it is. */
+    return n > 0 && !ref && !string         ? TOOL_TYPE_OTHER
+           : n == 1 && !ref && n_words == 0 ? type_of(string, other)
+                                            : TOOL_TYPE_MIXED;
+}
+
+tool_type tool_schema_type(const json_t *schema, const json_t *root)
+{
+    return type_at(schema, root, 0);
 }
 
 tool_type tool_entry_type(const tool_entry *tool, const char *key, size_t n)
 {
     json_t *properties = json_object_get(tool->schema, "properties");
-    return tool_schema_type(json_object_getn(properties, key, n));
+    return tool_schema_type(json_object_getn(properties, key, n), tool->schema);
 }

@@ -17,6 +17,7 @@ enum { TOOL_NAME_BYTES = 256, TOOL_LIST_MAX = 4096 };
 /* What a parameter's text in a notation without types can be. */
 typedef enum tool_type {
     TOOL_TYPE_ANY,    /* a string or something else: JSON if it is that, else a string */
+    TOOL_TYPE_MIXED,  /* a string or something else, and not everything fits */
     TOOL_TYPE_STRING, /* only a string: taken as it is */
     TOOL_TYPE_OTHER   /* no string */
 } tool_type;
@@ -41,7 +42,10 @@ const tool_entry *tool_list_find(const tool_list *list, const char *name, size_t
 
 tool_type tool_entry_type(const tool_entry *tool, const char *key, size_t n);
 
-/* The type of one schema; NULL: any. */
-tool_type tool_schema_type(const json_t *schema);
+/* The type of one schema, which is part of root; NULL: any. */
+tool_type tool_schema_type(const json_t *schema, const json_t *root);
+
+/* What "#/a/b" points to; NULL: nothing. */
+const json_t *tool_schema_follow(const json_t *root, const char *ref);
 
 #endif

@@ -58,7 +58,7 @@ static step put_value(hearth_chat_parser *p, const char *text, size_t n)
         first++;
     bool pairs = p->shape->kind == TOOL_KIND_PAIRS;
     /* Text in quotes is, where strings are written without, a string that has quotes. */
-    bool quoted = !pairs && p->type == TOOL_TYPE_ANY && first < n && text[first] == '"';
+    bool quoted = !pairs && p->type <= TOOL_TYPE_MIXED && first < n && text[first] == '"';
     bool ok = !quoted && (tool_json_copy(&p->text, text, n, &nomem) ||
                           tool_literal_copy(&p->text, text, n, p->shape->quote, &nomem));
     if (!ok && !nomem)

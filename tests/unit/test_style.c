@@ -74,8 +74,8 @@ static const struct {
      "get_weather{\"city\": \"Oslo \\\"x\\\"\", \"days\": 3}now{}"},
 };
 
-static hearth_chat_format *format_of(const char *source, hearth_tool_choice choice,
-                                     hearth_chat_style **style)
+static hearth_chat_format *format_with(const char *source, const char *json,
+                                       hearth_tool_choice choice, hearth_chat_style **style)
 {
     hearth_chat_template *t = NULL;
     hearth_chat_format *format = NULL;
@@ -84,13 +84,19 @@ static hearth_chat_format *format_of(const char *source, hearth_tool_choice choi
     assert_int_equal(hearth_chat_template_new(&t, source, strlen(source), &err), HEARTH_OK);
     assert_int_equal(hearth_chat_style_learn(style, t, source, strlen(source), &err), HEARTH_OK);
     hearth_chat_format_options_init(&options);
-    options.tools = tools;
-    options.n_tools_bytes = sizeof tools - 1;
+    options.tools = json;
+    options.n_tools_bytes = strlen(json);
     options.choice = choice;
     if (hearth_chat_format_new(&format, *style, &options, &err) != HEARTH_OK)
         fail_msg("%s", err.message);
     hearth_chat_template_free(t);
     return format;
+}
+
+static hearth_chat_format *format_of(const char *source, hearth_tool_choice choice,
+                                     hearth_chat_style **style)
+{
+    return format_with(source, tools, choice, style);
 }
 
 /* name and arguments of every call, one behind the other; "!" before content. */
@@ -137,6 +143,105 @@ static void test_calls(void **state)
     }
 }
 
+/* Parameters in tags: what a value may be. */
+static const char tags[] =
+    TURNS("{% for c in m.tool_calls %}<call>\n<f={{ c.function.name }}>\n{% for k, v in "
+          "c.function.arguments.items() %}<p={{ k }}>\n{{ v if v is string else v|tojson }}\n</p>\n"
+          "{% endfor %}</f>\n</call>{% endfor %}");
+
+typedef struct value_case {
+    const char *schema, *good[4], *bad[5];
+} value_case;
+
+/* before and behind: what stands around the value of x in a call. */
+static void check_values(const char *source, const char *before, const char *behind,
+                         const value_case *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char json[1024], text[512];
+        hearth_chat_style *style = NULL;
+        hearth_grammar *grammar = NULL;
+        hearth_error err = {0};
+        snprintf(json, sizeof json,
+                 "[{'type':'function','function':{'name':'f','parameters':{'type':'object',"
+                 "'properties':{'x':%s},'required':['x'],'$defs':{'S':{'type':'string',"
+                 "'maxLength':2}}}}}]",
+                 cases[i].schema);
+        for (char *c = json; (c = strchr(c, '\'')) != NULL; *c = '"')
+            ;
+        hearth_chat_format *format = format_with(source, json, HEARTH_TOOL_REQUIRED, &style);
+        const char *gbnf = hearth_chat_format_grammar(format);
+        if (hearth_grammar_from_gbnf(&grammar, gbnf, NULL, &err) != HEARTH_OK)
+            fail_msg("%s: %s in\n%s", cases[i].schema, err.message, gbnf);
+        for (size_t k = 0; k < 9; k++) {
+            const char *value = k < 4 ? cases[i].good[k] : cases[i].bad[k - 4];
+            if (!value)
+                continue;
+            snprintf(text, sizeof text, "%s%s%s", before, value, behind);
+            if (grammar_accepts(grammar, text, strlen(text)) != (k < 4))
+                fail_msg("%s: %s, in\n%s", cases[i].schema, value, gbnf);
+        }
+        hearth_grammar_unref(grammar);
+        hearth_chat_format_free(format);
+        hearth_chat_style_free(style);
+    }
+}
+
+static void test_values_in_tags(void **state)
+{
+    (void)state;
+    static const value_case cases[] = {
+        {"{'type':'string'}", {"Oslo", "5", "a < b", "two\nlines"}, {"a\n</p>b"}},
+        {"{'type':'string','pattern':'^[a-z]+$','maxLength':3}", {"abc"}, {"abcd", "A", ""}},
+        {"{'type':'string','minLength':2,'maxLength':20000}", {"ab"}, {"a"}},
+        {"{'$ref':'#/$defs/S'}", {"ab", "12"}, {"abc"}},
+        {"{'allOf':[{'$ref':'#/$defs/S'}],'title':'T'}", {"12"}, {"abc"}},
+        {"{'enum':['a','b c',null,2]}", {"a", "b c", "null", "2"}, {"c", "\"a\"", "3"}},
+        {"{'type':['string','null'],'maxLength':3}",
+         {"abc", "null", "n"},
+         {"abcd", "12", "[]", "true", "\"a\""}},
+        {"{'anyOf':[{'type':'string'},{'type':'integer','maximum':9}]}",
+         {"words", "7", "nullable"},
+         {"10", "1.5", "null", "{}", "False"}},
+        {"{'type':'integer','minimum':3}", {"3"}, {"2", "x", ""}},
+        {"{}", {"a", "5", "{}"}, {NULL}},
+    };
+    check_values(tags, "<call>\n<f=f>\n<p=x>\n", "\n</p>\n</f>\n</call>", cases,
+                 sizeof cases / sizeof *cases);
+}
+
+/* Values in braces, with marks around strings. */
+static const char braces[] =
+    TURNS("{% for c in m.tool_calls %}<|call>call:{{ c.function.name }}{{ '{' }}{% for k, v in "
+          "c.function.arguments.items() %}{{ k }}:{% if v is string %}<|q|>{{ v }}<|q|>{% else %}"
+          "{{ v|tojson }}{% endif %}{% if not loop.last %},{% endif %}{% endfor %}{{ '}' }}<call|>"
+          "{% endfor %}");
+
+static void test_values_in_braces(void **state)
+{
+    (void)state;
+    static const value_case cases[] = {
+        {"{'type':'string','maxLength':3}", {"<|q|>abc<|q|>"}, {"<|q|>abcd<|q|>", "5"}},
+        {"{'type':'integer','minimum':3}", {"3"}, {"2", "true", "<|q|>3<|q|>"}},
+        {"{'enum':['a',2,null]}", {"<|q|>a<|q|>", "2", "null"}, {"<|q|>b<|q|>", "3"}},
+        {"{'type':['string','null']}", {"<|q|>a<|q|>", "null"}, {"1", "{}"}},
+        {"{'$ref':'#/$defs/S'}", {"<|q|>ab<|q|>"}, {"<|q|>abc<|q|>"}},
+        {"{'anyOf':[{'type':'boolean'},{'$ref':'#/$defs/S'}]}", {"true", "<|q|>a<|q|>"}, {"1"}},
+        {"{'type':'array','items':{'type':'integer'},'minItems':1,'maxItems':2}",
+         {"[1]", "[1,2]"},
+         {"[]", "[1,2,3]", "[true]"}},
+        {"{'type':'object','properties':{'a':{'type':'integer'},'b':{'type':'string'},'c':{'type':"
+         "'null'}},'required':['b']}",
+         {"{b:<|q|>x<|q|>}", "{b:<|q|>x<|q|>,a:1}", "{b:<|q|>x<|q|>,a:1,c:null}"},
+         {"{}", "{a:1}", "{b:1}", "{b:<|q|>x<|q|>,}", "{b:<|q|>x<|q|>,d:1}"}},
+        {"{'type':'object','properties':{'a':{'type':'integer'},'c':{'type':'null'}}}",
+         {"{}", "{a:1}", "{c:null}", "{a:1,c:null}"},
+         {"{,a:1}", "{a:1,}", "{c:null,a:1}"}},
+        {"{}", {"1", "{a:[<|q|>b<|q|>]}"}, {NULL}},
+    };
+    check_values(braces, "<|call>call:f{x:", "}<call|>", cases, sizeof cases / sizeof *cases);
+}
+
 /* Where the template fails at calls, they are written as the model writes them. */
 static void test_history_of_hidden_ids(void **state)
 {
@@ -174,6 +279,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_values_in_tags),
+        cmocka_unit_test(test_values_in_braces),
         cmocka_unit_test(test_history_of_hidden_ids),
         cmocka_unit_test(test_thoughts_without_marks),
     };
