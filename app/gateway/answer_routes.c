@@ -64,6 +64,9 @@ static hearth_status answer_message(gateway_call *c, int64_t id, hearth_error *e
     return call_json(c, json_pack("{s:o}", "message", message), err);
 }
 
+/* Where a field was not given. */
+static const json_int_t not_given = INT64_MIN;
+
 typedef struct ask_fields {
     const char *content, *model;
     json_t *attachments, *parameters;
@@ -103,7 +106,7 @@ hearth_status serve_answers_post(gateway_call *c, hearth_error *err)
 {
     int64_t chat, leaf;
     answer *a;
-    ask_fields f = {.answer = 1, .parent = -1};
+    ask_fields f = {.answer = 1, .parent = not_given};
     store_attachment attachments[STORE_MAX_ATTACHMENTS];
     TRY(call_id(c, &chat, err));
     TRY(call_unpack(c, err, "{s:s, s?:o, s?:s, s?:o, s?:I, s?:b}", "content", &f.content,
@@ -117,7 +120,7 @@ hearth_status serve_answers_post(gateway_call *c, hearth_error *err)
                              .attachments = attachments};
     TRY(read_attachments(f.attachments, attachments, &message.n_attachments, err));
     TRY(leaf_of(c->g, chat, &leaf, err));
-    message.parent = f.parent >= 0 ? f.parent : leaf;
+    message.parent = f.parent != not_given ? f.parent : leaf;
     TRY(answers_open(c->g, chat, &a, err));
     if (f.answer)
         return post(c, a, chat, &f, &message, err);

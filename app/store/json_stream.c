@@ -65,6 +65,10 @@ static hearth_status begin(json_stream *in, hearth_error *err)
     TRY(look(in, &there, err));
     if (in->n_block >= 3 && memcmp(in->block, "\xef\xbb\xbf", 3) == 0)
         in->at = 3; /* a mark of the byte order, which some editors write */
+    if (in->n_block >= 4 && memcmp(in->block, "PK\3\4", 4) == 0)
+        FAIL(err, EFORMAT, in->name,
+             "%s: this is a ZIP archive; unpack it, and give the folder or the JSON file in it",
+             in->name);
     TRY(look_past_blanks(in, &c, err));
     in->in_array = c == '[';
     in->at += in->in_array;

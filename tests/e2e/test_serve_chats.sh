@@ -120,6 +120,10 @@ expect_equal "$(json b.messages.length)" 6
 ask POST "/hearth/chats/$long/messages" "{$ask_ember,\"parent_id\":0}" -N
 expect_equal "$(of_event done 'b.message.state' <"$work/body")" complete
 
+ask POST "/hearth/chats/$long/messages" "{$ask_ember,\"parent_id\":-1}"
+expect_status 404
+expect_in 'no message -1' "$(json b.error.message)"
+
 # ---- an answer that had no room, or was stopped, is gone on with, in its place ----
 ask POST /hearth/chats '{"title":"On"}'
 on=$(json b.id)

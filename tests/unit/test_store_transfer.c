@@ -502,6 +502,7 @@ static void test_bad_input_is_told_with_its_place(void **state)
         {"[%s,\n 5]", "line 2: '5' where an object"},
         {"[%s,\n{\"a\":tru}]", "line 2, column"},
         {"[%s,{\"a\":1}]", "object 2 is no chat"},
+        {"PK\3\4%s", "a ZIP archive; unpack it"},
     };
     const char *const chats[][2] = {
         {"[%s,{\"mapping\":5}]", "chat 2 (''): mapping: must be an object"},
