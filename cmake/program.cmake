@@ -4,6 +4,7 @@ set(pages ${CMAKE_BINARY_DIR}/package)
 add_custom_command(OUTPUT ${pages}/pages.stamp
   COMMAND ${CMAKE_COMMAND} -E make_directory ${pages}/man1
   COMMAND hearth man ${pages}/man1
+  COMMAND sh -c "gzip -9nf '${pages}'/man1/*.1"
   COMMAND hearth completions bash > ${pages}/hearth.bash
   COMMAND hearth completions zsh > ${pages}/_hearth
   COMMAND hearth completions fish > ${pages}/hearth.fish
@@ -18,6 +19,11 @@ install(FILES ${pages}/_hearth COMPONENT program
   DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES ${pages}/hearth.fish COMPONENT program
   DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+# Whose the program is, and whose the libraries in its page.
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE RENAME copyright COMPONENT program
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hearth)
+install(FILES ${CMAKE_SOURCE_DIR}/ui/dist/licenses.txt RENAME licenses-of-the-page OPTIONAL
+  COMPONENT program DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hearth)
 install(FILES ${CMAKE_SOURCE_DIR}/packaging/hearth.sysusers RENAME hearth.conf COMPONENT program
   DESTINATION lib/sysusers.d)
 # The prefix is known when it is installed, and not before.
@@ -34,9 +40,9 @@ set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME hearth)
 set(CPACK_PACKAGE_CONTACT "The Hearth developers <hearth@localhost>")
 set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "runs language models on this computer
-An inference engine for GGUF models, a server with the APIs of OpenAI, Anthropic,
-llama-server and Ollama, and a page to chat with. The service hearth runs it under a user of its own:
-systemctl enable --now hearth")
+An inference engine for GGUF models, a server with the APIs of OpenAI,
+Anthropic, llama-server and Ollama, and a page to chat with. The service
+hearth runs it under a user of its own: systemctl enable --now hearth")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL program library models development)

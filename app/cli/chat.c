@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "cli/output.h"
+#include "library/describe.h"
 
 struct cli_chat {
     const hearth_model *model;
@@ -55,7 +56,7 @@ void cli_chat_close(cli_chat *chat)
 static hearth_status add(cli_chat *chat, const char *role, const char *text, size_t n,
                          hearth_error *err)
 {
-    json_t *message = json_pack("{s:s, s:o}", "role", role, "content", output_json_text(text, n));
+    json_t *message = json_pack("{s:s, s:o}", "role", role, "content", describe_bytes(text, n));
     if (message == NULL || json_array_append_new(chat->messages, message) != 0)
         return error_no_memory(err, "a message", n);
     return HEARTH_OK;

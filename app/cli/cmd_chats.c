@@ -300,11 +300,12 @@ out:
 
 static json_t *report_json(const char *path, const import_report *r)
 {
-    return json_pack("{so ss sI sI sI sI sI sI}", "path", output_json_string(path), "format",
+    return json_pack("{so ss sI sI sI sI sI sI sI ss}", "path", output_json_string(path), "format",
                      r->format, "n_chats", (json_int_t)r->n_chats, "n_messages",
                      (json_int_t)r->n_messages, "n_attachments", (json_int_t)r->n_attachments,
                      "n_there", (json_int_t)r->n_there, "n_empty", (json_int_t)r->n_empty,
-                     "n_left_out", (json_int_t)r->n_left_out);
+                     "n_left_out", (json_int_t)r->n_left_out, "n_unread", (json_int_t)r->n_unread,
+                     "problem", r->problem);
 }
 
 static void print_report(const char *path, const import_report *r)
@@ -320,6 +321,9 @@ static void print_report(const char *path, const import_report *r)
     if (r->n_left_out)
         cli_note("%llu images or files are not in it and were left out",
                  (unsigned long long)r->n_left_out);
+    if (r->n_unread)
+        cli_note("%llu chats could not be read and were left out, the first: %s",
+                 (unsigned long long)r->n_unread, r->problem);
 }
 
 static hearth_status import_chats(store *s, const chats_options *o, const option_list *arguments,

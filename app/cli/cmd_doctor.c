@@ -6,15 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "cli/ask.h"
+#include "cli/checkup.h"
 #include "cli/cli.h"
 #include "cli/human.h"
+#include "cli/load_plan.h"
 #include "cli/output.h"
-#include "gateway/places.h"
+#include "gateway/options.h"
 #include "library/ember.h"
-#include "os/file.h"
-#include "runtime/runtime.h"
 
 typedef struct doctor_options {
     cli_general general;
@@ -23,15 +22,6 @@ typedef struct doctor_options {
 static void init(void *options)
 {
     cli_general_init(&((doctor_options *)options)->general);
-}
-
-static hearth_status resolve(void *user, const char *name, model_spec *out, hearth_error *err)
-{
-    (void)user;
-    (void)name;
-    if (!model_spec_set(&out->id, EMBER_NAME) || !model_spec_set(&out->path, EMBER_NAME))
-        return error_no_memory(err, "a model", 0);
-    return HEARTH_OK;
 }
 
 static const char *text_of(const json_t *o, const char *key)
@@ -85,79 +75,116 @@ static void print_machine(const json_t *m)
     }
 }
 
-static void print_rest(const json_t *report)
+static void print_folders(const json_t *folders, bool verbose)
 {
-    const json_t *plan = json_object_get(report, "ember"),
-                 *server = json_object_get(report, "server");
-    print_row("data", json_is_true(json_object_get(report, "data_usable")) ? "ok" : "bad");
-    printf("%s, %s free\n", text_of(report, "data_folder"), bytes_of(report, "data_free").text);
+    size_t i;
+    const json_t *one;
+    json_array_foreach(folders, i, one)
+    {
+        const char *problem = json_string_value(json_object_get(one, "problem"));
+        if (problem) {
+            print_row(text_of(one, "name"), "bad");
+            printf("%s\n", problem);
+        } else if (i == 0 || verbose) {
+            print_row(text_of(one, "name"), "ok");
+            printf("%s, %s free\n", text_of(one, "path"), bytes_of(one, "free").text);
+        }
+    }
+}
+
+static void print_port(const json_t *report)
+{
+    const int port = (int)json_integer_value(json_object_get(report, "port"));
+    if (json_is_string(json_object_get(report, "server")) || port == 0)
+        return;
+    const bool is_free = json_is_true(json_object_get(report, "port_free"));
+    print_row("port", is_free ? "ok" : "note");
+    printf("%d is %s\n", port,
+           is_free ? "free" : "another program's; hearth serve takes the next one, or --port");
+}
+
+static void print_rest(const json_t *report, bool verbose)
+{
+    size_t i;
+    const json_t *one, *plan = json_object_get(report, "ember"),
+                       *server = json_object_get(report, "server");
+    const char *problem = json_string_value(json_object_get(report, "config_problem"));
+    json_array_foreach(json_object_get(report, "devices"), i, one)
+    {
+        print_row("device", "bad");
+        printf("%s: %s\n", text_of(one, "path"), text_of(one, "problem"));
+    }
+    print_folders(json_object_get(report, "folders"), verbose);
+    if (problem) {
+        print_row("options", "bad");
+        printf("%s\n", problem);
+    }
     print_row("ember", json_is_object(plan) ? "ok" : "bad");
     printf("%s\n", json_is_object(plan) ? "the built-in model can be run" : "it cannot be planned");
+    print_port(report);
     print_row("server", json_is_string(server) ? "ok" : "none");
     printf("%s\n",
            json_is_string(server) ? "it answers" : "no server runs; hearth serve starts one");
 }
 
-/* What a folder that may not be there yet would be in: the nearest one above that is. */
-static void nearest_folder(const char *folder, char *out, size_t n)
+static hearth_status look_at_machine(const char *data, json_t *report, hearth_error *err)
 {
-    if ((size_t)snprintf(out, n, "%s", folder) >= n)
-        out[0] = '\0';
-    while (out[0] && access(out, F_OK) != 0) {
-        char *slash = strrchr(out, '/');
-        *(slash ? slash : out) = '\0';
-    }
-    if (out[0] == '\0')
-        snprintf(out, n, "/");
+    json_t *machine = NULL, *plan = NULL;
+    model_spec ember;
+    model_spec_init(&ember);
+    bool ok = model_spec_set(&ember.id, EMBER_NAME) && model_spec_set(&ember.path, EMBER_NAME);
+    hearth_status status = ok ? load_plan_make(data, &ember, &plan, &machine, err)
+                              : error_no_memory(err, "a model", 0);
+    model_spec_deinit(&ember);
+    if (machine == NULL)
+        return status;
+    json_object_set_new(report, "machine", machine);
+    if (plan)
+        json_object_set_new(report, "ember", plan);
+    return HEARTH_OK;
 }
 
-static hearth_status look(const char *data, json_t *report, hearth_error *err)
+static hearth_status look(json_t *report, hearth_error *err)
 {
-    runtime *rt = NULL;
-    runtime_options options;
-    json_t *plan = NULL, *answer = NULL;
-    hearth_error ignored;
-    char nearest[1024];
-    runtime_options_init(&options);
-    options.resolve = resolve;
-    options.data_folder = data;
-    options.builtin = ember_bytes(&options.n_builtin);
-    options.builtin_name = EMBER_NAME;
-    TRY(runtime_new(&rt, &options, err));
-    json_object_set_new(report, "machine", runtime_machine(rt));
-    if (runtime_plan(rt, EMBER_NAME, &plan, NULL, &ignored) == HEARTH_OK)
-        json_object_set_new(report, "ember", plan);
-    runtime_free(rt);
-    nearest_folder(data, nearest, sizeof nearest);
-    json_object_set_new(report, "data_folder", json_string(data));
-    json_object_set_new(report, "data_usable", json_boolean(access(nearest, W_OK | X_OK) == 0));
-    json_object_set_new(report, "data_free", json_integer((json_int_t)file_free_space(nearest)));
-    if (ask_server("/hearth/version", NULL, ASK_QUICK_MS, &answer, &ignored) == HEARTH_OK)
+    json_t *answer = NULL;
+    hearth_error bad;
+    config all = {0};
+    hearth_status status = HEARTH_OK;
+    if (config_read(&all, NULL, environ, NULL, &bad) != HEARTH_OK) {
+        json_object_set_new(report, "config_problem", json_string(bad.message));
+        gateway_options_init(&all.values.options);
+    }
+    const gateway_options *o = &all.values.options;
+    TRY_OUT(look_at_machine(o->data_dir, report, err));
+    json_object_set_new(report, "devices", checkup_devices());
+    json_object_set_new(report, "folders", checkup_folders(o->data_dir, o->models_dir));
+    if (ask_server("/hearth/version", NULL, ASK_QUICK_MS, &answer, &bad) == HEARTH_OK)
         json_object_set_new(report, "server", json_string(text_of(answer, "version")));
+    json_object_set_new(report, "port", json_integer(o->port));
+    json_object_set_new(report, "port_free", json_boolean(checkup_port_is_free((int)o->port)));
+out:
     json_decref(answer);
-    return HEARTH_OK;
+    config_deinit(&all);
+    return status;
 }
 
 static hearth_status run(void *options, const option_list *arguments, hearth_error *err)
 {
     const doctor_options *o = options;
-    char *data = NULL;
     json_t *report = NULL;
     hearth_status status = HEARTH_OK;
     TRY_OUT(cli_no_more_arguments(arguments, 0, err));
-    TRY_OUT(place_path(PLACE_DATA, NULL, &data, err));
     report = json_object();
-    TRY_OUT(look(data, report, err));
+    TRY_OUT(look(report, err));
     if (o->general.json) {
         status = output_json(report, err);
         report = NULL;
     } else {
         print_machine(json_object_get(report, "machine"));
-        print_rest(report);
+        print_rest(report, o->general.verbose);
     }
 out:
     json_decref(report);
-    mem_free(data);
     return status;
 }
 
@@ -168,8 +195,9 @@ static const option_group groups[] = {
 const cli_command cmd_doctor = {
     .name = "doctor",
     .summary = "tell what this machine has for running models, and what is in the way",
-    .description = "Looks at the processor, memory, GPUs, backends, the folder for data and the "
-                   "server of this user. Nothing is changed and nobody outside is asked.",
+    .description = "Looks at the processor, memory, GPUs and who may use them, backends, folders, "
+                   "options, the port and the server of this user, and says what to do about what "
+                   "is bad. Nothing is changed and nobody outside is asked.",
     .examples = "  hearth doctor\n"
                 "  hearth doctor --json\n",
     .groups = groups,

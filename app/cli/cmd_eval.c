@@ -21,6 +21,7 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "library/describe.h"
 #include "os/clock.h"
 
 enum { TOP = 5 };
@@ -298,7 +299,7 @@ static hearth_status piece_text(const hearth_model *model, int32_t token, json_t
         return HEARTH_OK;
     }
     TRY(hearth_token_piece(model, token, &bytes, &n, err));
-    *out = output_json_text(bytes, n);
+    *out = describe_bytes(bytes, n);
     hearth_free(bytes);
     return HEARTH_OK;
 }

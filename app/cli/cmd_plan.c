@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/load_plan.h"
 #include "cli/models.h"
 #include "cli/output.h"
 #include "cli/plan.h"
+#include "library/ember.h"
 
 typedef struct plan_options {
     cli_general general;
@@ -35,6 +38,63 @@ static void init(void *options)
     hearth_session_options_init(&o->session);
 }
 
+static const char *cache_name(hearth_cache_type type)
+{
+    return type == HEARTH_CACHE_F32 ? "f32" : type == HEARTH_CACHE_Q8_0 ? "q8_0" : NULL;
+}
+
+/* What of the command line a load by the server could be told, too. */
+static hearth_status fill_spec(const plan_options *o, const char *model, model_spec *out,
+                               hearth_error *err)
+{
+    const library_model *m = NULL;
+    char *file = NULL;
+    model_spec_init(out);
+    TRY(library_resolve(NULL, model, &file, &m, err));
+    out->n_ctx = o->session.n_ctx;
+    out->n_batch = o->session.n_batch;
+    out->n_threads = o->session.n_threads;
+    out->embedding = m && (m->capabilities & LIBRARY_CAN_EMBEDDING) != 0;
+    out->reranking = m && (m->capabilities & LIBRARY_CAN_RERANK) != 0;
+    bool ok = model_spec_set(&out->id, model) &&
+              model_spec_set(&out->path, file ? file : EMBER_NAME) &&
+              model_spec_set(&out->mmproj, m ? m->mmproj_path : NULL) &&
+              model_spec_set(&out->cache_type_k, cache_name(o->session.cache_type_k)) &&
+              model_spec_set(&out->cache_type_v, cache_name(o->session.cache_type_v));
+    library_model_unref(m);
+    mem_free(file);
+    return ok ? HEARTH_OK : error_no_memory(err, "a model's settings", 0);
+}
+
+/* A load is the server's to refuse: it is told, and no failure. */
+static json_t *plan_load(const plan_options *o, const char *model)
+{
+    model_spec spec;
+    json_t *plan = NULL;
+    hearth_error why;
+    hearth_status status = fill_spec(o, model, &spec, &why);
+    if (status == HEARTH_OK)
+        status = load_plan_make(NULL, &spec, &plan, NULL, &why);
+    model_spec_deinit(&spec);
+    return status == HEARTH_OK ? plan
+                               : json_pack("{s:s, s:s}", "fit", "red", "problem", why.message);
+}
+
+static hearth_status print_all(const plan_options *o, const hearth_plan *plan, const char *model,
+                               hearth_error *err)
+{
+    json_t *load = plan_load(o, model), *all;
+    if (o->general.json) {
+        all = plan_json(plan);
+        json_object_set_new(all, "load", load);
+        return output_json(all, err);
+    }
+    plan_print(plan);
+    load_plan_print(load);
+    json_decref(load);
+    return HEARTH_OK;
+}
+
 static hearth_status run(void *options, const option_list *arguments, hearth_error *err)
 {
     plan_options *o = options;
@@ -51,10 +111,7 @@ static hearth_status run(void *options, const option_list *arguments, hearth_err
     TRY_OUT(
         cli_open_model(&model, path, &o->model, &o->general, HEARTH_SCOPE_METADATA, false, err));
     TRY_OUT(hearth_model_plan(model, &o->session, &plan, err));
-    if (o->general.json)
-        TRY_OUT(output_json(plan_json(&plan), err));
-    else
-        plan_print(&plan);
+    TRY_OUT(print_all(o, &plan, path, err));
     if (!plan.fits && !o->model.ignore_memory_limit)
         FAIL_OUT(err, ENOFIT, name, "'%s' does not fit%s", name,
                  plan.n_ctx_max ? "; a smaller --ctx-size would" : " in any context size");
@@ -69,8 +126,10 @@ const cli_command cmd_plan = {
     .summary = "tell how much memory a model takes, and whether it fits",
     .description =
         "Computes from the file's header what a session over the model takes, and compares it "
-        "with the memory that is free now, limits of the control group counted. Nothing is "
-        "loaded. Of a model that is not here (hf.co/ORG/REPO[:QUANT or :FILE.gguf], an address, a "
+        "with the memory that is free now, limits of the control group counted; and how hearth "
+        "serve would load it here: by which engine, how much of it on GPUs, with what context, "
+        "and why. Nothing is loaded. Of a model that is not here (hf.co/ORG/REPO[:QUANT or "
+        ":FILE.gguf], an address, a "
         "name of hearth list --catalog) the header is fetched, some MiB at most as a rule, and "
         "nothing else. The exit code is 0 if it fits and 3 if it does not.",
     .examples = "  hearth plan model.gguf\n"

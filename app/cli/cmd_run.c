@@ -21,6 +21,7 @@
 #include "cli/served.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "library/describe.h"
 #include "os/file.h"
 
 typedef struct run_options {
@@ -197,7 +198,7 @@ static hearth_status print_json(const hearth_session *session, uint32_t seed, co
     json_t *timings =
         json_pack("{s:f, s:f}", "prompt_ms", a->prompt_ms, "generate_ms", a->generate_ms);
     return output_json(json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:o}", "text",
-                                 output_json_text(a->text.data ? a->text.data : "", a->text.n),
+                                 describe_bytes(a->text.data ? a->text.data : "", a->text.n),
                                  "tokens", generated_tokens(session, a), "finish_reason",
                                  answer_reason_name(a->reason), "stop_word",
                                  output_json_string(a->stop_word), "seed", (json_int_t)seed,
@@ -275,7 +276,7 @@ static hearth_status prepare(run_options *o, hearth_error *err)
 /* ---- by the server ---- */
 
 /* The first option that no request can carry; NULL: there is none. */
-static const char *not_carried(const run_options *o, bool is_chat)
+static const char *not_carried(const run_options *o)
 {
     hearth_session_options session;
     hearth_session_options_init(&session);
@@ -297,7 +298,6 @@ static const char *not_carried(const run_options *o, bool is_chat)
         {o->sampling.biases.n > 0, "--logit-bias"},
         {o->no_special, "--no-special"},
         {o->generate.special, "--special"},
-        {o->general.json && is_chat, "--json of a chat"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (all[i].given)
@@ -314,7 +314,7 @@ static bool is_for_server(const run_options *o, const char *model, const buf *pr
     *is_chat = found == SERVED_CHAT && !o->raw && !o->no_special;
     if (found == SERVED_NONE)
         return false;
-    const char *why = not_carried(o, *is_chat);
+    const char *why = not_carried(o);
     if (why == NULL && !served_is_text(prompt->data, prompt->n))
         why = "a prompt that is no text";
     if (why)

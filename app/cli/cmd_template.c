@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/input.h"
 #include "cli/output.h"
+#include "library/describe.h"
 
 typedef struct template_options {
     cli_general general;
@@ -92,7 +93,7 @@ static hearth_status set_token(json_t *context, const char *name, const hearth_m
     if (token < 0)
         return HEARTH_OK;
     TRY(hearth_token_piece(model, token, &bytes, &n, err));
-    json_t *text = output_json_text(bytes, n);
+    json_t *text = describe_bytes(bytes, n);
     hearth_free(bytes);
     if (json_object_set_new(context, name, text))
         return error_no_memory(err, name, n);
@@ -155,7 +156,7 @@ static hearth_status print_render(const template_options *o, const buf *source, 
     TRY_OUT(hearth_chat_template_new(&t, source->data ? source->data : "", source->n, err));
     TRY_OUT(hearth_chat_template_render(t, json, strlen(json), &options, &text, &n, err));
     if (o->general.json)
-        TRY_OUT(output_json(json_pack("{s:o}", "prompt", output_json_text(text, n)), err));
+        TRY_OUT(output_json(json_pack("{s:o}", "prompt", describe_bytes(text, n)), err));
     else
         fwrite(text, 1, n, stdout);
 out:

@@ -11,10 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "cli/interrupt.h"
+#include "library/describe.h"
 #include "os/file.h"
 
 /* ---- standard output ---- */
@@ -125,27 +124,9 @@ hearth_status output_json(json_t *object, hearth_error *err)
     return HEARTH_OK; /* a write error is output_finish's to tell */
 }
 
-json_t *output_json_text(const char *text, size_t n)
-{
-    if (utf8_is_valid(text, n))
-        return json_stringn(text, n);
-    buf clean;
-    buf_init(&clean, 0);
-    bool ok = true;
-    for (size_t i = 0; ok && i < n;) {
-        uint32_t code_point;
-        char bytes[4];
-        i += utf8_decode(text + i, n - i, &code_point);
-        ok = buf_append(&clean, bytes, utf8_encode(code_point, bytes));
-    }
-    json_t *string = ok ? json_stringn(clean.data, clean.n) : NULL;
-    buf_deinit(&clean);
-    return string;
-}
-
 json_t *output_json_string(const char *text)
 {
-    return text ? output_json_text(text, strlen(text)) : json_null();
+    return text ? describe_bytes(text, strlen(text)) : json_null();
 }
 
 json_t *output_json_number(double value)

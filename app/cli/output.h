@@ -30,9 +30,8 @@ void output_close(output_file *file); /* without commit, nothing is left. NULL i
 /* Writes the object and a newline to standard output, and releases it. NULL is ENOMEM. */
 hearth_status output_json(json_t *object, hearth_error *err);
 
-/* Bytes as a string; what is not UTF-8 becomes U+FFFD. NULL: out of memory. */
-json_t *output_json_text(const char *text, size_t n);
-json_t *output_json_string(const char *text); /* to its NUL; null for NULL */
+/* describe_bytes of all up to its NUL; null for NULL. */
+json_t *output_json_string(const char *text);
 
 /* A number, or null where JSON has none (NaN and infinities). */
 json_t *output_json_number(double value);

@@ -104,9 +104,9 @@ static json_t *make_body(const served_request *r)
         json_object_set_new(body, "reasoning_format", json_string("none"));
     } else if (body) {
         json_object_set_new(body, "prompt", json_stringn(r->prompt ? r->prompt : "", r->n_prompt));
-        if (r->wants_tokens)
-            json_object_set_new(body, "return_tokens", json_true());
     }
+    if (body && r->wants_tokens)
+        json_object_set_new(body, "return_tokens", json_true());
     add_limits(r->generate, body);
     add_sampling(r->sampling, body);
     if (add_grammar(r, body))

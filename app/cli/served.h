@@ -24,7 +24,7 @@ typedef struct served_request {
     const cli_sampling *sampling;
     const hearth_generate_options *generate;
     bool silent;       /* keep the text, write none */
-    bool wants_tokens; /* of a text: keep its tokens */
+    bool wants_tokens; /* keep those of the answer */
 } served_request;
 
 served_model served_find(const char *model);

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/input.h"
 #include "cli/output.h"
+#include "library/describe.h"
 
 /* ---- here ---- */
 
@@ -94,7 +95,7 @@ static void served_greet(void *user)
 
 static bool say(json_t *messages, const char *role, const char *text, size_t n)
 {
-    json_t *message = json_pack("{s:s, s:o}", "role", role, "content", output_json_text(text, n));
+    json_t *message = json_pack("{s:s, s:o}", "role", role, "content", describe_bytes(text, n));
     return message && json_array_append_new(messages, message) == 0;
 }
 

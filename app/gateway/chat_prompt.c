@@ -5,6 +5,7 @@
 #include "gateway/chat_prompt.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/chat_attach.h"
@@ -93,6 +94,45 @@ static bool says_nothing(const store_message *m)
     return m->role == STORE_ASSISTANT && *m->content == '\0' && *m->tool_calls == '\0';
 }
 
+/* A call of a chat from elsewhere may have code or nothing for its arguments, which templates and
+ * engines refuse: it becomes {"input": it}. False: it is no call. */
+static bool mend_call(json_t *call)
+{
+    json_t *function = json_object_get(call, "function");
+    json_t *arguments = json_object_get(function, "arguments");
+    const char *text = json_string_value(arguments);
+    if (!json_is_string(json_object_get(call, "id")) ||
+        !json_is_string(json_object_get(function, "name")))
+        return false;
+    json_t *value = text ? json_loads(text, JSON_DECODE_ANY, NULL) : json_incref(arguments);
+    if (!json_is_object(value)) {
+        json_t *input = json_object();
+        if (arguments && (text == NULL || *text))
+            json_object_set(input, "input", arguments);
+        json_decref(value);
+        value = input;
+        text = NULL;
+    }
+    if (text == NULL) {
+        char *written = json_dumps(value, JSON_COMPACT);
+        json_object_set_new(function, "arguments", json_string(written ? written : "{}"));
+        free(written); /* jansson's own allocation */
+    }
+    json_decref(value);
+    return true;
+}
+
+/* NULL: none. */
+static json_t *calls_of(const store_message *m)
+{
+    json_t *calls = *m->tool_calls ? json_loads(m->tool_calls, 0, NULL) : NULL;
+    for (size_t i = json_array_size(calls); i-- > 0;) {
+        if (!mend_call(json_array_get(calls, i)))
+            json_array_remove(calls, i);
+    }
+    return calls;
+}
+
 static hearth_status add_message(chat_prompt *p, const store_message *m, json_t *messages,
                                  hearth_error *err)
 {
@@ -104,8 +144,10 @@ static hearth_status add_message(chat_prompt *p, const store_message *m, json_t 
     else
         content = json_string(m->content);
     json_t *made = json_pack("{s:s, s:o}", "role", store_role_name(m->role), "content", content);
-    if (*m->tool_calls)
-        json_object_set_new(made, "tool_calls", json_loads(m->tool_calls, 0, NULL));
+    json_t *calls = calls_of(m);
+    if (json_array_size(calls) > 0)
+        json_object_set(made, "tool_calls", calls);
+    json_decref(calls);
     if (*m->tool_call_id)
         json_object_set_new(made, "tool_call_id", json_string(m->tool_call_id));
     if (m->state == STORE_STREAMING && *m->reasoning) /* that is gone on with */
@@ -128,8 +170,7 @@ static bool is_answered(const store_messages *path, size_t from, const char *cal
 static hearth_status add_missing_results(const store_messages *path, size_t i, json_t *messages,
                                          hearth_error *err)
 {
-    const char *text = path->items[i].tool_calls;
-    json_t *calls = *text ? json_loads(text, 0, NULL) : NULL, *call;
+    json_t *calls = calls_of(&path->items[i]), *call;
     size_t k;
     int code = 0;
     json_array_foreach(calls, k, call)

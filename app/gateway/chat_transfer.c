@@ -45,11 +45,12 @@ hearth_status serve_chats_import(gateway_call *c, hearth_error *err)
     TRY(path ? import_path(c->g->store, path, &report, err)
              : import_bytes(c->g->store, name, data, n, &report, err));
     return call_json(c,
-                     json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "format", report.format,
-                               "chats", (json_int_t)report.n_chats, "messages",
+                     json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "format",
+                               report.format, "chats", (json_int_t)report.n_chats, "messages",
                                (json_int_t)report.n_messages, "attachments",
                                (json_int_t)report.n_attachments, "there",
                                (json_int_t)report.n_there, "empty", (json_int_t)report.n_empty,
-                               "left_out", (json_int_t)report.n_left_out),
+                               "left_out", (json_int_t)report.n_left_out, "unread",
+                               (json_int_t)report.n_unread, "problem", report.problem),
                      err);
 }

@@ -212,12 +212,15 @@ static hearth_status plan_elsewhere(gateway_call *c, const char *reference, json
                                   .log = c->g->host->log};
     peek *p;
     model_spec spec;
-    TRY(peek_open(&p, &options, err));
+    hearth_status status = peek_open(&p, &options, err);
+    if (status == HEARTH_EIO) /* of the server that has the model */
+        c->detail.http = 502;
+    TRY(status);
     model_spec_init(&spec);
     bool ok = model_spec_set(&spec.id, reference) && model_spec_set(&spec.path, peek_path(p)) &&
               model_spec_set(&spec.mmproj, peek_mmproj_path(p));
-    hearth_status status = ok ? runtime_plan_spec(c->g->runtime, &spec, out, &c->failure.code, err)
-                              : error_no_memory(err, "a model's settings", 0);
+    status = ok ? runtime_plan_spec(c->g->runtime, &spec, out, &c->failure.code, err)
+                : error_no_memory(err, "a model's settings", 0);
     model_spec_deinit(&spec);
     peek_close(p);
     return status;

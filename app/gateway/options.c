@@ -170,6 +170,16 @@ static hearth_status apply_object(config *c, json_t *object, hearth_error *err)
 
 /* ---- the sources ---- */
 
+/* Puts in front of a value's problem where the value stands. */
+static hearth_status told_of(const char *where, hearth_status status, hearth_error *err)
+{
+    if (status == HEARTH_OK || err == NULL || strncmp(err->message, where, strlen(where)) == 0)
+        return status;
+    hearth_error value = *err;
+    snprintf(err->message, sizeof err->message, "%.120s: %.300s", where, value.message);
+    return status;
+}
+
 static hearth_status read_file(config *c, bool must_be, hearth_error *err)
 {
     char *text = NULL;
@@ -189,7 +199,7 @@ static hearth_status read_file(config *c, bool must_be, hearth_error *err)
     if (!json_is_object(c->file))
         FAIL(err, EFORMAT, "config", "%s: line %d: %s", c->path, c->file ? 1 : why.line,
              c->file ? "it is not a JSON object" : why.text);
-    return apply_object(c, c->file, err);
+    return told_of(c->path, apply_object(c, c->file, err), err);
 }
 
 static const char *variable_value(char *const *environment, const char *name)
@@ -229,9 +239,9 @@ static hearth_status read_environment(config *c, char *const *environment, heart
             continue;
         void *field = field_of(&c->values, row);
         if (row->type == OPTION_LIST)
-            TRY(assign_list(c, row, text, err));
+            TRY(told_of(name, assign_list(c, row, text, err), err));
         else if (row->type != OPTION_FLAG)
-            TRY(option_assign(row, field, text, err));
+            TRY(told_of(name, option_assign(row, field, text, err), err));
         else if (strcmp(text, "1") == 0 || strcmp(text, "0") == 0)
             *(bool *)field = text[0] == '1';
         else

@@ -18,6 +18,7 @@ static const struct {
     [PLACE_CONFIG] = {"XDG_CONFIG_HOME", "/.config"},
     [PLACE_DATA] = {"XDG_DATA_HOME", "/.local/share"},
     [PLACE_STATE] = {"XDG_STATE_HOME", "/.local/state"},
+    [PLACE_CACHE] = {"XDG_CACHE_HOME", "/.cache"},
 };
 
 hearth_status place_path(place where, const char *name, char **out, hearth_error *err)

@@ -10,7 +10,8 @@
 typedef enum place {
     PLACE_CONFIG, /* $XDG_CONFIG_HOME/hearth, or ~/.config/hearth */
     PLACE_DATA,   /* $XDG_DATA_HOME/hearth, or ~/.local/share/hearth */
-    PLACE_STATE   /* $XDG_STATE_HOME/hearth, or ~/.local/state/hearth */
+    PLACE_STATE,  /* $XDG_STATE_HOME/hearth, or ~/.local/state/hearth */
+    PLACE_CACHE   /* $XDG_CACHE_HOME/hearth, or ~/.cache/hearth */
 } place;
 
 /* The path of `name` in there, for mem_free; name NULL: of the folder. EINVAL without a home. */

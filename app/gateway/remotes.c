@@ -12,8 +12,16 @@
 #include "gateway/handlers.h"
 #include "gateway/model_settings.h"
 #include "gateway/via.h"
+#include "http/client.h"
+#include "runtime/kind.h"
 
-enum { KEY_BYTES = LIBRARY_NAME_MAX + 16, URL_MAX = 1024 };
+enum {
+    KEY_BYTES = LIBRARY_NAME_MAX + 16,
+    URL_MAX = 1024,
+    LIST_MS = 10000,
+    LIST_MAX = 4 << 20,
+    LISTED_MOST = 1000
+};
 
 static const char prefix[] = "remote:";
 
@@ -114,14 +122,12 @@ hearth_status serve_remotes(gateway_call *c, hearth_error *err)
 hearth_status serve_remote_set(gateway_call *c, hearth_error *err)
 {
     const char *name, *url, *given = NULL, *model = NULL;
-    char key[KEY_BYTES];
+    char key[KEY_BYTES], base[URL_MAX];
     TRY(call_unpack(c, err, "{s:s, s:s, s?:s, s?:s}", "name", &name, "url", &url, "key", &given,
                     "model", &model));
     if (!library_name_is_valid(name))
         FAIL(err, EINVAL, "name", "name: '%.60s' is not fit for the name of a model", name);
-    if ((strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) ||
-        strlen(url) > URL_MAX)
-        FAIL(err, EINVAL, "url", "url: give an http or https address");
+    TRY(engine_remote_url(url, base, sizeof base, err));
     TRY(check_address(c->g, url, err));
     key_of(name, key);
     char *text = json_dumps(c->body, JSON_COMPACT);
@@ -133,6 +139,93 @@ hearth_status serve_remote_set(gateway_call *c, hearth_error *err)
     events_send(c->g->bus, EVENT_LIBRARY_CHANGED,
                 json_pack("{s:s, s:s}", "model", name, "change", "added"));
     return call_json(c, describe(name, c->body), err);
+}
+
+/* ---- what a server has ---- */
+
+/* {id, context_length}: vLLM tells max_model_len, llama-server meta.n_ctx_train, Hearth the name
+ * itself. */
+static json_t *describe_listed(const json_t *one)
+{
+    json_t *length = json_object_get(one, "context_length");
+    if (!json_is_integer(length))
+        length = json_object_get(one, "max_model_len");
+    if (!json_is_integer(length))
+        length = json_object_get(json_object_get(one, "meta"), "n_ctx_train");
+    return json_pack("{s:O, s:o}", "id", json_object_get(one, "id"), "context_length",
+                     json_is_integer(length) ? json_incref(length) : json_null());
+}
+
+static hearth_status read_list(const char *url, int http, const buf *text, json_t **out,
+                               hearth_error *err)
+{
+    size_t i;
+    json_t *one, *root = json_loadb(text->data ? text->data : "", text->n, 0, NULL);
+    const json_t *data = json_object_get(root, "data");
+    if (http != 200 || !json_is_array(data)) {
+        json_decref(root);
+        FAIL(err, EIO, "url",
+             http == 200                  ? "%.200s does not list models, as OpenAI's API does"
+             : http == 401 || http == 403 ? "%.200s does not take this key, or wants one (%d)"
+                                          : "%.200s answers %d",
+             url, http);
+    }
+    *out = json_array();
+    json_array_foreach(data, i, one)
+    {
+        if (json_is_string(json_object_get(one, "id")) && json_array_size(*out) < LISTED_MOST)
+            json_array_append_new(*out, describe_listed(one));
+    }
+    json_decref(root);
+    return HEARTH_OK;
+}
+
+static hearth_status list_models(const gateway *g, const char *given, const char *key, json_t **out,
+                                 hearth_error *err)
+{
+    char base[URL_MAX], url[URL_MAX + 16], via[VIA_LINE_BYTES];
+    const char *headers[] = {via_line(g->id, NULL, via)};
+    http_call *call = NULL;
+    buf text;
+    TRY(check_address(g, given, err));
+    TRY(engine_remote_url(given, base, sizeof base, err));
+    snprintf(url, sizeof url, "%s/v1/models", base);
+    const http_call_options o = {.url = url,
+                                 .bearer = key && *key ? key : NULL,
+                                 .headers = headers,
+                                 .n_headers = 1,
+                                 .max_body = LIST_MAX};
+    buf_init(&text, LIST_MAX);
+    hearth_status status = http_call_new(&call, err);
+    if (status == HEARTH_OK)
+        status = http_call_fetch(call, &o, LIST_MS, &text, err);
+    if (status == HEARTH_OK)
+        status = read_list(url, http_call_status(call), &text, out, err);
+    http_call_free(call);
+    buf_deinit(&text);
+    return status;
+}
+
+/* Of a known one, or of an address with its key before it is made known. */
+hearth_status serve_remote_models(gateway_call *c, hearth_error *err)
+{
+    const char *name = NULL, *url = NULL, *key = NULL;
+    json_t *remote = NULL, *list = NULL;
+    TRY(call_unpack(c, err, "{s?:s, s?:s, s?:s}", "name", &name, "url", &url, "key", &key));
+    if ((name == NULL) == (url == NULL))
+        FAIL(err, EINVAL, "url", "give the url of a server, or the name of a remote model");
+    if (name && (remote = read_remote(c->g, name)) == NULL)
+        FAIL(err, ENOTFOUND, "name", "there is no remote model '%.60s'", name);
+    if (remote) {
+        url = json_string_value(json_object_get(remote, "url"));
+        key = json_string_value(json_object_get(remote, "key"));
+    }
+    hearth_status status = list_models(c->g, url ? url : "", key, &list, err);
+    json_decref(remote);
+    if (status == HEARTH_EIO) /* of the other server */
+        c->detail.http = 502;
+    TRY(status);
+    return call_json(c, json_pack("{s:o}", "models", list), err);
 }
 
 hearth_status serve_remote_remove(gateway_call *c, hearth_error *err)

@@ -28,21 +28,14 @@ static const struct {
     int http;
     const char *code;
 } http_codes[] = {
-    {400, "invalid_request"},
-    {401, "unauthorized"},
-    {403, "forbidden"},
-    {404, "not_found"},
-    {405, "method_not_allowed"},
-    {409, "conflict"},
-    {413, "too_large"},
-    {415, "unsupported_media_type"},
-    {422, "bad_data"},
-    {429, "busy"},
-    {499, "canceled"},
-    {501, "not_supported"},
-    {503, "unavailable"},
-    {507, "does_not_fit"},
-    {508, "loop"},
+    {400, "invalid_request"},    {401, "unauthorized"},
+    {403, "forbidden"},          {404, "not_found"},
+    {405, "method_not_allowed"}, {409, "conflict"},
+    {413, "too_large"},          {415, "unsupported_media_type"},
+    {422, "bad_data"},           {429, "busy"},
+    {499, "canceled"},           {501, "not_supported"},
+    {502, "unreachable"},        {503, "unavailable"},
+    {507, "does_not_fit"},       {508, "loop"},
 };
 
 static const char *code_of(int http, hearth_status status)

@@ -194,6 +194,8 @@ void exchange_completed(void *user, struct MHD_Connection *mhd, void **exchange,
     if (x == NULL)
         return;
     *exchange = NULL;
+    if (x->status == 0)
+        x->status = x->connection->malformed;
     log_write(&server->options.log, HEARTH_LOG_INFO, "%s %s %d in %" PRIu64 " ms%s", method_text(x),
               shown(x->request.path, path), x->status, (clock_now_ns() - x->start_ns) / 1000000,
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", not read to its end");
@@ -201,6 +203,7 @@ void exchange_completed(void *user, struct MHD_Connection *mhd, void **exchange,
     pthread_mutex_lock(&server->lock);
     x->connection->deadline_ns = clock_now_ns() + server->options.head_ms * 1000000ull;
     x->connection->is_asking = x->connection->has_head = false;
+    x->connection->is_answering = false;
     server->n_active--;
     pthread_cond_broadcast(&server->changed);
     pthread_mutex_unlock(&server->lock);
@@ -635,6 +638,7 @@ static enum MHD_Result send_reply(http_exchange *x, http_reply *reply)
     if (stopping || x->connection->is_over)
         MHD_add_response_header(response, "Connection", "close");
     x->status = reply->status;
+    x->connection->is_answering = true;
     enum MHD_Result result = MHD_queue_response(x->mhd, (unsigned)reply->status, response);
     MHD_destroy_response(response);
     return result;

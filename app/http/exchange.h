@@ -33,6 +33,9 @@ typedef struct connection {
     uint64_t client;      /* a number made of the peer's address */
     bool is_over;         /* one more than there may be: it is told so, and closed */
     bool is_shut;         /* to make room: not counted any more */
+    bool is_answering;    /* the three are its thread's: an answer was given to libmicrohttpd */
+    int malformed;        /* the status that was sent instead of one; 0: none */
+    char path[64];        /* of the request that is being read; "": it is longer */
 } connection;
 
 struct http_server {

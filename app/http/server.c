@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/exchange.h"
+#include "http/malformed.h"
 #include "os/clock.h"
 
 enum {
@@ -71,17 +72,20 @@ static uint64_t peer_number(int fd)
     return 0;
 }
 
-/* Where all places are taken, a client that says nothing has to go for the next one. */
+/* Where all places are taken, a client that says nothing has to go for the next one: one that had
+ * some time to, unless they come so fast that the spare places run out. */
 static void make_room(http_server *server, connection *newest)
 {
     const http_options *o = &server->options;
     uint64_t latest = clock_now_ns() + (uint64_t)(o->head_ms - o->silent_ms) * 1000000;
+    bool is_flood = server->n_connections > o->max_connections + SPARE_CONNECTIONS / 8;
     connection *oldest = NULL;
     if (server->n_connections < o->max_connections)
         return;
     for (connection *c = server->connections; c; c = c->next) {
         if (c != newest && c->fd != -1 && !c->has_head && c->deadline_ns != 0 &&
-            c->deadline_ns <= latest && (oldest == NULL || c->deadline_ns < oldest->deadline_ns))
+            (is_flood || c->deadline_ns <= latest) &&
+            (oldest == NULL || c->deadline_ns < oldest->deadline_ns))
             oldest = c;
     }
     newest->is_over = oldest == NULL && server->n_connections > o->max_connections;
@@ -235,6 +239,10 @@ __attribute__((format(printf, 2, 0))) static void on_mhd_message(void *user, con
 {
     http_server *server = user;
     char text[256];
+    va_list copy;
+    va_copy(copy, args);
+    malformed_tell(server, format, copy);
+    va_end(copy);
     vsnprintf(text, sizeof text, format, args);
     text[strcspn(text, "\n")] = '\0';
     log_write(&server->options.log, HEARTH_LOG_DEBUG, "http: %s", text);
@@ -268,9 +276,10 @@ static hearth_status start_daemon(http_server *server, hearth_error *err)
         flags, 0, NULL, NULL, exchange_handle, server, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_message,
         server, MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)o->max_connections + SPARE_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        o->max_head_bytes, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(o->stall_ms / 1000 + 2),
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_URI_LOG_CALLBACK, malformed_note,
+        server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections + SPARE_CONNECTIONS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->max_head_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)(o->stall_ms / 1000 + 2),
         /* our own deadlines come first */ MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
         tls ? secrets : &secrets[2], MHD_OPTION_END);
     if (server->daemon == NULL)

@@ -10,12 +10,11 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 
-json_t *describe_text(const char *text)
+json_t *describe_bytes(const char *text, size_t n)
 {
-    const size_t n = text ? strlen(text) : 0;
     buf clean;
-    if (n == 0 || utf8_is_valid(text, n))
-        return n == 0 ? json_null() : json_string(text);
+    if (utf8_is_valid(text, n))
+        return json_stringn(text, n);
     buf_init(&clean, 0);
     bool ok = true;
     for (size_t i = 0; ok && i < n;) {
@@ -27,6 +26,11 @@ json_t *describe_text(const char *text)
     json_t *string = ok ? json_stringn(clean.data, clean.n) : NULL;
     buf_deinit(&clean);
     return string;
+}
+
+json_t *describe_text(const char *text)
+{
+    return text && *text ? describe_bytes(text, strlen(text)) : json_null();
 }
 
 static void set_text(json_t *object, const char *key, const char *text)

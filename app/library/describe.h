@@ -14,7 +14,9 @@
 json_t *describe_model(const library_model *model);
 json_t *describe_catalog(const catalog_model *model);
 
-/* A text that may hold a path: what is no UTF-8 comes as U+FFFD. NULL and "" are null. */
+/* Bytes as a string; what is not UTF-8 becomes U+FFFD. */
+json_t *describe_bytes(const char *text, size_t n);
+/* The same of a text up to its NUL, which may hold a path. NULL and "" are null. */
 json_t *describe_text(const char *text);
 
 /* ["chat", "tools", ...]. */

@@ -3,6 +3,7 @@
  * read_chat.c - OpenAI's chat: messages, tools, and what says how the template is rendered. The
  * helpers in front serve the other chat APIs too, which all end in the same messages.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,6 +169,44 @@ static hearth_status read_calls(reader *in, const path *at, const json_t *calls,
     return HEARTH_OK;
 }
 
+/* function_call is what tool_calls were before there could be more than one: the answer is the next
+ * message of the role function, which has the function's name and no id. Some templates want an id,
+ * of nine letters and digits. */
+enum { OLD_CALL_ID_BYTES = 16 };
+
+static void old_call_id(char id[OLD_CALL_ID_BYTES], uint32_t number)
+{
+    snprintf(id, OLD_CALL_ID_BYTES, "call%05u", (unsigned)number % 100000);
+}
+
+static hearth_status read_old_call(reader *in, const path *at, const json_t *call, json_t *message)
+{
+    json_t *name, *arguments;
+    const char *text;
+    char id[OLD_CALL_ID_BYTES];
+    TRY(want_object(in, at, call));
+    TRY(need(in, at, call, "name", &name));
+    TRY(want_name(in, PATH_KEY(at, "name"), name, 1, NAME_BYTES_MAX, &text));
+    arguments = get(call, "arguments");
+    if (arguments)
+        TRY(want_arguments(in, PATH_KEY(at, "arguments"), arguments));
+    TRY(ignore_others(in, at, call, "name|arguments"));
+    old_call_id(id, in->n_old_calls++);
+    return add_tool_call(in, at, message, id, text, arguments);
+}
+
+static hearth_status name_old_answer(reader *in, const path *at, const json_t *from,
+                                     json_t *message)
+{
+    char id[OLD_CALL_ID_BYTES];
+    if (get(from, "name") == NULL)
+        return refuse(in, PATH_KEY(at, "name"), "is missing");
+    if (in->n_old_calls == 0)
+        return HEARTH_OK;
+    old_call_id(id, in->n_old_calls - 1);
+    return put(in, message, "tool_call_id", json_string(id));
+}
+
 /* Members that are a text and go into the message as they are. */
 static hearth_status copy_text(reader *in, const path *at, const json_t *from, const char *key,
                                json_t *message, const char *as)
@@ -180,15 +219,16 @@ static hearth_status copy_text(reader *in, const path *at, const json_t *from, c
     return put(in, message, as, json_string(text));
 }
 
-static hearth_status read_role(reader *in, const path *at, const json_t *message, const char **role)
+static hearth_status read_role(reader *in, const path *at, const json_t *message, const char **role,
+                               bool *is_old)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool"};
     json_t *value;
     TRY(need(in, at, message, "role", &value));
     TRY(want_name(in, PATH_KEY(at, "role"), value, 1, ROLE_BYTES_MAX, role));
-    if (strcmp(*role, "function") == 0)
-        return refuse(in, PATH_KEY(at, "role"),
-                      "'function' is not supported; send the role tool with a tool_call_id");
+    *is_old = strcmp(*role, "function") == 0;
+    if (*is_old)
+        *role = "tool";
     if (strcmp(*role, "developer") == 0)
         *role = "system";
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
@@ -212,30 +252,35 @@ static hearth_status read_message_extras(reader *in, const path *at, const json_
         return refuse(in, PATH_KEY(at, "tool_calls"), "belong to messages of the assistant");
     if (calls)
         TRY(read_calls(in, PATH_KEY(at, "tool_calls"), calls, message));
+    if (get(from, "function_call") && (calls || !is_assistant))
+        return refuse(in, PATH_KEY(at, "function_call"),
+                      "belongs to messages of the assistant without tool_calls");
     if (get(from, "function_call"))
-        return refuse(in, PATH_KEY(at, "function_call"), "is not supported; send tool_calls");
+        TRY(read_old_call(in, PATH_KEY(at, "function_call"), get(from, "function_call"), message));
     if (get(from, "audio"))
         return refuse(in, PATH_KEY(at, "audio"), "this model cannot hear; send text alone");
     if (json_array_size(get(from, "annotations")) > 0)
         TRY(ignore(in, PATH_KEY(at, "annotations")));
     return ignore_others(in, at, from,
                          "role|content|refusal|name|tool_call_id|reasoning|reasoning_content|"
-                         "tool_calls|annotations");
+                         "tool_calls|function_call|annotations");
 }
 
 static hearth_status read_message(reader *in, const path *at, const json_t *from)
 {
     hearth_status status = HEARTH_OK;
     const char *role;
+    bool is_old;
     json_t *message;
     buf text;
     TRY(want_object(in, at, from));
-    TRY(read_role(in, at, from, &role));
+    TRY(read_role(in, at, from, &role, &is_old));
     bool is_assistant = strcmp(role, "assistant") == 0;
     json_t *content = get(from, "content");
     json_t *refusal = content ? NULL : get(from, "refusal");
     if (content == NULL && refusal == NULL &&
-        !(is_assistant && json_array_size(get(from, "tool_calls")) > 0))
+        !(is_assistant &&
+          (get(from, "function_call") || json_array_size(get(from, "tool_calls")) > 0)))
         return refuse(in, PATH_KEY(at, "content"), "is missing");
     buf_init(&text, 0);
     if (content)
@@ -245,6 +290,8 @@ static hearth_status read_message(reader *in, const path *at, const json_t *from
         TRY_OUT(read_text_parts(in, PATH_KEY(at, "refusal"), refusal, "refusal", &text));
     TRY_OUT(add_message(in, role, text.data, text.n, &message));
     TRY_OUT(read_message_extras(in, at, from, is_assistant, message));
+    if (is_old)
+        TRY_OUT(name_old_answer(in, at, from, message));
 out:
     buf_deinit(&text);
     return status;

@@ -66,6 +66,11 @@ static const char *stage_of(const char *name, size_t n)
     return NULL;
 }
 
+const char *request_stage_of_letter(char letter)
+{
+    return stage_of(&letter, 1);
+}
+
 static hearth_status add_stage(reader *in, const path *at, const char *name, size_t n, buf *out)
 {
     const char *stage = stage_of(name, n);

@@ -126,8 +126,8 @@ static hearth_status finish_prompt_end(reader *in)
     const char *role = "assistant";
     bool is_answer = is_role(last, role) && !json_object_get(last, "tool_calls");
     if (!in->has_continue)
-        c->continue_final_message =
-            is_answer && !(in->has_generation_prompt && c->add_generation_prompt);
+        c->continue_final_message = is_answer && !in->limits->no_prefill &&
+                                    !(in->has_generation_prompt && c->add_generation_prompt);
     else if (c->continue_final_message && !is_answer)
         return refuse(in, PATH_KEY(NULL, "continue_final_message"),
                       "the last message is not an answer of the assistant");

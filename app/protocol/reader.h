@@ -30,6 +30,7 @@ typedef struct reader {
     buf ignored;
     const char *constraint_by; /* the field that set the constraint */
     bool has_input, has_continue, has_generation_prompt;
+    uint32_t n_old_calls;    /* function_call of messages */
     request_switch thinking; /* in as many words */
     request_switch thinking_by_effort;
     int32_t best_of;

@@ -181,11 +181,12 @@ static hearth_status add_tool(reply *y, json_writer *w, const reply_event *e, he
 static hearth_status finish(reply *y, json_writer *w, const reply_event *e, hearth_error *err)
 {
     reply_choice *c = &y->choices[e->choice];
+    if (!c->is_done)
+        c->finish = e->finish; /* the last segment is told as cut, if it is */
     close_segment(y, w, e->choice);
     if (c->is_done)
         return HEARTH_OK;
     c->is_done = true;
-    c->finish = e->finish;
     c->truncated = e->truncated;
     c->id_slot = e->id_slot;
     c->n_prompt_text = e->n_prompt_text;

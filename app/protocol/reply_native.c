@@ -82,7 +82,8 @@ static void write_whole(reply *y, json_writer *w, uint32_t choice)
         json_text(w, "stop_reason", "context");
     json_text(w, "stopping_word", c->stop_word ? c->stop_word : "");
     json_whole(w, "tokens_cached",
-               (int64_t)(c->usage.n_prompt + c->usage.n_generated - c->usage.n_discarded));
+               (int64_t)(c->usage.n_prompt + c->usage.n_generated + c->usage.n_unread -
+                         c->usage.n_discarded));
     reply_write_timings(w, &c->usage);
     if (c->columns[COLUMN_PROBS].n > 0)
         write_probs(y, w, c);

@@ -63,8 +63,11 @@ static void write_usage_chunk(reply *y, json_writer *w, const char *object)
     json_raw(w, done_line, sizeof done_line - 1);
 }
 
-static void write_chat_probs(const reply *y, json_writer *w, reply_choice *c)
+/* Of the tokens since the last time: their ids are llama-server's word, and as of completions. */
+static void write_chat_tokens(const reply *y, json_writer *w, reply_choice *c)
 {
+    if (y->r->options.return_tokens)
+        reply_write_column(w, "tokens", c, COLUMN_TOKENS);
     if (y->r->options.n_probs >= 0) {
         json_open(w, "logprobs", '{');
         reply_write_column(w, "content", c, COLUMN_PROBS);
@@ -90,8 +93,8 @@ static void close_chunk(reply *y, json_writer *w, uint32_t choice, bool is_last)
 {
     reply_choice *c = &y->choices[choice];
     const request_options *o = &y->r->options;
-    if (c->columns[COLUMN_PROBS].n > 0)
-        write_chat_probs(y, w, c);
+    if (c->columns[o->return_tokens ? COLUMN_TOKENS : COLUMN_PROBS].n > 0)
+        write_chat_tokens(y, w, c);
     if (is_last)
         write_finish(w, c);
     else
@@ -244,7 +247,7 @@ static void chat_end(reply *y, json_writer *w)
         write_finish(w, c);
         json_whole(w, "index", i);
         write_message(w, c);
-        write_chat_probs(y, w, c);
+        write_chat_tokens(y, w, c);
         json_close(w, '}');
     }
     end_whole(y, w, "chat.completion", &sum);

@@ -249,7 +249,6 @@ static void delta(reply *y, json_writer *w, uint32_t choice, segment *s, const c
 
 static void close(reply *y, json_writer *w, uint32_t choice, segment *s)
 {
-    (void)choice;
     const char *text = s->text.data ? s->text.data : "";
     if (s->kind == REPLY_TOOL) {
         open_event(y, w, "response.function_call_arguments.done");
@@ -270,7 +269,8 @@ static void close(reply *y, json_writer *w, uint32_t choice, segment *s)
         write_part(w, "part", s, true);
         close_event(w);
     }
-    write_item_event(y, w, "response.output_item.done", s, "completed");
+    write_item_event(y, w, "response.output_item.done", s,
+                     is_cut(&y->choices[choice]) ? "incomplete" : "completed");
 }
 
 static void progress(reply *y, json_writer *w, uint32_t choice, const reply_usage *usage)

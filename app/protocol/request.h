@@ -226,6 +226,7 @@ typedef struct request_limits {
         *defaults;          /* NULL: request_options_init()'s. Its texts outlive requests */
     uint32_t n_choices_max; /* most answers per request: n, or the number of prompts */
     int32_t n_predict_max; /* most tokens per answer: who asks for more gets so many; 0: no limit */
+    bool no_prefill;       /* only who says continue_final_message goes on with the last message */
     bool no_thoughts;      /* the model's template knows none: who asks for them in as many words is
                               refused; an effort, which clients send unasked, is ignored */
 } request_limits;
@@ -244,6 +245,9 @@ enum {
 };
 
 void request_options_init(request_options *options);
+
+/* The stage of the sampler that a letter of llama-server's short form means, or NULL. */
+const char *request_stage_of_letter(char letter);
 
 /* body need not end in NUL. An empty body is an empty object. EINVAL (HTTP 400) for whatever the
  * body gets wrong; ENOMEM. */

@@ -55,6 +55,7 @@ typedef struct reply_usage {
     size_t n_generated;
     size_t n_drafted, n_draft_accepted; /* speculation; 0 without */
     size_t n_shifts, n_discarded;       /* of the context, and tokens that it forgot; 0 without */
+    size_t n_unread; /* of n_discarded: of a prompt that was too long; not in n_prompt */
     double prompt_ms, generate_ms;
 } reply_usage;
 

@@ -333,6 +333,7 @@ void engine_is_alive(engine *e); /* it answered, or has just begun */
 /* ---- report.c ---- */
 
 json_t *report_engine(const engine *e);
+size_t report_n_waiting(const engine *e); /* who waits until it is loaded */
 json_t *report_machine(const gpu *gpus, size_t n_gpus, const budget_amount *limit,
                        const budget_amount *reserved);
 /* [{name, version, type, usable, for_gpu, reason}], the best first; NULL: out of memory. */

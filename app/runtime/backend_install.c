@@ -248,7 +248,7 @@ static hearth_status run_once(const char *program, const hearth_progress *watch,
     buf_init(&text, TEXT_MAX);
     word_list_add(&argv, program);
     word_list_add(&argv, "--version");
-    engine_environment("", &environment);
+    engine_environment(NULL, "", &environment);
     hearth_status result = process_capture(&argv, &environment, &limits, &text, &status, err);
     if (result == HEARTH_OK && status != 0) {
         process_status_text(status, how, sizeof how);

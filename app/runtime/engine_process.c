@@ -235,7 +235,7 @@ static hearth_status start_process(engine *e, hearth_error *err)
     if (!make_key(e->key))
         FAIL(err, EIO, "key", "the system gives no random bytes for an engine's key");
     e->kind->command(&e->spec, &e->plan, &argv);
-    engine_environment(e->key, &environment);
+    engine_environment(e->kind, e->key, &environment);
     hearth_status status = process_start(&e->proc, &argv, &environment, err);
     word_list_deinit(&argv);
     word_list_deinit(&environment);

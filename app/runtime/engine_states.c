@@ -10,6 +10,7 @@
  */
 #include "runtime/actor.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -188,11 +189,13 @@ static void ended_by_itself(engine *e)
     const bool by_signal = WIFSIGNALED(e->exit_status);
     process_status_text(e->exit_status, how, sizeof how);
     last_line(e, line, sizeof line);
-    error_set(&err, HEARTH_EIO, e->id, "the engine of '%.100s' ended %s with %s%s%s", e->id,
+    const bool was_killed = by_signal && WTERMSIG(e->exit_status) == SIGKILL; /* not by us */
+    error_set(&err, HEARTH_EIO, e->id, "the engine of '%.100s' ended %s with %s%s%s%s", e->id,
               !was_ready           ? "before it was ready"
               : e->n_in_flight > 0 ? "while it was in use"
                                    : "while it was loaded",
-              how, *line ? ": " : "", line);
+              how, was_killed ? ", as the system does where memory runs out" : "",
+              *line ? ": " : "", line);
     fail(e, was_ready || by_signal ? RUNTIME_CRASHED : RUNTIME_START_FAILED, &err);
     crash(e, was_ready || by_signal);
 }

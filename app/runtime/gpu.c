@@ -113,7 +113,7 @@ static bool parse_device(const char *line, size_t n, gpu *out)
     const char *second = memmem(comma, (size_t)(end - comma), " MiB", 4);
     if (second == NULL || !read_mib(trim(open + 1, (size_t)(word - open - 1)), &out->total_bytes) ||
         !read_mib(trim(comma + 1, (size_t)(second - comma - 1)), &out->free_bytes) ||
-        out->free_bytes > out->total_bytes)
+        out->free_bytes > out->total_bytes || out->total_bytes == 0) /* 0: a library, as BLAS */
         return false;
     copy_text(out->name, sizeof out->name, trim(colon + 1, (size_t)(open - colon - 1)));
     return true;
@@ -190,7 +190,7 @@ hearth_status gpu_ask_devices(const char *llama_server, const hearth_progress *w
     buf_init(&text, TEXT_MAX);
     word_list_add(&argv, llama_server);
     word_list_add(&argv, "--list-devices");
-    engine_environment("", &environment);
+    engine_environment(NULL, "", &environment);
     hearth_status result = process_capture(&argv, &environment, &limits, &text, &status, err);
     if (result == HEARTH_OK && status != 0) {
         char how[64];

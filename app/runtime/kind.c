@@ -129,6 +129,8 @@ static void llama_command(const model_spec *spec, const engine_plan *plan, word_
     word_list_add(argv, "--slots");
     if (spec->mmproj)
         flag(argv, "--mmproj", spec->mmproj);
+    if ((spec->embedding || spec->reranking) && plan->n_batch > 0)
+        flag_number(argv, "--ubatch-size", plan->n_batch); /* texts go in whole */
     if (is_quantized(plan->cache_type_v)) {
         word_list_add(argv, "--flash-attn");
         if (plan->backend_build == 0 || plan->backend_build >= BUILD_FLASH_VALUE)
@@ -137,10 +139,14 @@ static void llama_command(const model_spec *spec, const engine_plan *plan, word_
     extra_flags(spec, argv);
 }
 
+/* Newer builds keep up to 8 GiB of prompts in RAM beside the cache, which no plan has counted. The
+ * flag against it would end older builds; a variable that they do not know does not. */
+static const char no_prompts_kept[] = "LLAMA_ARG_CACHE_RAM=0";
+
 static const engine_kind kinds[] = {
-    {ENGINE_BUILTIN, true, false, builtin_command, "/health", false, "/metrics"},
-    {ENGINE_LLAMA_SERVER, true, true, llama_command, "/health", false, "/metrics"},
-    {ENGINE_REMOTE, false, true, NULL, "/v1/models", true, NULL},
+    {ENGINE_BUILTIN, true, false, builtin_command, "/health", false, "/metrics", NULL},
+    {ENGINE_LLAMA_SERVER, true, true, llama_command, "/health", false, "/metrics", no_prompts_kept},
+    {ENGINE_REMOTE, false, true, NULL, "/v1/models", true, NULL, NULL},
 };
 
 const engine_kind *engine_kind_find(engine_kind_id id)
@@ -148,9 +154,11 @@ const engine_kind *engine_kind_find(engine_kind_id id)
     return &kinds[id - ENGINE_BUILTIN];
 }
 
-void engine_environment(const char *key, word_list *out)
+void engine_environment(const engine_kind *kind, const char *key, word_list *out)
 {
     word_list_add_environment(out, "LLAMA_");
+    if (kind && kind->setting)
+        word_list_add(out, kind->setting);
     word_list_add_format(out, "LLAMA_API_KEY=%s", key);
     word_list_add(out, "CUDA_DEVICE_ORDER=PCI_BUS_ID");
 }

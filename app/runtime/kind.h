@@ -21,14 +21,16 @@ typedef struct engine_kind {
     const char *health_path; /* below the base URL; any 2xx answer means ready */
     bool health_needs_key;
     const char *metrics_path; /* Prometheus text; NULL: has none */
+    const char *setting;      /* a variable of its environment; NULL: none */
 } engine_kind;
 
 /* Of a kind that is not ENGINE_AUTO. */
 const engine_kind *engine_kind_find(engine_kind_id id);
 
-/* What an engine's environment is: ours without LLAMA_* (settings that nobody sees), with the key.
- * GPUs are numbered as nvidia-smi numbers them. */
-void engine_environment(const char *key, word_list *out);
+/* What an engine's environment is: ours without LLAMA_* (settings that nobody sees), with the key
+ * and the setting of its kind. kind NULL: it is only asked what it is. GPUs are numbered as
+ * nvidia-smi numbers them. */
+void engine_environment(const engine_kind *kind, const char *key, word_list *out);
 
 /* EINVAL for a flag in spec->extra that the supervisor itself sets (where the engine listens, its
  * key), or that a setting of its own stands for, so that the plan counts it. */

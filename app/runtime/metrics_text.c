@@ -56,19 +56,30 @@ bool metrics_head(buf *out, const char *name, const char *type, const char *help
     return buf_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-bool metrics_value(buf *out, const char *name, const char *model, double value)
+static bool write_label(buf *out, const metrics_label *label)
+{
+    bool ok = buf_append_format(out, "%s=\"", label->name);
+    for (const char *c = label->value; *c && ok; c++) {
+        if (*c == '\n')
+            ok = buf_append_text(out, "\\n");
+        else
+            ok = (*c != '"' && *c != '\\') || buf_append_text(out, "\\");
+        ok = ok && (*c == '\n' || buf_append(out, c, 1));
+    }
+    return ok && buf_append_text(out, "\"");
+}
+
+bool metrics_sample(buf *out, const char *name, const metrics_label *labels, size_t n, double value)
 {
     bool ok = buf_append_text(out, name);
-    if (model) {
-        ok = ok && buf_append_text(out, "{model=\"");
-        for (const char *c = model; *c && ok; c++) {
-            if (*c == '\n')
-                ok = buf_append_text(out, "\\n");
-            else
-                ok = (*c != '"' && *c != '\\') || buf_append_text(out, "\\");
-            ok = ok && (*c == '\n' || buf_append(out, c, 1));
-        }
-        ok = ok && buf_append_text(out, "\"}");
-    }
+    for (size_t i = 0; i < n && ok; i++)
+        ok = buf_append_text(out, i == 0 ? "{" : ",") && write_label(out, &labels[i]);
+    ok = ok && (n == 0 || buf_append_text(out, "}"));
     return ok && buf_append_format(out, " %.15g\n", value);
+}
+
+bool metrics_value(buf *out, const char *name, const char *model, double value)
+{
+    const metrics_label label = {"model", model};
+    return metrics_sample(out, name, &label, model != NULL, value);
 }

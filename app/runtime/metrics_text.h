@@ -14,8 +14,14 @@
 /* The value of the first sample of that name; false if there is none, or it is no finite number. */
 bool metrics_find(const char *text, size_t n, const char *name, double *out);
 
-/* Both false if out of memory. model: the value of a label of that name; NULL: no label. */
+typedef struct metrics_label {
+    const char *name, *value;
+} metrics_label;
+
+/* All false if out of memory. model: the value of a label of that name; NULL: no label. */
 bool metrics_head(buf *out, const char *name, const char *type, const char *help);
+bool metrics_sample(buf *out, const char *name, const metrics_label *labels, size_t n,
+                    double value);
 bool metrics_value(buf *out, const char *name, const char *model, double value);
 
 #endif

@@ -92,13 +92,23 @@ static uint64_t scaled_cache(const work *w, uint64_t measured)
     return scale(measured, cache_types[k].bytes_of_32 + cache_types[v].bytes_of_32, as);
 }
 
+/* llama-server reads a text whose vector is wanted in one pass or not at all. 0: of no account. */
+static uint32_t whole_text_batch(const work *w, uint32_t n_ctx)
+{
+    const model_spec *spec = w->spec;
+    if (w->plan->kind == ENGINE_BUILTIN || spec->n_batch > 0 ||
+        !(spec->embedding || spec->reranking))
+        return spec->n_batch;
+    return n_ctx < BATCH_GPU ? n_ctx : BATCH_GPU;
+}
+
 static hearth_status measure(work *w, uint32_t n_ctx, hearth_error *err)
 {
     const model_spec *spec = w->spec;
     const bool builtin = w->plan->kind == ENGINE_BUILTIN;
     planner_shape shape = {.n_ctx = n_ctx,
                            .n_parallel = spec->n_parallel,
-                           .n_batch = spec->n_batch,
+                           .n_batch = whole_text_batch(w, n_ctx),
                            .n_threads = spec->n_threads,
                            .cache_type_k = cache_types[find_type(w->type_k)].type,
                            .cache_type_v = cache_types[find_type(w->type_v)].type};
@@ -170,10 +180,8 @@ static hearth_status accept(work *w, uint32_t n_ctx, uint32_t k, const budget_am
     p->n_ctx = n_ctx;
     p->n_parallel = m->n_parallel;
     p->n_threads = builtin ? m->n_threads : w->spec->n_threads;
-    p->n_batch = builtin                ? m->n_batch
-                 : w->spec->n_batch > 0 ? w->spec->n_batch
-                 : k > 0                ? BATCH_GPU
-                                        : BATCH_CPU;
+    const uint32_t asked = whole_text_batch(w, n_ctx);
+    p->n_batch = builtin ? m->n_batch : asked > 0 ? asked : k > 0 ? BATCH_GPU : BATCH_CPU;
     p->cache_mib = builtin ? m->cache_mib : 0;
     p->n_layers = w->source->n_layers;
     p->n_gpu_layers = k;
@@ -272,6 +280,9 @@ static void explain(const work *w)
                      p->mode == PLAN_GPU ? " on the GPU" : " with room to spare");
     if (p->mode == PLAN_GPU)
         plan_because(p, "n_gpu_layers", "all %u layers and the output on the GPU", p->n_layers);
+    else if (p->mode == PLAN_HYBRID && asked > 0)
+        plan_because(p, "n_gpu_layers", "%u of %u layers on the GPU, as asked for", p->n_gpu_layers,
+                     p->n_layers);
     else if (p->mode == PLAN_HYBRID)
         plan_because(p, "n_gpu_layers", "%u of %u layers on the GPU: more do not fit in %.0f MiB",
                      p->n_gpu_layers, p->n_layers, mib(p->limit.bytes[BUDGET_GPU]));

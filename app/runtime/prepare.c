@@ -126,14 +126,15 @@ static hearth_status plan_with(job *j, const planner_source *source, engine_kind
     return status;
 }
 
-static hearth_status plan_builtin(job *j, const planner_source *source)
+/* why: what is the matter with backends, "" if nothing is. */
+static hearth_status plan_builtin(job *j, const planner_source *source, const char *why)
 {
     *j->code = RUNTIME_NO_ENGINE;
     if (j->spec->mmproj)
         FAIL(j->err, EUNSUPPORTED, j->spec->id,
-             "'%.120s' has a projector for images, and the built-in engine cannot see; install a "
-             "llama-server backend, or use the model without its projector",
-             j->spec->id);
+             "'%.120s' has a projector for images, and the built-in engine cannot see%s%.200s; "
+             "install a llama-server backend, or use the model without its projector",
+             j->spec->id, *why ? ": " : "", why);
     snprintf(j->plan->program, sizeof j->plan->program, "%s", j->rt->options.engine_path);
     return plan_with(j, source, ENGINE_BUILTIN, 0);
 }
@@ -184,14 +185,17 @@ static hearth_status plan_auto(job *j, const planner_source *source)
         plan_because(j->plan, "kind", "not %.32s/%.48s: %.100s", b.version, b.type,
                      status == HEARTH_OK ? "it would run on the processor" : j->err->message);
     }
-    hearth_status status = plan_builtin(j, source);
+    hearth_status status = plan_builtin(j, source, none.message);
     if (status == HEARTH_EUNSUPPORTED && has_backend && !spec->mmproj) {
         start_over(j);
         return plan_llama(j, source, &b);
     }
     if (status == HEARTH_OK)
-        plan_because(j->plan, "kind", "the built-in engine%s",
-                     has_backend ? "" : ": there is no usable llama-server backend");
+        plan_because(j->plan, "kind", "the built-in engine%s%.200s",
+                     is_builtin(j) ? ": the model is in this program"
+                     : has_backend ? ""
+                                   : ": ",
+                     none.message);
     return status;
 }
 
@@ -200,7 +204,7 @@ static hearth_status plan_local(job *j, const planner_source *source)
     backend b;
     switch (j->spec->kind) {
     case ENGINE_BUILTIN:
-        TRY(plan_builtin(j, source));
+        TRY(plan_builtin(j, source, ""));
         plan_because(j->plan, "kind", "the built-in engine, as asked for");
         return HEARTH_OK;
     case ENGINE_LLAMA_SERVER:

@@ -25,7 +25,7 @@ json_t *report_error(const hearth_error *err, const runtime_failure *failure)
                      describe_text(err->message), "log", describe_text(failure->log));
 }
 
-static size_t count_waiting(const engine *e)
+size_t report_n_waiting(const engine *e)
 {
     size_t n = 0;
     for (const call *c = e->waiters; c; c = c->next)
@@ -61,14 +61,15 @@ static void add_process(const engine *e, json_t *o)
 json_t *report_engine(const engine *e)
 {
     const bool planned = e->has_plan;
-    json_t *o = json_pack(
-        "{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:b, s:I, s:I, s:f, s:I}", "model", e->id, "state",
-        engine_state_name(e->state), "kind",
-        planned ? json_string(engine_kind_name(e->plan.kind)) : json_null(), "generation",
-        (json_int_t)e->generation, "model_path", describe_text(e->spec.path), "mmproj_path",
-        describe_text(e->spec.mmproj), "expires_in_ms", bytes_json(admission_expires_in(e)),
-        "pinned", e->pinned, "n_in_flight", (json_int_t)e->n_in_flight, "n_waiting",
-        (json_int_t)count_waiting(e), "progress", e->progress, "crashes", (json_int_t)e->crashes);
+    json_t *o =
+        json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:b, s:I, s:I, s:f, s:I}", "model", e->id,
+                  "state", engine_state_name(e->state), "kind",
+                  planned ? json_string(engine_kind_name(e->plan.kind)) : json_null(), "generation",
+                  (json_int_t)e->generation, "model_path", describe_text(e->spec.path),
+                  "mmproj_path", describe_text(e->spec.mmproj), "expires_in_ms",
+                  bytes_json(admission_expires_in(e)), "pinned", e->pinned, "n_in_flight",
+                  (json_int_t)e->n_in_flight, "n_waiting", (json_int_t)report_n_waiting(e),
+                  "progress", e->progress, "crashes", (json_int_t)e->crashes);
     if (o == NULL)
         return NULL;
     add_process(e, o);

@@ -40,6 +40,7 @@ struct telemetry {
     bool gpus_asked;
     uint64_t gpus_due_ms;
     proc_cpu cpu;
+    double cpu_load;    /* since the sample before; below 0: there was none */
     uint64_t wanted_ms; /* until when */
     json_t *samples[SAMPLES_MOST];
     size_t first, n, most;
@@ -54,6 +55,9 @@ static const struct {
     ENGINE_METRICS_MAP(ENGINE_X)
 #undef ENGINE_X
 };
+
+/* By this name older builds of llama-server told it; newer ones do not, ours counts pages. */
+static const char cache_name[] = "llamacpp:kv_cache_usage_ratio";
 
 static void on_metrics(void *user, long status, const char *body, size_t n)
 {
@@ -74,14 +78,16 @@ static void on_metrics(void *user, long status, const char *body, size_t n)
     l->running = l->waiting = 0;
     metrics_find(body, n, "llamacpp:requests_processing", &l->running);
     metrics_find(body, n, "llamacpp:requests_deferred", &l->waiting);
-    if (!metrics_find(body, n, "llamacpp:kv_cache_usage_ratio", &l->cache))
+    if (!metrics_find(body, n, cache_name, &l->cache))
         l->cache = metrics_find(body, n, "hearth:pages_used", &used) &&
                            metrics_find(body, n, "hearth:pages", &pages) && pages > 0
                        ? used / pages
                        : -1;
     for (size_t i = 0; i < ENGINE_N_METRICS; i++) {
-        if (!metrics_find(body, n, dashboard[i].name, &l->told[i]))
-            l->told[i] = NAN;
+        if (metrics_find(body, n, dashboard[i].name, &l->told[i]))
+            continue;
+        const bool is_cache = strcmp(dashboard[i].name, cache_name) == 0;
+        l->told[i] = is_cache && l->cache >= 0 ? l->cache : NAN;
     }
     l->known = true;
     l->at_ms = now;
@@ -176,12 +182,12 @@ static json_t *engine_json(engine *e)
 static json_t *cpu_json(telemetry *t)
 {
     proc_cpu now;
-    json_t *load = NULL;
-    if (proc_cpu_read(&now) && t->cpu.total > 0 && now.total > t->cpu.total &&
-        now.busy >= t->cpu.busy)
-        load = json_real((double)(now.busy - t->cpu.busy) / (double)(now.total - t->cpu.total));
+    const bool is_known = proc_cpu_read(&now) && t->cpu.total > 0 && now.total > t->cpu.total &&
+                          now.busy >= t->cpu.busy;
+    t->cpu_load =
+        is_known ? (double)(now.busy - t->cpu.busy) / (double)(now.total - t->cpu.total) : -1;
     t->cpu = now;
-    return load ? load : json_null();
+    return is_known ? json_real(t->cpu_load) : json_null();
 }
 
 static int64_t wall_ms(void)
@@ -259,6 +265,51 @@ json_t *telemetry_since(runtime *rt, int64_t since_ms)
     return json_pack("{s:I, s:o}", "step_ms", (json_int_t)rt->options.sample_ms, "samples", list);
 }
 
+static bool write_gauge(buf *out, const char *name, const char *help, double value)
+{
+    return metrics_head(out, name, "gauge", help) && metrics_value(out, name, NULL, value);
+}
+
+/* Memory under the names of Prometheus' node exporter. */
+static bool write_machine(const runtime *rt, buf *out)
+{
+    const double load = rt->telemetry->cpu_load;
+    return write_gauge(out, "node_memory_MemTotal_bytes", "Memory of the machine.",
+                       (double)sysmem_total()) &&
+           write_gauge(out, "node_memory_MemAvailable_bytes", "What of it could be had.",
+                       (double)sysmem_available()) &&
+           (load < 0 ||
+            write_gauge(out, "hearth_cpu_ratio", "Part of all processors that is busy.", load));
+}
+
+/* Under the names of NVIDIA's DCGM exporter. */
+static bool write_gpus(const runtime *rt, buf *out)
+{
+    static const struct {
+        const char *name, *help;
+    } rows[] = {{"DCGM_FI_DEV_GPU_UTIL", "Load of a GPU in percent."},
+                {"DCGM_FI_DEV_FB_USED", "Its memory in use, in MiB."},
+                {"DCGM_FI_DEV_FB_FREE", "Its free memory in MiB."},
+                {"DCGM_FI_DEV_GPU_TEMP", "Its temperature in degrees Celsius."}};
+    bool ok = true;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && rt->n_gpus > 0 && ok; i++) {
+        ok = metrics_head(out, rows[i].name, "gauge", rows[i].help);
+        for (size_t k = 0; k < rt->n_gpus && ok; k++) {
+            const gpu *g = &rt->gpus[k];
+            char index[16];
+            const metrics_label labels[] = {
+                {"gpu", index}, {"UUID", g->uuid}, {"modelName", g->name}};
+            const double mib = 1 << 20;
+            const double values[] = {g->load_percent,
+                                     (double)(g->total_bytes - g->free_bytes) / mib,
+                                     (double)g->free_bytes / mib, g->temperature};
+            snprintf(index, sizeof index, "%u", g->index);
+            ok = values[i] < 0 || metrics_sample(out, rows[i].name, labels, 3, values[i]);
+        }
+    }
+    return ok;
+}
+
 /* Under the names of llama-server, with the model as a label. */
 static bool write_dashboard(const runtime *rt, buf *out)
 {
@@ -303,7 +354,8 @@ bool telemetry_metrics(runtime *rt, buf *out)
         const char *name, *help;
     } rows[] = {
         {"hearth_engine_ready", "Whether the model's engine answers."},
-        {"hearth_engine_requests", "Leases in flight."},
+        {"hearth_engine_requests", "Requests that it has."},
+        {"hearth_engine_waiting", "Requests that wait until it is loaded."},
         {"hearth_engine_reserved_bytes", "Memory promised to it."},
         {"hearth_engine_resident_bytes", "Memory it has, mapped weights among it."},
         {"hearth_engine_cpu_seconds", "Time it computed."},
@@ -318,6 +370,7 @@ bool telemetry_metrics(runtime *rt, buf *out)
                 proc_usage_read(e->proc.pid, &usage);
             const double values[] = {e->state == STATE_READY,
                                      e->n_in_flight,
+                                     (double)report_n_waiting(e),
                                      e->has_plan ? (double)e->plan.need.bytes[BUDGET_RAM] : 0,
                                      (double)usage.resident_bytes,
                                      (double)usage.cpu_ms / 1000,
@@ -326,7 +379,7 @@ bool telemetry_metrics(runtime *rt, buf *out)
             ok = metrics_value(out, rows[i].name, e->id, values[i]);
         }
     }
-    return ok && write_dashboard(rt, out);
+    return ok && write_machine(rt, out) && write_gpus(rt, out) && write_dashboard(rt, out);
 }
 
 /* ---- beginning and end ---- */
@@ -339,6 +392,7 @@ hearth_status telemetry_start(runtime *rt, hearth_error *err)
     const uint32_t step = rt->options.sample_ms > 0 ? rt->options.sample_ms : 1;
     const uint32_t most = KEPT_MS / step;
     t->rt = t->gpus.rt = rt;
+    t->cpu_load = -1;
     t->gpus.job.data = &t->gpus;
     t->most = most < 1 ? 1 : most < SAMPLES_MOST ? most : SAMPLES_MOST;
     uv_timer_init(&rt->loop, &t->timer);

@@ -14,23 +14,26 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "os/file.h"
 #include "store/import_parts.h"
 #include "store/state.h"
 
-enum { MAX_THREAD_BYTES = 4 << 20 };
+enum { MAX_THREAD_BYTES = 4 << 20, MAX_TITLE_BYTES = 60 };
 
-typedef struct import {
+typedef struct importer {
     store *s;
     const char *name; /* of the file */
     import_report *report;
     uint64_t n_read; /* chats of the file */
+    import_files files;
+    hearth_error what; /* is wrong with a chat */
     hearth_error *err;
-} import;
+} importer;
 
 /* ---- into the store ---- */
 
-static hearth_status insert_message(import *in, const import_message *from, int64_t chat,
+static hearth_status insert_message(importer *in, const import_message *from, int64_t chat,
                                     int64_t parent, int64_t *id)
 {
     store_attachment files[STORE_MAX_ATTACHMENTS];
@@ -39,24 +42,24 @@ static hearth_status insert_message(import *in, const import_message *from, int6
         const import_file *f = &from->files[i];
         files[i] = (store_attachment){0};
         TRY(attachment_insert(in->s, f->name, f->type, f->bytes, f->n_bytes, &files[i].id,
-                              in->err));
+                              &in->what));
     }
     m.chat = chat;
     m.parent = parent;
     m.attachments = files;
     m.n_attachments = from->n_files;
     in->report->n_attachments += from->n_files;
-    return message_insert(in->s, &m, id, in->err);
+    return message_insert(in->s, &m, id, &in->what);
 }
 
-static hearth_status insert_chat(import *in, const import_chat *c)
+static hearth_status insert_chat(importer *in, const import_chat *c)
 {
     db *d = &in->s->writer;
     int64_t chat, leaf = 0, updated = c->chat.updated_ms;
     int64_t *ids = mem_alloc_array(c->n_messages, sizeof *ids);
     if (ids == NULL)
-        return error_no_memory(in->err, "a chat", c->n_messages * sizeof *ids);
-    hearth_status status = chat_insert(in->s, &c->chat, &chat, in->err);
+        return error_no_memory(&in->what, "a chat", c->n_messages * sizeof *ids);
+    hearth_status status = chat_insert(in->s, &c->chat, &chat, &in->what);
     for (size_t i = 0; status == HEARTH_OK && i < c->n_messages; i++) {
         const import_message *m = &c->messages[i];
         status = insert_message(in, m, chat, m->parent ? ids[m->parent - 1] : 0, &ids[i]);
@@ -67,16 +70,35 @@ static hearth_status insert_chat(import *in, const import_chat *c)
         leaf = ids[c->leaf - 1];
     mem_free(ids);
     TRY(status);
-    TRY(chat_set_leaf(in->s, chat, leaf, in->err));
+    TRY(chat_set_leaf(in->s, chat, leaf, &in->what));
     if (updated)
-        TRY(db_run(d, in->err, "UPDATE chat SET updated_ms = ?2 WHERE id = ?1", "ii", chat,
+        TRY(db_run(d, &in->what, "UPDATE chat SET updated_ms = ?2 WHERE id = ?1", "ii", chat,
                    updated));
     in->report->n_chats++;
     in->report->n_messages += c->n_messages;
     return HEARTH_OK;
 }
 
-static hearth_status keep(import *in, const import_chat *c)
+/* A chat without a title is called by the first words of its user. */
+static hearth_status name_chat(import_chat *c)
+{
+    size_t i = 0;
+    if (c->chat.title && c->chat.title[0])
+        return HEARTH_OK;
+    while (i < c->n_messages &&
+           (c->messages[i].message.role != STORE_USER || c->messages[i].message.content[0] == '\0'))
+        i++;
+    if (i == c->n_messages)
+        return HEARTH_OK;
+    const char *text = c->messages[i].message.content;
+    text += strspn(text, " \t\r\n");
+    size_t n = strcspn(text, "\r\n");
+    if (n > MAX_TITLE_BYTES)
+        n = MAX_TITLE_BYTES - utf8_incomplete_suffix(text, MAX_TITLE_BYTES);
+    return import_copy(c, text, n, &c->chat.title);
+}
+
+static hearth_status keep(importer *in, import_chat *c)
 {
     int64_t there = 0;
     if (c->n_messages == 0) {
@@ -84,7 +106,7 @@ static hearth_status keep(import *in, const import_chat *c)
         return HEARTH_OK;
     }
     if (c->chat.origin && c->chat.origin[0])
-        TRY(db_number(&in->s->writer, &there, 0, in->err,
+        TRY(db_number(&in->s->writer, &there, 0, &in->what,
                       "SELECT id FROM chat WHERE origin = ? AND origin <> '' AND deleted_ms = 0",
                       "t", c->chat.origin));
     if (there) {
@@ -92,20 +114,45 @@ static hearth_status keep(import *in, const import_chat *c)
         return HEARTH_OK;
     }
     in->report->n_left_out += c->n_left_out;
+    TRY(name_chat(c));
     return insert_chat(in, c);
+}
+
+/* A chat comes in whole or not at all. */
+static hearth_status keep_whole(importer *in, import_chat *c)
+{
+    import_report before = *in->report;
+    TRY(db_exec(&in->s->writer, "SAVEPOINT chat", &in->what));
+    hearth_status status = keep(in, c);
+    if (status != HEARTH_OK) {
+        *in->report = before;
+        TRY(db_exec(&in->s->writer, "ROLLBACK TO chat", NULL));
+    }
+    hearth_status released = db_exec(&in->s->writer, "RELEASE chat", status ? NULL : &in->what);
+    return status ? status : released;
 }
 
 /* ---- one chat ---- */
 
-/* Puts the place before what is wrong in a chat. */
-static hearth_status name_place(import *in, const import_chat *c, hearth_status status)
+/* Into the store with a chat that was read. One that cannot be read is noted, and the next one has
+ * its turn. */
+static hearth_status end_chat(importer *in, import_chat *c, hearth_status status)
 {
-    if (in->err == NULL || (status != HEARTH_EFORMAT && status != HEARTH_EINVAL))
-        return status;
-    hearth_error what = *in->err;
     const char *title = c->chat.title ? c->chat.title : "";
-    return error_set(in->err, HEARTH_EFORMAT, in->name, "%.150s: chat %llu ('%.40s'): %.200s",
-                     in->name, (unsigned long long)in->n_read, title, what.message);
+    if (status == HEARTH_OK)
+        status = keep_whole(in, c);
+    if (status == HEARTH_OK)
+        return HEARTH_OK;
+    if (status != HEARTH_EFORMAT && status != HEARTH_EINVAL) {
+        if (in->err)
+            *in->err = in->what;
+        return status;
+    }
+    if (in->report->n_unread++ == 0)
+        snprintf(in->report->problem, sizeof in->report->problem,
+                 "%.80s: chat %llu ('%.40s'): %.100s", in->name, (unsigned long long)in->n_read,
+                 title, in->what.message);
+    return HEARTH_OK;
 }
 
 typedef hearth_status (*import_reader)(import_chat *c, const json_t *chat);
@@ -125,7 +172,7 @@ static import_reader find_reader(const json_t *chat, const char **format)
     return json_object_get(chat, "chat") ? import_read_webui : NULL;
 }
 
-static hearth_status import_one(import *in, const json_t *chat)
+static hearth_status import_one(importer *in, const json_t *chat)
 {
     const char *format;
     import_reader read = find_reader(chat, &format);
@@ -135,18 +182,14 @@ static hearth_status import_one(import *in, const json_t *chat)
              "%.200s: object %llu is no chat of Hearth, ChatGPT or Open WebUI; for Jan give the "
              "folder that holds 'threads'",
              in->name, (unsigned long long)in->n_read);
-    import_chat c = {.err = in->err};
-    hearth_status status = read(&c, chat);
-    if (status == HEARTH_OK)
-        status = keep(in, &c);
-    if (status != HEARTH_OK)
-        status = name_place(in, &c, status);
+    import_chat c = {.files = in->files.folder ? &in->files : NULL, .err = &in->what};
+    hearth_status status = end_chat(in, &c, read(&c, chat));
     snprintf(in->report->format, sizeof in->report->format, "%s", format);
     import_chat_deinit(&c);
     return status;
 }
 
-static hearth_status import_stream(import *in, json_source source, void *user)
+static hearth_status import_stream(importer *in, json_source source, void *user)
 {
     json_t *chat;
     hearth_status status;
@@ -202,18 +245,23 @@ static hearth_status open_file(opened *file, const char *path, hearth_error *err
     FAIL(err, EINVAL, path, "'%s' is neither a file nor a folder", path);
 }
 
-static hearth_status import_file_at(import *in, const char *path)
+static hearth_status import_file_at(importer *in, const char *path)
 {
     opened file;
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
     TRY(open_file(&file, path, in->err));
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    in->files.folder = slash == path ? "/" : folder;
     hearth_status status = import_stream(in, read_opened, &file);
+    import_files_deinit(&in->files);
     close(file.fd);
     return status;
 }
 
 /* ---- Jan's folders ---- */
 
-static hearth_status read_messages(import *in, import_chat *c, const json_t *thread,
+static hearth_status read_messages(importer *in, import_chat *c, const json_t *thread,
                                    const char *path)
 {
     opened file;
@@ -222,13 +270,12 @@ static hearth_status read_messages(import *in, import_chat *c, const json_t *thr
     if (status == HEARTH_ENOTFOUND)
         return HEARTH_OK; /* a thread in which nothing was said yet */
     if (status != HEARTH_OK) {
-        if (in->err)
-            *in->err = absent;
+        in->what = absent;
         return status;
     }
     json_stream *stream = mem_alloc(sizeof *stream);
     if (stream == NULL) {
-        status = error_no_memory(in->err, "a file", sizeof *stream);
+        status = error_no_memory(&in->what, "a file", sizeof *stream);
     } else {
         json_stream_init(stream, read_opened, &file, path, TRANSFER_MAX_CHAT_BYTES);
         status = import_read_jan(c, thread, stream);
@@ -239,30 +286,28 @@ static hearth_status read_messages(import *in, import_chat *c, const json_t *thr
     return status;
 }
 
-static hearth_status import_thread(import *in, const char *folder)
+static hearth_status import_thread(importer *in, const char *folder)
 {
     char path[PATH_MAX], *text = NULL;
     size_t n;
     json_error_t error;
-    import_chat c = {.err = in->err};
+    import_chat c = {.err = &in->what};
     json_t *thread = NULL;
     hearth_status status = HEARTH_OK;
     in->n_read++;
     if (snprintf(path, sizeof path, "%s/messages.jsonl", folder) >= PATH_MAX)
         FAIL(in->err, EINVAL, "path", "'%.200s' is too long for a path", folder);
     snprintf(path, sizeof path, "%.*s/thread.json", PATH_MAX - 20, folder);
-    TRY_OUT(file_read_all(path, MAX_THREAD_BYTES, &text, &n, in->err));
+    TRY_OUT(file_read_all(path, MAX_THREAD_BYTES, &text, &n, &in->what));
     thread = json_loadb(text, n, JSON_ALLOW_NUL, &error);
     if (thread == NULL)
-        FAIL_OUT(in->err, EFORMAT, path,
+        FAIL_OUT(&in->what, EFORMAT, path,
                  "the JSON of thread.json is wrong at line %d, column %d: %s", error.line,
                  error.column, error.text);
     snprintf(path, sizeof path, "%.*s/messages.jsonl", PATH_MAX - 20, folder);
     TRY_OUT(read_messages(in, &c, thread, path));
-    TRY_OUT(keep(in, &c));
 out:
-    if (status != HEARTH_OK)
-        status = name_place(in, &c, status);
+    status = end_chat(in, &c, status);
     json_decref(thread);
     mem_free(text);
     import_chat_deinit(&c);
@@ -280,7 +325,7 @@ static bool holds(const char *folder, const char *name)
     return snprintf(path, sizeof path, "%s/%s", folder, name) < PATH_MAX && file_exists(path);
 }
 
-static hearth_status import_threads(import *in, const char *folder)
+static hearth_status import_threads(importer *in, const char *folder)
 {
     struct dirent **entries;
     char path[PATH_MAX];
@@ -301,7 +346,7 @@ static hearth_status import_threads(import *in, const char *folder)
     return status;
 }
 
-static hearth_status import_folder(import *in, const char *path)
+static hearth_status import_folder(importer *in, const char *path)
 {
     char threads[PATH_MAX];
     snprintf(in->report->format, sizeof in->report->format, "jan");
@@ -317,10 +362,19 @@ static hearth_status import_folder(import *in, const char *path)
 
 /* ---- the doors ---- */
 
+/* A file of which nothing can be read is refused. */
+static hearth_status end_import(importer *in, hearth_status status)
+{
+    const import_report *r = in->report;
+    if (status == HEARTH_OK && r->n_unread && r->n_chats + r->n_there + r->n_empty == 0)
+        status = error_set(in->err, HEARTH_EFORMAT, in->name, "%s", r->problem);
+    return store_write_end(in->s, status, in->err);
+}
+
 hearth_status import_path(store *s, const char *path, import_report *out, hearth_error *err)
 {
     struct stat info;
-import in = {.s = s, .name = path, .report = out, .err = err };
+    importer in = {.s = s, .name = path, .report = out, .err = err};
     *out = (import_report){0};
     if (stat(path, &info) != 0)
         return error_set_errno(err, errno == ENOENT ? HEARTH_ENOTFOUND : HEARTH_EIO, path,
@@ -328,7 +382,7 @@ import in = {.s = s, .name = path, .report = out, .err = err };
     TRY(store_write_begin(s, err));
     hearth_status status =
         S_ISDIR(info.st_mode) ? import_folder(&in, path) : import_file_at(&in, path);
-    return store_write_end(s, status, err);
+    return end_import(&in, status);
 }
 
 typedef struct span {
@@ -350,9 +404,9 @@ static hearth_status read_span(void *user, char *out, size_t n, size_t *got, hea
 hearth_status import_bytes(store *s, const char *name, const char *bytes, size_t n,
                            import_report *out, hearth_error *err)
 {
-import in = {.s = s, .name = name, .report = out, .err = err };
+    importer in = {.s = s, .name = name, .report = out, .err = err};
     span all = {bytes, n};
     *out = (import_report){0};
     TRY(store_write_begin(s, err));
-    return store_write_end(s, import_stream(&in, read_span, &all), err);
+    return end_import(&in, import_stream(&in, read_span, &all));
 }

@@ -8,8 +8,9 @@
  *                "content": [{"type": "text"|"reasoning"|"image_url", "text": {"value"},
  *                "image_url": {"url"}}], "metadata": {"tool_calls": [{"tool": {"id", "function":
  *                {"name", "arguments"}}, "response": {"content": [{"text"}]}}]}}
- * Threads have no branches. Tool calls and their results are kept with the answer that was made of
- * them; here they become the messages that they were.
+ * Threads have no branches. Files of older versions ("image", "pdf" and "attachments") are paths of
+ * Jan's own, and left out. A last line that was cut is left out, too. Tool calls and their results
+ * are kept with the answer that was made of them; here they become the messages that they were.
  */
 #include <string.h>
 
@@ -90,7 +91,7 @@ static hearth_status read_texts(import_chat *c, const json_t *content, store_mes
 {
     if (json_is_string(content)) /* as files that were edited by hand have it */
         return import_text(c, "content", content, &m->content);
-    if (content && !json_is_array(content))
+    if (content && !json_is_array(content) && !json_is_null(content))
         return import_wrong(c, "content", "must be an array");
     for (size_t i = 0; i < json_array_size(content); i++) {
         const json_t *part = json_array_get(content, i);
@@ -112,6 +113,8 @@ static hearth_status add_images(import_chat *c, const json_t *content)
         const json_t *part = json_array_get(content, i);
         const json_t *url = json_object_get(json_object_get(part, "image_url"), "url");
         const char *text;
+        if (is(json_object_get(part, "type"), "image") || is(json_object_get(part, "type"), "pdf"))
+            c->n_left_out++;
         if (!is(json_object_get(part, "type"), "image_url"))
             continue;
         TRY(import_text(c, "content.image_url.url", url, &text));
@@ -136,8 +139,13 @@ static hearth_status add_message(import_chat *c, const json_t *message, size_t *
                        .reasoning = "",
                        .state = state_of(json_object_get(message, "status")),
                        .created_ms = import_time(json_object_get(message, "created_at"))};
-    if (!json_is_string(role) || !store_role_find(json_string_value(role), &m.role))
-        return import_wrong(c, "role", "must be system, user, assistant or tool");
+    if (!json_is_string(role))
+        return import_wrong(c, "role", "must be a text");
+    if (!store_role_find(json_string_value(role), &m.role)) {
+        c->n_left_out++;
+        return HEARTH_OK;
+    }
+    c->n_left_out += json_array_size(json_object_get(message, "attachments"));
     TRY(add_calls(c, json_object_get(metadata, "tool_calls"), m.created_ms, parent));
     TRY(read_texts(c, content, &m));
     if (m.role == STORE_ASSISTANT && m.reasoning[0] == '\0')
@@ -166,10 +174,15 @@ hearth_status import_read_jan(import_chat *c, const json_t *thread, json_stream 
     c->chat.pinned =
         json_is_true(json_object_get(json_object_get(thread, "metadata"), "is_favorite"));
     for (;;) {
-        TRY(json_stream_next(messages, &message, c->err));
+        hearth_status status = json_stream_next(messages, &message, c->err);
+        if (status == HEARTH_EFORMAT && messages->ended && c->n_messages > 0) {
+            c->n_left_out++;
+            return HEARTH_OK;
+        }
+        TRY(status);
         if (message == NULL)
             return HEARTH_OK;
-        hearth_status status = add_message(c, message, &c->leaf);
+        status = add_message(c, message, &c->leaf);
         json_decref(message);
         TRY(status);
     }

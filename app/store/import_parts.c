@@ -179,6 +179,18 @@ hearth_status import_split_thought(import_chat *c, const char **content, const c
     return HEARTH_OK;
 }
 
+hearth_status import_call(import_chat *c, store_message *m, const char *id, const char *name,
+                          const char *arguments)
+{
+    json_t *calls = json_pack("[{ss ss s{ss ss}}]", "id", id, "type", "function", "function",
+                              "name", name, "arguments", arguments);
+    if (calls == NULL)
+        return import_no_memory(c);
+    hearth_status status = import_json(c, calls, &m->tool_calls);
+    json_decref(calls);
+    return status;
+}
+
 /* ---- trees ---- */
 
 typedef struct step {
@@ -190,6 +202,7 @@ typedef struct walk {
     import_chat *c;
     const import_tree *tree;
     json_t *numbers; /* number of the message of each id that was visited, or of the one above it */
+    json_t *strays;  /* by id: an array of the nodes that name it as their parent and it does not */
     step *stack;
     size_t n, capacity;
 } walk;
@@ -203,18 +216,13 @@ static hearth_status push(walk *w, const char *id, import_place place)
     return HEARTH_OK;
 }
 
-/* In reverse, so that the first child is taken first. */
-static hearth_status push_children(walk *w, const json_t *node, import_place place)
+/* In reverse, so that the first child is taken first. Some exports name children that they do not
+ * hold, or twice. */
+static hearth_status push_children(walk *w, const json_t *children, import_place place)
 {
-    const json_t *children = json_object_get(node, w->tree->children_key);
-    if (children && !json_is_array(children) && !json_is_null(children))
-        return import_wrong(w->c, w->tree->at, "%s must be an array", w->tree->children_key);
     for (size_t i = json_array_size(children); i-- > 0;) {
         const char *id = json_string_value(json_array_get(children, i));
-        if (id == NULL)
-            return import_wrong(w->c, w->tree->at, "%s must hold texts", w->tree->children_key);
-        /* Some exports name children that they do not hold. */
-        if (json_object_get(w->tree->nodes, id))
+        if (id && json_object_get(w->tree->nodes, id))
             TRY(push(w, id, place));
     }
     return HEARTH_OK;
@@ -225,13 +233,43 @@ static hearth_status visit(walk *w)
     step s = w->stack[--w->n];
     const json_t *node = json_object_get(w->tree->nodes, s.id);
     if (json_object_get(w->numbers, s.id))
-        return import_wrong(w->c, w->tree->at, "'%.64s' is the child of two", s.id);
+        return HEARTH_OK;
     if (!json_is_object(node))
         return import_wrong(w->c, w->tree->at, "'%.64s' must be an object", s.id);
     TRY(w->tree->add(w->c, s.id, node, &s.place));
     if (json_object_set_new(w->numbers, s.id, json_integer((json_int_t)s.place.parent)) != 0)
         return import_no_memory(w->c);
-    return push_children(w, node, s.place);
+    TRY(push_children(w, json_object_get(w->strays, s.id), s.place));
+    return push_children(w, json_object_get(node, w->tree->children_key), s.place);
+}
+
+/* Some exports have nodes that their parent does not name. */
+static bool find_strays(walk *w, json_t *named)
+{
+    const char *id;
+    json_t *node;
+    json_t *nodes = (json_t *)w->tree->nodes;
+    json_object_foreach(nodes, id, node)
+    {
+        const json_t *children = json_object_get(node, w->tree->children_key);
+        for (size_t i = 0; i < json_array_size(children); i++) {
+            const char *child = json_string_value(json_array_get(children, i));
+            if (child && json_object_set_new(named, child, json_true()) != 0)
+                return false;
+        }
+    }
+    json_object_foreach(nodes, id, node)
+    {
+        const char *parent = json_string_value(json_object_get(node, w->tree->parent_key));
+        if (parent == NULL || json_object_get(named, id))
+            continue;
+        json_t *list = json_object_get(w->strays, parent);
+        if (list == NULL && json_object_set_new(w->strays, parent, list = json_array()) != 0)
+            return false;
+        if (json_array_append_new(list, json_string(id)) != 0)
+            return false;
+    }
+    return true;
 }
 
 /* A node is a root if it names no parent, or one that is not there. */
@@ -259,8 +297,11 @@ static hearth_status push_roots(walk *w)
 
 hearth_status import_walk(import_chat *c, const import_tree *tree, const char *leaf)
 {
-    walk w = {.c = c, .tree = tree, .numbers = json_object()};
-    hearth_status status = w.numbers ? push_roots(&w) : import_no_memory(c);
+    walk w = {.c = c, .tree = tree, .numbers = json_object(), .strays = json_object()};
+    json_t *named = json_object();
+    bool good = w.numbers && w.strays && named && find_strays(&w, named);
+    hearth_status status = good ? push_roots(&w) : import_no_memory(c);
+    json_decref(named);
     while (status == HEARTH_OK && w.n > 0)
         status = visit(&w);
     if (status == HEARTH_OK && json_object_size(w.numbers) != json_object_size(tree->nodes))
@@ -270,5 +311,6 @@ hearth_status import_walk(import_chat *c, const import_tree *tree, const char *l
         c->leaf = number ? (size_t)json_integer_value(number) : c->n_messages;
     }
     json_decref(w.numbers);
+    json_decref(w.strays);
     return status;
 }

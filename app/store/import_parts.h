@@ -28,8 +28,18 @@ typedef struct import_message {
     size_t n_files;
 } import_message;
 
+/* The files of an export's folder, by name. */
+typedef struct import_files {
+    const char *folder;
+    arena memory;
+    const char **paths;
+    size_t n, capacity;
+    bool listed;
+} import_files;
+
 typedef struct import_chat {
     arena memory;
+    import_files *files; /* NULL: there are none */
     store_chat chat;
     import_message *messages;
     size_t n_messages, capacity;
@@ -70,6 +80,14 @@ hearth_status import_attach(import_chat *c, const import_file *file);
 hearth_status import_attach_url(import_chat *c, const char *name, const char *url);
 /* Takes "<think>...</think>" from the beginning of *content into *reasoning. */
 hearth_status import_split_thought(import_chat *c, const char **content, const char **reasoning);
+
+/* The file of that id beside the export; name: what it is called, NULL: as the file is. */
+hearth_status import_files_read(import_chat *c, const char *id, const char *name, import_file *out,
+                                bool *found);
+void import_files_deinit(import_files *files);
+/* The call as the message's tool_calls: {"id", "type", "function"} as the OpenAI API has it. */
+hearth_status import_call(import_chat *c, store_message *m, const char *id, const char *name,
+                          const char *arguments);
 
 /* ---- trees of nodes that know their children ---- */
 

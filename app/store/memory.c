@@ -3,8 +3,8 @@
  * memory.c - memory_recall: what other chats say about a text.
  *
  * Words that half of all messages have say nothing, and make a search slow; so the query is made of
- * the rarest words of the text. A message that was found by words alone must have several of
- * them in one passage, unless the text has no more.
+ * the rarest words of the text, without those that say nothing anywhere. A message that was found
+ * by words alone must have several of them in one passage, unless the text has no more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +23,27 @@ enum {
     TOKEN_BYTES = 4
 };
 
+/* What a text is about is not said by these (English, German, French, Spanish, Italian,
+ * Portuguese), and a store of few messages cannot tell that by how many have them. */
+static const char common_words[] =
+    " a about after all also am an and any are as at be because been but by can could did "
+    "do does for from get had has have he hello her here hi him his how i if in into is "
+    "it its just let me more my no not of on one or our out please she should so some "
+    "tell than thank thanks that the their them then there these they this to too up us "
+    "was we were what when where which who why will with would yes you your "
+    "aber als auch auf aus bei bin bist bitte das dass dein deine dem den der des die "
+    "dir doch du ein eine einem einen einer er es fur gibt hallo hat ich ihr im ist ja "
+    "kann kein keine man mein meine mich mir mit nach nein nicht noch nun oder sein sich "
+    "sie sind und uns vom von war warum welche wenn wer wie wir wird wo zu zum zur "
+    "au aux avec bonjour ce ces cette comment dans de elle en est et il je la le les "
+    "leur lui ma mais mes moi mon ne nous ou par pas plus pour pourquoi que quel quelle "
+    "qui sa se ses si son sont sur ta te tes toi ton tu un une vos votre vous "
+    "al como con cual del donde el ella esta este estos hay hola las lo los mas mi mis "
+    "muy o para pero por quien sin su sus una y yo "
+    "che chi ciao com cosa da dei della di dos e em eu gli ho io isso meu minha mio na "
+    "nao nel non nos os per piu quale qual sao sei seu sono sua sul ti tra um uma uno "
+    "voce ";
+
 typedef struct rare_word {
     char text[WORDS_MAX_BYTES + 1];
     size_t n;
@@ -39,11 +60,21 @@ typedef struct recall {
 
 /* ---- words ---- */
 
+static bool is_common(const char *text, size_t n)
+{
+    for (const char *at = common_words, *end; at[1]; at = end) {
+        end = strchr(at + 1, ' ');
+        if ((size_t)(end - at) == n + 1 && memcmp(at + 1, text, n) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int note_word(void *user, const char *text, size_t n, size_t start, size_t end)
 {
     recall *r = user;
     (void)start, (void)end;
-    if (n == 0 || n > WORDS_MAX_BYTES)
+    if (n == 0 || n > WORDS_MAX_BYTES || is_common(text, n))
         return 0;
     for (size_t i = 0; i < r->n_words; i++) {
         if (r->words[i].n == n && memcmp(r->words[i].text, text, n) == 0)

@@ -9,9 +9,10 @@
  *            Open WebUI  the exported file: an array of {chat: {history: ...}}
  *            Hearth      what export_json wrote: an array of {format: "hearth-chat", ...}
  *          Branches stay branches. A chat that was imported before, and has not been deleted, is
- *          left out and counted. An import is one transaction: it is there whole or, after a
- *          failure, not at all, and other writers wait for it. EFORMAT tells the file, the chat and
- *          the field that is wrong.
+ *          left out and counted. One that cannot be read is left out, counted and told with file,
+ *          chat and field: a single odd chat does not cost the years around it. An import is one
+ *          transaction: after a failure nothing of it is there, and other writers wait for it.
+ *          EFORMAT: the file is no such export, or none of its chats can be read.
  * Limits   Files are read piece by piece and may have any size; one chat has at most
  *          TRANSFER_MAX_CHAT_BYTES of JSON, and texts and attachments have the store's limits.
  * Left out What such a file only points to (images on somebody's server) is not there to be
@@ -32,6 +33,8 @@ typedef struct import_report {
     uint64_t n_there;    /* chats that were imported before */
     uint64_t n_empty;    /* chats without a message, which are not imported */
     uint64_t n_left_out; /* images and the like that the file does not hold */
+    uint64_t n_unread;   /* chats that cannot be read */
+    char problem[256];   /* with the first of them; otherwise "" */
 } import_report;
 
 /* A file or folder. */

@@ -135,7 +135,7 @@ hearth_status adapters_take(worker *w, const request_options *o, adapter_choice 
                             hearth_error *err)
 {
     const adapter_table *t = &w->adapters;
-    bool asks = o && o->n_lora > 0;
+    bool asks = o && o->lora; /* an empty list asks for none */
     *out = (adapter_choice){0};
     pthread_mutex_lock(&w->lock);
     hearth_status status = asks ? check_ids(t, o, err) : HEARTH_OK;

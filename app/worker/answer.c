@@ -235,7 +235,7 @@ static void close_stream(void *user)
 static void respond_stream(answer *a, worker_call *c)
 {
     int32_t own_s = a->r->options.sse_ping_interval;
-    int32_t ping_s = own_s > 0 ? own_s : a->w->flags->ping_s;
+    int32_t ping_s = own_s != 0 ? own_s : a->w->flags->ping_s;
     const http_stream stream = {
         .pull = pull,
         .close = close_stream,

@@ -26,8 +26,11 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
                          .n_discarded = e->n_shifted,
                          .prompt_ms = e->prompt_ms,
                          .generate_ms = e->generate_ms};
-    if (before->n_generated == 0)
+    if (before->n_generated == 0) {
+        if (x->n_prompt_tokens > e->n_prompt)
+            usage.n_unread = x->n_prompt_tokens - e->n_prompt;
         return usage;
+    }
     /* The prompt is the first request's; reading it again, out of the cache, is part of writing. */
     usage.n_generated += before->n_generated;
     usage.n_drafted += before->n_drafted;
@@ -37,8 +40,15 @@ reply_usage answer_usage(const choice *x, const hearth_request_event *e)
     usage.generate_ms += before->generate_ms + usage.prompt_ms;
     usage.n_prompt = usage.n_processed = before->n_prompt;
     usage.n_cached = before->n_cached;
+    usage.n_unread = before->n_unread;
     usage.prompt_ms = before->prompt_ms;
     return usage;
+}
+
+/* Slots are names here, for clients that keep to one. */
+static int32_t slot_of(const answer *a)
+{
+    return a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot;
 }
 
 /* Appends a token's bytes to a->pieces; where they begin is *at. */
@@ -174,7 +184,7 @@ static hearth_status write_done(answer *a, uint32_t i, const hearth_request_even
                         .truncated = e->n_shifts > 0 || reason == HEARTH_FINISH_CONTEXT,
                         .prompt = x->prompt,
                         .n_prompt_text = x->n_prompt,
-                        .id_slot = a->r->options.id_slot < 0 ? 0 : a->r->options.id_slot};
+                        .id_slot = slot_of(a)};
     if (reason == HEARTH_FINISH_WORD && !is_asked_for(a, e->stop_word)) {
         done.finish = HEARTH_FINISH_STOP;
         done.stop_word = NULL;
@@ -196,7 +206,7 @@ static bool is_out_of_time(const answer *a, choice *x, const hearth_request_even
 {
     double limit_ms = (double)a->r->options.t_max_predict_ms;
     x->has_line = x->has_line || memchr(e->text ? e->text : "", '\n', e->n_text) != NULL;
-    return limit_ms >= 0 && x->has_line && e->generate_ms > limit_ms;
+    return limit_ms > 0 && x->has_line && e->generate_ms > limit_ms;
 }
 
 /* How much of the text stands before a line that is indented by less than n_indent blanks. */
@@ -225,6 +235,7 @@ static hearth_status write_token(answer *a, uint32_t i, const hearth_request_eve
     size_t n_text = cut_by_indent(a, x, e->text, e->n_text);
     reply_event event = {.type = n_text > 0 ? REPLY_CONTENT : REPLY_TOKENS,
                          .choice = i,
+                         .id_slot = slot_of(a),
                          .text = e->text,
                          .n_text = n_text,
                          .usage = answer_usage(x, e)};
@@ -255,7 +266,8 @@ static hearth_status write_progress(answer *a, uint32_t i, const hearth_request_
                                     hearth_error *err)
 {
     choice *x = &a->choices[i];
-    reply_event event = {.type = REPLY_PROGRESS, .choice = i, .usage = answer_usage(x, e)};
+    reply_event event = {
+        .type = REPLY_PROGRESS, .choice = i, .id_slot = slot_of(a), .usage = answer_usage(x, e)};
     size_t n_done = event.usage.n_processed;
     if (!a->r->options.return_progress || x->before.n_generated > 0)
         return HEARTH_OK;

@@ -7,8 +7,9 @@
 
 hearth_status worker_complete(worker_call *c, hearth_error *err)
 {
-    const unsigned flags = HEARTH_TOKENIZE_ADD_SPECIAL | HEARTH_TOKENIZE_PARSE_SPECIAL;
     const request *r = c->r;
+    const unsigned flags = HEARTH_TOKENIZE_ADD_SPECIAL |
+                           (r->options.parse_special ? HEARTH_TOKENIZE_PARSE_SPECIAL : 0);
     token_list prompt = {0};
     answer *a = NULL;
     hearth_status status = HEARTH_OK;

@@ -132,6 +132,8 @@ static hearth_status write_embeddings(worker_call *c, texts *t, hearth_pooling p
     if (results == NULL)
         return error_no_memory(err, "the embeddings", t->n * sizeof *results);
     float *to = t->values;
+    if (pooling == HEARTH_POOLING_NONE && json_object_get(c->r->body, "embd_normalize") == NULL)
+        c->r->options.embd_normalize = -1; /* tokens' vectors are as they are, unless it is asked */
     for (size_t i = 0; i < t->n; i++) {
         results[i] = (embedding_result){to, pooling == HEARTH_POOLING_NONE ? t->lists[i].n : 1};
         /* Rows that were cut move up to each other; they only ever move to the front. */

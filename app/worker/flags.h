@@ -32,6 +32,7 @@ typedef struct worker_flags {
 #define REFUSED_VALUE(member, ...) const char *member;
 #include "worker/flags.def"
     hearth_sampler_options sampler;
+    const char *sampler_letters; /* --sampler-seq */
     option_list breakers;
     option_list biases;
     uint64_t sampler_given; /* rows of flags_sampler_rows that were set */

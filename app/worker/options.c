@@ -75,6 +75,12 @@ static hearth_status check(const worker *w, const request_options *r, hearth_err
     return HEARTH_OK;
 }
 
+/* Whether the prompt starts with the token that the model wants in front of every text. */
+static bool begins_text(const worker *w, const token_list *prompt)
+{
+    return w->special.add_bos && prompt->n > 0 && prompt->tokens[0] == w->special.bos;
+}
+
 hearth_status engine_options_init(engine_options *o, worker *w, const request *r,
                                   const token_list *prompt, const hearth_chat_format *format,
                                   uint32_t i, hearth_error *err)
@@ -103,5 +109,7 @@ hearth_status engine_options_init(engine_options *o, worker *w, const request *r
     to->context_shift = from->context_shift;
     to->n_discard = (uint32_t)from->n_discard;
     to->n_keep = from->n_keep < 0 ? (uint32_t)prompt->n : (uint32_t)from->n_keep;
+    if (from->n_keep >= 0 && begins_text(w, prompt))
+        to->n_keep++; /* a model that was never without it writes nonsense without it */
     return HEARTH_OK;
 }

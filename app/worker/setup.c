@@ -16,7 +16,7 @@
 #include "worker/infill.h"
 #include "worker/slots.h"
 
-enum { TEXT_FILE_MAX = 4 << 20 };
+enum { TEXT_FILE_MAX = 4 << 20, GUESSES_MAX = 7 };
 
 /* ---- defaults of requests ---- */
 
@@ -114,6 +114,22 @@ static hearth_status read_biases(worker *w, hearth_error *err)
     return HEARTH_OK;
 }
 
+/* "kpt" as "top_k;top_p;temperature". */
+static hearth_status read_sampler_letters(worker *w, hearth_error *err)
+{
+    const char *letters = w->flags->sampler_letters;
+    for (size_t n = 0; letters && *letters; letters++) {
+        const char *name = request_stage_of_letter(*letters);
+        if (name == NULL || strchr(letters + 1, *letters))
+            FAIL(err, EINVAL, "--sampler-seq",
+                 "--sampler-seq: '%.32s' is not made of the letters edskypmxt, each once",
+                 w->flags->sampler_letters);
+        n += (size_t)snprintf(w->samplers + n, sizeof w->samplers - n, "%s%s", n > 0 ? ";" : "",
+                              name);
+    }
+    return HEARTH_OK;
+}
+
 static hearth_status read_defaults(worker *w, hearth_error *err)
 {
     const worker_flags *f = w->flags;
@@ -125,12 +141,7 @@ static hearth_status read_defaults(worker *w, hearth_error *err)
     o->ignore_eos = f->ignore_eos;
     o->cache_prompt = !f->no_cache_prompt;
     o->embd_normalize = f->embd_normalize;
-    o->sampler = f->sampler;
-    if (f->breakers.n > 0) {
-        o->sampler.dry_sequence_breakers = f->breakers.items;
-        o->sampler.n_dry_sequence_breakers =
-            strcmp(f->breakers.items[0], "none") == 0 ? 0 : f->breakers.n;
-    }
+    TRY(read_sampler_letters(w, err));
     TRY(read_thinking(w, err));
     TRY(read_constraint(w, err));
     return read_biases(w, err);
@@ -270,7 +281,7 @@ static hearth_status open_engine(worker *w, hearth_error *err)
     o.draft_model = w->draft_model;
     o.draft_n_ctx = f->ctx_size_draft;
     o.draft_max = f->draft_max;
-    o.draft_min = f->draft_min;
+    o.draft_min = f->draft_min < GUESSES_MAX ? f->draft_min : GUESSES_MAX;
     o.draft_p_min = f->draft_p_min;
     o.disk_dir = f->disk_cache;
     o.disk_bytes = (uint64_t)f->disk_mib << 20;
@@ -286,13 +297,49 @@ static void log_plan(const worker *w)
               "%u requests at once, %u positions each; %.1f MiB of cache, %.1f MiB in all",
               (unsigned)p->n_parallel, (unsigned)p->memory.n_ctx,
               (double)p->memory.cache_bytes / 1048576, (double)p->memory.total_bytes / 1048576);
+    uint64_t n_known = (uint64_t)w->info->n_ctx_train * w->flags->group_n;
+    if (n_known > 0 && p->memory.n_ctx > n_known)
+        log_write(&w->host->log, HEARTH_LOG_WARNING,
+                  "--ctx-size %u is more than the %llu positions that the model knows: it writes "
+                  "nonsense behind them; --grp-attn-n may reach further",
+                  (unsigned)p->memory.n_ctx, (unsigned long long)n_known);
+}
+
+/* What every request would be refused for is said before the first one. */
+static hearth_status check_sampler(const worker *w, hearth_error *err)
+{
+    hearth_sampler *sampler = NULL;
+    uint32_t n_ctx = hearth_engine_get_plan(w->engine)->memory.n_ctx;
+    TRY(hearth_sampler_new(&sampler, w->model, n_ctx, &w->defaults.sampler, err));
+    hearth_sampler_free(sampler);
+    for (size_t i = 0; i < w->defaults.n_bias; i++) {
+        if ((uint32_t)w->biases[i].token >= w->info->n_vocab)
+            FAIL(err, EINVAL, "--logit-bias", "--logit-bias: %d is no token; they go from 0 to %u",
+                 (int)w->biases[i].token, (unsigned)w->info->n_vocab - 1);
+    }
+    return HEARTH_OK;
+}
+
+/* The model's file has a say in these, so they come after it was opened. */
+static hearth_status read_sampler(worker *w, hearth_error *err)
+{
+    const worker_flags *f = w->flags;
+    hearth_sampler_options *s = &w->defaults.sampler;
+    flags_sampler(f, w->model, s);
+    if (f->sampler_letters)
+        s->samplers = w->samplers;
+    if (f->breakers.n > 0) {
+        s->dry_sequence_breakers = f->breakers.items;
+        s->n_dry_sequence_breakers = strcmp(f->breakers.items[0], "none") == 0 ? 0 : f->breakers.n;
+    }
+    return check_sampler(w, err);
 }
 
 hearth_status setup_worker(worker *w, hearth_error *err)
 {
     TRY(open_models(w, err));
     TRY(open_engine(w, err));
-    flags_sampler(w->flags, w->model, &w->defaults.sampler);
+    TRY(read_sampler(w, err));
     w->limits = (request_limits){
         .defaults = &w->defaults,
         .n_choices_max = hearth_engine_get_plan(w->engine)->n_parallel,
@@ -304,6 +351,7 @@ hearth_status setup_worker(worker *w, hearth_error *err)
     TRY(infill_tokens_find(&w->infill, w->model, err));
     TRY(chat_setup_open(&w->chat, w->model, &w->host->log, err));
     w->limits.no_thoughts = w->chat.no_thoughts;
+    w->limits.no_prefill = w->flags->no_prefill_assistant;
     if (w->chat.no_thoughts && (w->defaults.thinking == SWITCH_ON || w->flags->reasoning_effort))
         log_write(&w->host->log, HEARTH_LOG_WARNING,
                   "%s has no effect: the model's chat template knows no thoughts",

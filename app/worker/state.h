@@ -55,6 +55,7 @@ typedef struct worker {
     request_options defaults; /* of requests: flags and what the model's file recommends */
     request_limits limits;
     request_bias *biases;   /* of defaults */
+    char samplers[128];     /* what --sampler-seq means */
     char *grammar, *schema; /* texts of --grammar-file, --json-schema-file */
     json_t *schema_json;
     const char **aliases; /* the first is `name`; one allocation */

@@ -134,7 +134,8 @@ typedef struct hearth_request_options {
     bool prompt_progress;     /* PROMPT events */
     bool context_shift;       /* when the context is full, forget the older half of what follows the
                                  first n_keep tokens, read the rest again at its new positions and go on;
-                                 else that is HEARTH_FINISH_CONTEXT */
+                                 a prompt that is too long loses as much before it is read. Else the
+                                 one is HEARTH_FINISH_CONTEXT, the other HEARTH_ECONTEXT */
     uint32_t n_keep;
     uint32_t n_discard; /* tokens that a shift forgets, at least one is left; 0: half */
     double max_time_ms; /* since submit; 0: none. Ends with HEARTH_FINISH_LIMIT and `timed_out` */

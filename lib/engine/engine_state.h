@@ -81,7 +81,7 @@ struct hearth_engine {
     uint64_t n_admitted;
     hearth_request **readers; /* [n_parallel], while a pass is made up */
     pass pass;
-    float *masked; /* [n_vocab] logits with tokens forbidden */
+    float *masked;   /* [n_vocab] logits with tokens forbidden */
     uint32_t n_wary; /* that many passes are short, since one was cut */
     hearth_engine_stats stats;
     thread thread;

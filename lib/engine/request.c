@@ -38,6 +38,12 @@ static hearth_status check_tokens(const hearth_model *model, const int32_t *toke
     return HEARTH_OK;
 }
 
+/* One position must be left to write, if anything is to be written. */
+static bool is_too_long(const hearth_request_options *o, uint32_t n_ctx)
+{
+    return o->n_tokens > n_ctx || (o->n_tokens == n_ctx && o->max_tokens != 0);
+}
+
 static hearth_status check_options(const hearth_model *model, uint32_t n_ctx,
                                    const hearth_request_options *o, hearth_error *err)
 {
@@ -49,7 +55,7 @@ static hearth_status check_options(const hearth_model *model, uint32_t n_ctx,
     if (o->max_tokens < -1)
         FAIL(err, EINVAL, "max_tokens", "max_tokens is %d; it must be -1 (no limit) or more",
              o->max_tokens);
-    if (o->n_tokens > n_ctx || (o->n_tokens == n_ctx && o->max_tokens != 0))
+    if (is_too_long(o, n_ctx) && !o->context_shift)
         FAIL(err, ECONTEXT, "tokens",
              "the prompt has %zu tokens and the context is %u, of which one must be left to write; "
              "shorten it or raise n_ctx",
@@ -100,18 +106,33 @@ static hearth_status find_end_tokens(hearth_request *r, const hearth_model *mode
     return HEARTH_OK;
 }
 
-/* The prompt, and room for what may be written. */
-static hearth_status copy_tokens(hearth_request *r, const int32_t *tokens, size_t n, size_t room,
-                                 hearth_error *err)
+/* The prompt without n_cut tokens behind its first n_keep, and room for what may be written. */
+static hearth_status copy_tokens(hearth_request *r, const int32_t *tokens, size_t n, size_t n_cut,
+                                 size_t room, hearth_error *err)
 {
+    size_t keep = r->options.n_keep < n - n_cut ? r->options.n_keep : n - n_cut;
     r->tokens = mem_alloc_array(room, sizeof *r->tokens);
     if (r->tokens == NULL)
         return error_no_memory(err, "a request's tokens", room * sizeof *r->tokens);
-    memcpy(r->tokens, tokens, n * sizeof *tokens);
+    n -= n_cut;
+    memcpy(r->tokens, tokens, keep * sizeof *tokens);
+    memcpy(r->tokens + keep, tokens + keep + n_cut, (n - keep) * sizeof *tokens);
+    r->counts.n_shifts = n_cut > 0;
+    r->counts.n_shifted = n_cut;
     r->n_prompt = r->n_tokens = n;
     r->room = room;
     r->counts.n_prompt = n;
     return HEARTH_OK;
+}
+
+/* What a shift would have forgotten by the end of a prompt that is too long: half of the context
+ * behind n_keep at a time. */
+static size_t cut_of(const hearth_request_options *o, uint32_t n_ctx)
+{
+    if (!is_too_long(o, n_ctx))
+        return 0;
+    size_t half = (n_ctx - o->n_keep) / 2;
+    return (o->n_tokens - o->n_keep - half) / half * half;
 }
 
 static hearth_status make_events(hearth_request *r, hearth_error *err)
@@ -156,10 +177,10 @@ hearth_status request_new(hearth_request **out, const hearth_model *model, uint3
     r->caches = !options->no_cache_prompt;
     if (options->max_time_ms > 0)
         r->deadline_ns = r->submitted_ns + (uint64_t)(options->max_time_ms * 1e6);
-    size_t room = n_ctx;
-    if (options->max_tokens >= 0 && (size_t)options->max_tokens < n_ctx - options->n_tokens)
-        room = options->n_tokens + (size_t)options->max_tokens;
-    TRY_OUT(copy_tokens(r, options->tokens, options->n_tokens, room, err));
+    size_t room = n_ctx, n_cut = cut_of(options, n_ctx), n = options->n_tokens - n_cut;
+    if (options->max_tokens >= 0 && (size_t)options->max_tokens < n_ctx - n)
+        room = n + (size_t)options->max_tokens;
+    TRY_OUT(copy_tokens(r, options->tokens, options->n_tokens, n_cut, room, err));
     TRY_OUT(make_events(r, err));
     TRY_OUT(copy_stop(r, err));
     TRY_OUT(answer_text_open(&r->text, model, options->special, (const char *const *)r->stop,
@@ -195,7 +216,7 @@ hearth_status request_new_embedding(hearth_request **out, const hearth_model *mo
     r->normalize = options->normalize;
     r->client_key = options->client;
     r->result = item->out;
-    TRY_OUT(copy_tokens(r, item->tokens, item->n_tokens, item->n_tokens, err));
+    TRY_OUT(copy_tokens(r, item->tokens, item->n_tokens, 0, item->n_tokens, err));
     TRY_OUT(make_events(r, err));
     r->hidden = mem_calloc((size_t)POOLED_ROWS * model->h.n_embd, sizeof *r->hidden);
     if (r->hidden == NULL) {

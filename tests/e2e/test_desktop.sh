@@ -12,10 +12,10 @@ read -r -t 60 address <"$work/lines" || fail "the stand-in server does not start
 echo "$address" >"$work/address"
 origin=${address%%/#*}
 trap 'kill $mock 2>/dev/null; rm -rf "$work"' EXIT
-# until_true COMMAND...: waits for it to succeed, at most a minute.
+# until_true COMMAND...: waits for it to succeed, at most three minutes.
 until_true() {
-    local end=$((SECONDS + 60))
-    while ! "$@"; do [ $SECONDS -lt $end ] || return 1; done
+    local end=$((SECONDS + 180))
+    while ! "$@"; do [ $SECONDS -lt $end ] && sleep 0.1 || return 1; done
 }
 
 # A `hearth` whose server runs already.
@@ -112,6 +112,35 @@ EOF
     background --background stop
     ended || fail "$what: the server stays"
     expect_in '^background=true' "$(cat "$XDG_STATE_HOME/hearth/window")"
+    # The cross of a window that started the server asks first. asked KEYS WORDS...: what is answered, by keys.
+    asked() {
+        local keys=$1
+        shift
+        what="hearth-desktop $*, closed: $keys"
+        rm -f "$work/pid"
+        curl -s "$origin/mock/reset" -d '{}' >/dev/null
+        HEARTH="$work/starts" DISPLAY=":$number" NO_AT_BRIDGE=1 GDK_BACKEND=x11 "$desktop" "$@" >"$work/out" 2>"$work/err" &
+        window=$!
+        until_true visited || fail "$what: the page was not asked for"
+        checks=$((checks + 1))
+        node "$SOURCE/tests/e2e/x11.mjs" "$number" close asks $keys || fail "$what: $(head -c 300 "$work/err")"
+        [ "$keys" = escape ] && return
+        wait "$window"
+        code=$?
+        expect_code 0
+    }
+    rm -f "$XDG_STATE_HOME/hearth/window"
+    asked escape
+    kill -0 "$window" && runs || fail "$what: a question that was not answered closes the window"
+    node "$SOURCE/tests/e2e/x11.mjs" "$number" close asks alt+k || fail "$what: it does not ask again"
+    wait "$window"
+    runs || fail "$what: the server is gone"
+    expect_in '^background=true' "$(cat "$XDG_STATE_HOME/hearth/window")"
+    kill "$(cat "$work/pid")" 2>/dev/null
+    rm -f "$XDG_STATE_HOME/hearth/window"
+    asked "alt+d alt+s" --background ask
+    ended || fail "$what: the server stays"
+    grep -q '^background' "$XDG_STATE_HOME/hearth/window" && fail "$what: the choice is kept, though it was to ask again"
     what="hearth-desktop --background maybe"
     "$desktop" --background maybe >"$work/out" 2>"$work/err"
     code=$?

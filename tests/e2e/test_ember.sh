@@ -50,6 +50,8 @@ raw=$(grep -o '"prompt_tokens": [0-9]*' <<<"$out" | tr -dc 0-9)
 # ---- the other commands ----
 run plan ember
 expect_code 0
+expect_in '^hearth serve: (green|yellow), on the processor, by the built-in engine' "$out"
+expect_in '^  n_ctx +2048 positions: what the model was trained for' "$out"
 run tokenize ember "What is 12 + 7?" --json
 expect_code 0
 run tokenize "$ember" "What is 12 + 7?" --json

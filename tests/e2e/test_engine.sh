@@ -17,13 +17,19 @@ refuse 2 "unknown option '--no-such-flag'" engine -m ember --no-such-flag
 refuse 2 'hf-repo: an engine downloads nothing' engine -hf some/repo
 refuse 2 "spec-type: 'draft' asks for a draft model" engine -m ember --spec-type draft
 refuse 2 "spec-type: 'ngram' leaves" engine -m ember --spec-type ngram -md ember
-refuse 2 'draft-min: 8 is out of range' engine -m ember -md ember --draft-min 8
 refuse 2 "spec-type: 'draft-mtp'" engine -m ember --spec-type draft-mtp
 refuse 2 "spec-type: 'ngram-mod,mtp'" engine -m ember --spec-type ngram-mod,mtp
 refuse 2 'mmproj: images' engine -m ember --mmproj x.gguf
 refuse 2 'need each other' engine -m ember --ssl-cert-file x
 refuse 2 'not one of f32' engine -m ember -ctk q4_0
+refuse 2 "sampler-seq: 'kk'" engine -m ember --sampler-seq kk
 refuse 2 'grammar and --json-schema' engine -m ember --grammar 'root ::= "a"' -j '{}'
+run engine -m ember --port 0 --samplers 'top_k;nonsense'
+expect_code 2
+expect_in 'samplers names "nonsense"' "$err"
+run engine -m ember --port 0 --logit-bias 5000000+1
+expect_code 2
+expect_in 'logit-bias: 5000000 is no token' "$err"
 run engine -m "$work/nothing.gguf" --port 0
 expect_code 5
 expect_in 'nothing.gguf' "$err"
@@ -91,6 +97,8 @@ for path in /completion /completions; do
         .map(s => JSON.parse(s.slice(6)).content).join(""))' <"$work/body")
     expect_equal "$streamed" "$text"
 done
+post /completion '{"prompt":"a","n_predict":2,"id_slot":2,"stream":true,"return_progress":true}' -N
+expect_equal "$(grep -o '"id_slot":[0-9]*' "$work/body" | sort -u)" '"id_slot":2'
 post /v1/completions '{"prompt":["What is Hearth?","What is Hearth?"],"max_tokens":12,"temperature":0}'
 expect_equal "$(json 'b.choices.length')" 2
 expect_equal "$(json 'b.choices[0].text === b.choices[1].text')" true
@@ -115,6 +123,16 @@ post /completion '{"prompt":"a","n_indent":2,"n_predict":40,"grammar":"root ::= 
 expect_equal "$(json '[b.content, b.stop_type]')" '["if x:\n  a\n\n   b\n ","limit"]'
 post /completion '{"prompt":"a"'
 expect_status 400
+post /completion '{"prompt":"a","t_max_predict_ms":0,"grammar":"root ::= \"a\\nb\\nc\""}'
+expect_equal "$(json 'b.content')" 'a
+b
+c'
+post /completion '{"prompt":"<|im_start|>","n_predict":0}'
+one=$(json 'b.tokens_evaluated')
+post /completion '{"prompt":"<|im_start|>","n_predict":0,"parse_special":false}'
+expect_equal "$(json "$one === 1 && b.tokens_evaluated > 1")" true
+post /completion '{"prompt":"a","n_predict":1,"stream":true,"sse_ping_interval":-1}'
+expect_status 200
 
 # ---- embeddings ----
 post /v1/embeddings '{"input":["Hearth","Hearth","Rain"]}'
@@ -269,6 +287,7 @@ post /lora-adapters '[{"id":0,"scale":2}]'
 expect_status 200
 expect_equal "$(content '')" "$changed"
 expect_equal "$(content ',"lora":[{"id":0,"scale":0}]')" "$plain"
+expect_equal "$(content ',"lora":[]')" "$plain"
 post /lora-adapters '[{"id":1,"scale":2}]'
 expect_status 400
 post /completion '{"prompt":"a","lora":[{"id":0,"scale":1},{"id":7,"scale":1}]}'
@@ -335,7 +354,10 @@ done
 start_engine -m ember --port 0 || finish
 get /v1/models
 n_train=$(json 'b.data[0].meta.n_ctx_train')
+start_engine -m ember --port 0 -c $((n_train + 1)) || finish
+expect_in "^warning: --ctx-size $((n_train + 1)) is more than the $n_train positions" "$(cat "$work/engine.err")"
 start_engine -m ember --port 0 -c $((4 * n_train)) -gan 4 -gaw 128 || finish
+expect_equal "$(grep -c 'is more than the' "$work/engine.err")" 0
 expect_equal "$(content '')" "$text"
 node -e 'console.log(JSON.stringify({prompt: Array(+process.argv[1] + 200).fill(0).map((_, i) => i * 7 % 200 + 20), n_predict: 8, ignore_eos: true, temperature: 0}))' "$n_train" >"$work/far.json"
 get /completion -H 'Content-Type: application/json' --data-binary "@$work/far.json"
@@ -402,6 +424,17 @@ expect_equal "$(json '[b.tokens_predicted, b.stop_type, b.truncated, b.stop_reas
 expect_equal "$(json 'b.timings.context_shift.n_shifts > 1')" true
 expect_equal "$(json 'b.tokens_evaluated + 150 - b.timings.context_shift.n_discarded === b.tokens_cached && b.tokens_cached <= 64')" true
 shifts=$(json 'b.timings.context_shift')
+# A prompt of 150 tokens loses blocks of half of the 60 behind n_keep, the oldest first.
+numbers=$(node -p 'JSON.stringify(Array.from({length: 150}, (_, i) => 20 + i))')
+post /completion "{\"prompt\":$numbers,\"n_predict\":0}"
+expect_equal "$(json '[b.error.n_prompt_tokens, b.error.n_ctx]')" '[150,64]'
+post /completion "{\"prompt\":$numbers,\"n_predict\":2,\"n_keep\":4,\"context_shift\":true,\"temperature\":0,\"ignore_eos\":true}"
+expect_equal "$(json '[b.tokens_evaluated, b.tokens_cached, b.truncated, b.timings.context_shift]')" '[60,62,true,{"n_shifts":1,"n_discarded":90}]'
+shortened=$(json 'b.content')
+post /completion "{\"prompt\":$(node -p "JSON.stringify($numbers.filter((_, i) => i < 4 || i >= 94))"),\"n_predict\":2,\"temperature\":0,\"ignore_eos\":true}"
+expect_equal "$(json 'b.content')" "$shortened"
+post /completion "{\"prompt\":$numbers,\"n_predict\":2,\"n_keep\":-1,\"context_shift\":true}"
+expect_status 400
 post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":150,"context_shift":true}'
 expect_equal "$(json 'b.timings.context_shift')" "$shifts"
 post /v1/completions '{"prompt":"a","ignore_eos":true,"max_tokens":3}'
@@ -423,6 +456,18 @@ loading model: 90 %
 model loaded: tiny.gguf
 server is listening on http://127.0.0.1:PORT"
 
+# ---- a shift keeps the token that begins every text, beside the n_keep that follow it ----
+discarded() {
+    post /completion "{\"prompt\":\"a\",\"ignore_eos\":true,\"n_predict\":80,\"n_keep\":$1,\"context_shift\":true}"
+    json 'b.timings.context_shift.n_discarded / b.timings.context_shift.n_shifts'
+}
+start_engine -m "$work/tiny.gguf" --port 0 -c 64 --sampler-seq kt --dry-sequence-breaker x || finish
+expect_equal "$(discarded 0)" 31 # half of the 63 behind it
+expect_equal "$(discarded 2)" 30
+get /props
+expect_equal "$(json 'b.default_generation_settings.params.samplers.join()')" top_k,temperature
+expect_equal "$(json 'b.default_generation_settings.params.dry_sequence_breakers.join()')" x
+
 # ---- guesses: told, and never a change ----
 repeated='{"prompt":"<|im_start|>user\nWhat is Hearth?<|im_end|>\n<|im_start|>assistant\nHearth runs language models on your own computer: private, quick, one small program, nothing else to install.<|im_end|>\n<|im_start|>user\nWhat is Hearth?<|im_end|>\n<|im_start|>assistant\n","temperature":0,"n_predict":16}'
 start_engine -m ember --port 0 --metrics --spec-type ngram-simple || finish
@@ -436,10 +481,17 @@ expect_body "^llamacpp:spec_decode_num_draft_tokens_total $n_guessed\$"
 expect_equal "$(grep '^llamacpp:spec_decode_num_accepted_tokens_per_pos_total{position="[0-6]"} [0-9]*$' "$work/body" |
     node -e 'const n = require("fs").readFileSync(0, "utf8").trim().split("\n").map(l => +l.split(" ")[1])
         console.log(n.length, n.reduce((a, b) => a + b), n.every((v, i) => i === 0 || v <= n[i - 1]))')" "7 $n_right true"
-start_engine -m ember --port 0 --spec-type none || finish
+start_engine -m ember --port 0 --spec-type none --no-prefill-assistant || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.content')" "$guessed"
 expect_equal "$(json 'b.timings.draft_n ?? 0')" 0
+for continued in '' ',"continue_final_message":true'; do
+    post /apply-template "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]$continued}"
+    expect_equal "$(json 'b.prompt.endsWith("assistant\nb")')" "$([ -n "$continued" ] && echo true || echo false)"
+done
+start_engine -m ember --port 0 -md ember --draft-min 8 --draft-max 16 || finish
+post /completion "$repeated"
+expect_equal "$(json 'b.content')" "$guessed"
 LLAMA_ARG_DRAFT_MAX=3 start_engine -m ember --port 0 -md ember --spec-type draft --draft-p-min 0 -cd 256 || finish
 post /completion "$repeated"
 expect_equal "$(json 'b.content')" "$guessed"

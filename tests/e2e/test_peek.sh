@@ -40,7 +40,7 @@ asked() {
 
 # The plan without what changes from one moment to the next.
 plan_of() {
-    node -e 'const p = JSON.parse(require("fs").readFileSync(0)); delete p.available_bytes; delete p.n_ctx_max; console.log(JSON.stringify(p))'
+    node -e 'const p = JSON.parse(require("fs").readFileSync(0)); delete p.available_bytes; delete p.n_ctx_max; delete p.load.memory.ram_limit; delete p.load.reasons; console.log(JSON.stringify(p))'
 }
 
 # ---- the same answer as of the whole file, of a part of its bytes ----
@@ -146,6 +146,8 @@ ask GET '/hearth/plan?model=qwen3-0.6b'
 expect_status 200
 ask GET '/hearth/plan?model=org/tiny-GGUF'
 expect_status 404
+ask GET '/hearth/plan?model=http://127.0.0.1:9/far.gguf'
+expect_equal "$status,$(json b.error.code)" 502,unreachable
 ask GET "/hearth/plan?model=$base/files/page.gguf"
 expect_status 422
 [ -z "$(ls "$TMPDIR")" ] || fail "left: $(ls "$TMPDIR")"

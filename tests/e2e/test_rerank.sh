@@ -97,6 +97,9 @@ expect_equal "$(json 'b.length + " " + b[0].embedding.length + " " + b[1].index'
 start_engine -m "$work/plain.gguf" $common --pooling none || finish
 post /embedding '{"content":"abc de"}'
 expect_equal "$(json 'b[0].embedding.length')" "$(node -p "$tokens.length")"
+expect_equal "$(json 'b[0].embedding.every(v => Math.abs(v.reduce((s, x) => s + x * x, 0) - 1) > 1e-3)')" true
+post /embedding '{"content":"abc de","embd_normalize":2}'
+expect_equal "$(json 'b[0].embedding.every(v => Math.abs(v.reduce((s, x) => s + x * x, 0) - 1) < 1e-5)')" true
 post /v1/embeddings '{"input":"abc de"}'
 expect_status 400
 finish

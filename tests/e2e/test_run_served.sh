@@ -37,7 +37,7 @@ run run ember "$question" --temp 0 -n 20 --stop "${alone:3:4}"
 expect_equal "$out" "${alone:0:3}"
 
 # ---- what a request carries ----
-for flags in "--raw" "--raw --json" "--raw --json --ignore-eos" "--json-schema {\"type\":\"object\"}" "--grammar root::=[a-z]+"; do
+for flags in "--raw" "--raw --json" "--raw --json --ignore-eos" "--json" "--json --ignore-eos" "--json --stop e" "--json-schema {\"type\":\"object\"}" "--grammar root::=[a-z]+"; do
     run run ember "$question" --temp 0 -n 12 $flags --in-process
     expect_code 0
     expect_equal "$err" ""
@@ -46,7 +46,7 @@ for flags in "--raw" "--raw --json" "--raw --json --ignore-eos" "--json-schema {
     expect_code 0
     expect_equal "$err" ""
     case $flags in
-    *"--raw --json"*) for part in b.text b.tokens b.finish_reason b.stop_word b.usage; do
+    *"--json"\ * | *"--json") for part in b.text b.tokens b.finish_reason b.stop_word b.usage; do
         expect_equal "$(field "$out" $part)" "$(field "$here" $part)"
     done ;;
     *) expect_equal "$out" "$here" ;;
@@ -68,7 +68,7 @@ expect_equal "$(json b.engines.length)" 1
 
 # ---- here all the same, and it is told ----
 ask POST /hearth/engines/stop '{}'
-for flags in "--json" "-c 512" "-t 1" "--isa scalar" "--special" "--no-special" "--logit-bias 5-1"; do
+for flags in "-c 512" "-t 1" "--isa scalar" "--special" "--no-special" "--logit-bias 5-1"; do
     run run ember "$question" --temp 0 -n 3 $flags
     expect_code 0
     expect_in "cannot be asked for --.*: the model is loaded here" "$err"

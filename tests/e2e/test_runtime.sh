@@ -32,6 +32,13 @@ expect_in '^none +server' "$out"
 run doctor --json
 expect_code 0
 expect_in '"fit": *"green"' "$out"
+expect_in '"folders": .*"usable": true' "$out"
+mkdir -p "$work/bad/hearth" && echo '{"port": 90000}' >"$work/bad/hearth/config.json"
+XDG_CONFIG_HOME="$work/bad" run doctor
+expect_in "^bad +options +$work/bad/hearth/config.json: .*90000" "$out"
+XDG_DATA_HOME=/proc/nothing/here run doctor -v
+expect_in '^bad +(data|models) +.*--(data|models)-dir' "$out"
+expect_in '^ok +config' "$out"
 run backends
 expect_code 0
 expect_in 'there are no backends' "$out"

@@ -80,6 +80,35 @@ ask PUT '/hearth/model?model=far' '{"settings":{"n_ctx":512}}'
 expect_status 400
 ask POST /hearth/engines/start '{"model":"far","settings":{"n_ctx":512}}'
 expect_status 400
+# What another server has can be asked before a model of it is made known, and after.
+node -e 'require("http").createServer((q, s) => {
+    s.statusCode = q.headers.authorization === "Bearer k" && q.url === "/v1/models" ? 200 : 401;
+    s.end(JSON.stringify({ data: [{ id: "a/b", max_model_len: 4096 }, { id: "c", meta: { n_ctx_train: 8 } }, { id: "d" }, { id: 5 }] }));
+}).listen(0, "127.0.0.1", function () { console.log(this.address().port); });' >"$work/port" &
+other=$!
+wait_for 10 test -s "$work/port" || fail "no other server"
+other_url="http://127.0.0.1:$(cat "$work/port")/v1/"
+listed='b.models.map(m => m.id + ":" + m.context_length).join()'
+ask POST /hearth/remotes/models "{\"url\":\"$other_url\",\"key\":\"k\"}"
+expect_status 200
+expect_equal "$(json "$listed")" "a/b:4096,c:8,d:null"
+ask POST /hearth/remotes/models "{\"url\":\"$other_url\",\"key\":\"other\"}"
+expect_status 502
+expect_body "does not take this key"
+ask PUT /hearth/remotes "{\"name\":\"near\",\"url\":\"$other_url\",\"key\":\"k\",\"model\":\"c\"}"
+ask POST /hearth/remotes/models '{"name":"near"}'
+expect_equal "$(json "$listed")" "a/b:4096,c:8,d:null"
+kill "$other"
+ask POST /hearth/remotes/models '{"name":"far"}'
+expect_status 502
+ask POST /hearth/remotes/models '{"name":"nobody"}'
+expect_status 404
+for wrong in '{}' '{"url":"ftp://x"}' "{\"url\":\"$url/v1\"}" '{"url":"http://x/?q=1"}'; do
+    ask POST /hearth/remotes/models "$wrong"
+    expect_status 400
+done
+ask PUT /hearth/remotes '{"name":"odd","url":"http://me@host/v1"}'
+expect_status 400
 # A model may be named by its file, which stays where it is; the second time it is known.
 mkdir -p "$work/elsewhere"
 cp "$work/their.gguf" "$work/elsewhere/by path.gguf"

@@ -163,10 +163,10 @@ expect_equal "$(CUT=$cut json "b.messages.at(-1).state + b.messages.at(-1).conte
 # ---- a conversation that outgrows the context: the oldest turns are left out, and the answer says how many ----
 ask POST /hearth/chats '{"title":"Grows","parameters":{"max_tokens":8}}'
 grows=$(json b.id)
-words=$(printf 'the fire is warm and the night is long %.0s' $(seq 60))
+filler=$(printf 'the fire is warm and the night is long %.0s' $(seq 60))
 left=0
 for i in 1 2 3 4 5; do
-    ask POST "/hearth/chats/$grows/messages" "{\"content\":\"$i $words\"}" -N
+    ask POST "/hearth/chats/$grows/messages" "{\"content\":\"$i $filler\"}" -N
     expect_equal "$(of_event done b.message.state <"$work/body")" complete
     now=$(of_event done b.message.context.left_out <"$work/body")
     [ "$now" -ge "$left" ] || fail "after $left messages only $now are left out"
@@ -176,7 +176,7 @@ expect_equal "$(of_event done "b.message.context.left_out >= 2 && b.message.cont
 expect_equal "$(of_event context b.left_out <"$work/body")" "$left"
 ask GET "/hearth/chats/$grows"
 expect_equal "$(json 'b.messages.at(-1).context.left_out')" "$left"
-ask POST "/hearth/chats/$grows/messages" "{\"content\":\"$words $words $words $words $words\"}" -N
+ask POST "/hearth/chats/$grows/messages" "{\"content\":\"$filler $filler $filler $filler $filler\"}" -N
 expect_equal "$(of_event error 'b.failed.state' <"$work/body")" failed
 expect_in 'context' "$(of_event error b.message <"$work/body")"
 
@@ -244,6 +244,20 @@ ask POST "/hearth/chats/$long/restore" '{}'
 expect_status 200
 ask POST /hearth/chats/import "{\"path\":\"$work/export.json\"}"
 expect_equal "$(json b.format)" hearth
+
+# ---- a chat of another program, whose tools were called with code, goes on with a model that is here ----
+ask POST /hearth/chats/import "{\"path\":\"$SOURCE/tests/fuzz/corpus/import/chatgpt_shapes.json\"}"
+expect_equal "$(json 'b.format + b.chats + b.unread + b.problem')" chatgpt20
+ask GET "/hearth/chats?title=Shapes"
+shapes=$(json 'b.chats[0].id')
+ask POST "/hearth/chats/$shapes/messages" "{$ask_ember}"
+expect_status 404
+ask POST "/hearth/chats/$shapes/messages" "{$ask_ember,\"model\":\"ember\"}" -N
+expect_equal "$(of_event done b.message.state <"$work/body")" complete
+ask GET "/hearth/chats/$shapes"
+expect_equal "$(json 'b.chat.model + b.messages[1].tool_calls[0].function.arguments')" 'o3print(1)'
+ask POST /hearth/chats/import '{"data":"[{\"mapping\":{\"a\":{\"message\":{\"author\":{\"role\":\"user\"},\"content\":{\"parts\":[\"x\"]}}}}},{\"mapping\":5}]"}'
+expect_equal "$(json 'b.chats + " " + b.unread + " " + b.problem')" "1 1 the data: chat 2 (''): mapping: must be an object"
 
 # ---- sessions of /v1 ----
 turn() {

@@ -32,6 +32,9 @@ for stream in true false; do
         expect_body "came back to the server"
     done
 done
+ask POST /hearth/remotes/models '{"name":"round"}'
+expect_status 502
+expect_body "answers 508"
 ask POST /v1/embeddings '{"model":"round","input":"x"}'
 expect_status 508
 # A long list of servers is one, too; others' ids are not.

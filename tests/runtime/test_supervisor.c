@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -279,6 +280,7 @@ static void a_crash_in_use_is_explained(void **state)
     assert_int_equal(runtime_lease_why(lease, PATIENCE_MS, &failure, &err), HEARTH_EIO);
     assert_int_equal(failure.code, RUNTIME_CRASHED);
     assert_non_null(strstr(err.message, "signal 9"));
+    assert_non_null(strstr(err.message, "memory runs out"));
     assert_non_null(strstr(failure.log, "about to die"));
     runtime_failure_deinit(&failure);
     /* Asked again later, it is still known. */
@@ -631,13 +633,27 @@ static void kill_9_of_the_supervisor_leaves_no_orphan(void **state)
 
 /* ---- looking on ---- */
 
+/* A machine with one GPU, by what its nvidia-smi says. */
+static void give_a_gpu(rig *r, char *program, size_t n)
+{
+    snprintf(program, n, "%s/smi", r->folder);
+    FILE *f = fopen(program, "w");
+    assert_non_null(f);
+    fputs("#!/bin/sh\necho '0, Fake \"9\", GPU-1, 550.54.14, 8192, 6144, 37, 55'\n", f);
+    fclose(f);
+    assert_int_equal(chmod(program, 0700), 0);
+    r->options.nvidia_smi = program;
+}
+
 static void telemetry_is_taken_while_somebody_looks(void **state)
 {
     rig *r = *state;
     event_subscriber *watcher;
     event e;
     buf text;
+    char smi[600];
     r->options.sample_ms = 20;
+    give_a_gpu(r, smi, sizeof smi);
     rig_start(r);
     runtime_lease *lease = rig_lease(r, "a");
     json_t *first = runtime_telemetry(r->rt, 0); /* nobody has looked before */
@@ -654,7 +670,8 @@ static void telemetry_is_taken_while_somebody_looks(void **state)
         json_t *of_a = json_array_get(json_object_get(sample, "engines"), 0);
         assert_string_equal(text_of(of_a, "model"), "a");
         assert_true(json_integer_value(json_object_get(of_a, "rss")) > 0);
-        known = json_real_value(json_object_get(of_a, "cache")) == 0.25;
+        known = json_real_value(json_object_get(of_a, "cache")) == 0.25 &&
+                json_array_size(json_object_get(sample, "gpus")) == 1;
         json_decref(sample);
     }
     assert_true(known);
@@ -664,7 +681,18 @@ static void telemetry_is_taken_while_somebody_looks(void **state)
     json_decref(all);
     buf_init(&text, 0);
     assert_true(runtime_metrics(r->rt, &text));
-    assert_non_null(strstr(text.data, "\nhearth_engine_requests{model=\"a\"} 1\n"));
+    const char *const told[] = {
+        "\nhearth_engine_requests{model=\"a\"} 1\n",
+        "\nllamacpp:kv_cache_usage_ratio{model=\"a\"} 0.25\n",
+        "\nnode_memory_MemAvailable_bytes ",
+        "\nhearth_cpu_ratio ",
+        "\nDCGM_FI_DEV_GPU_UTIL{gpu=\"0\",UUID=\"GPU-1\",modelName=\"Fake \\\"9\\\"\"} 37\n",
+        "\nDCGM_FI_DEV_FB_USED{gpu=\"0\",UUID=\"GPU-1\",modelName=\"Fake \\\"9\\\"\"} 2048\n",
+    };
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        if (strstr(text.data, told[i]) == NULL)
+            fail_msg("no %s in %s", told[i], text.data);
+    }
     buf_deinit(&text);
     json_t *machine = runtime_machine(r->rt);
     assert_true(json_integer_value(json_object_get(json_object_get(machine, "memory"), "total")) >

@@ -39,7 +39,23 @@ static void test_messages(void **state)
         {API_OPENAI_CHAT, "{'messages':[{'role':'user','content':[{'type':'smell'}]}]}",
          "!messages[0].content[0].type: 'smell' is not supported here"},
         {API_OPENAI_CHAT, "{'messages':[{'role':'function','content':'a'}]}",
-         "!messages[0].role: 'function' is not supported; send the role tool"},
+         "!messages[0].name: is missing"},
+        {API_OPENAI_CHAT,
+         "{'messages':[{'role':'assistant','content':null,'function_call':{'name':'f','arguments':"
+         "'{}'}},{'role':'function','name':'f','content':'a'},{'role':'assistant','function_call':"
+         "{'name':'g'}},{'role':'function','name':'g','content':'b'},{'role':'user','content':"
+         "'c'}]}",
+         "chat messages=[{'role':'assistant','content':'','tool_calls':[{'id':'call00000','type':"
+         "'function','function':{'name':'f','arguments':'{}'}}]},{'role':'tool','content':'a',"
+         "'name':'f','tool_call_id':'call00000'},{'role':'assistant','content':'','tool_calls':[{"
+         "'id':'call00001','type':'function','function':{'name':'g','arguments':'{}'}}]},{'role':"
+         "'tool','content':'b','name':'g','tool_call_id':'call00001'},{'role':'user','content':"
+         "'c'}]"},
+        {API_OPENAI_CHAT, "{'messages':[{'role':'function','name':'f','content':'a'}]}",
+         "chat messages=[{'role':'tool','content':'a','name':'f'}]"},
+        {API_OPENAI_CHAT,
+         "{'messages':[{'role':'user','content':'a','function_call':{'name':'f'}}]}",
+         "!messages[0].function_call: belongs to messages of the assistant"},
         {API_OPENAI_CHAT,
          "{'messages':[{'role':'user','content':'a','mood':'b','audio':null,'tool_calls':null}]}",
          "chat " SAID_USER " ignored=messages[].mood"},
@@ -347,6 +363,30 @@ static void test_chat_probs(void **state)
                "data: [DONE]\n\n");
 }
 
+/* So do their ids, if they are asked for. */
+static void test_chat_tokens(void **state)
+{
+    (void)state;
+    reply_event events[] = {
+        {.type = REPLY_TOKENS, .tokens = &probed, .n_tokens = 1},
+        said(REPLY_CONTENT, "HH"),
+        done_said(HEARTH_FINISH_STOP, NULL),
+    };
+    events[1].tokens = &probed;
+    events[1].n_tokens = 1;
+    CHECK_PLAY(API_OPENAI_CHAT, "{" USER ",'stream':true,'return_tokens':true}", events,
+               DELTA("'role':'assistant','content':null") //
+               "data: {'choices':[{'index':0,'delta':{'content':'HH'},'tokens':[5,5],"
+               "'finish_reason':null}]," CHUNK_HEAD "}\n\n" LAST("stop") //
+               "data: [DONE]\n\n");
+    char *got = play(API_OPENAI_CHAT, "{" USER ",'return_tokens':true}", events, 3);
+    assert_non_null(strstr(got, "\"tokens\":[5,5]"));
+    mem_free(got);
+    got = play(API_OPENAI_CHAT, "{" USER "}", events, 3);
+    assert_null(strstr(got, "\"tokens\""));
+    mem_free(got);
+}
+
 static void test_completion(void **state)
 {
     (void)state;
@@ -400,7 +440,8 @@ int main(void)
         cmocka_unit_test(test_chat_stream),       cmocka_unit_test(test_chat_tools_stream),
         cmocka_unit_test(test_chat_usage_stream), cmocka_unit_test(test_chat_whole),
         cmocka_unit_test(test_chat_choices),      cmocka_unit_test(test_chat_probs),
-        cmocka_unit_test(test_chat_ends),         cmocka_unit_test(test_completion),
+        cmocka_unit_test(test_chat_ends),         cmocka_unit_test(test_chat_tokens),
+        cmocka_unit_test(test_completion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

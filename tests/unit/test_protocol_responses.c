@@ -190,6 +190,14 @@ static void test_whole(void **state)
                         USAGE));
 }
 
+static size_t count(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, part)); at++)
+        n++;
+    return n;
+}
+
 /* llama-server's additions: events while the prompt is read, timings with every delta. */
 static void test_progress(void **state)
 {
@@ -206,17 +214,11 @@ static void test_progress(void **state)
     assert_non_null(strstr(got, progress));
     assert_non_null(strstr(got, timings));
     assert_non_null(strstr(got, "\"reason\":\"context_length_exceeded\""));
+    /* of the item when it is done, of the whole, and of the item in it */
+    assert_int_equal(count(got, "\"status\":\"incomplete\""), 3);
     free(progress);
     free(timings);
     mem_free(got);
-}
-
-static size_t count(const char *text, const char *part)
-{
-    size_t n = 0;
-    for (const char *at = text; (at = strstr(at, part)); at++)
-        n++;
-    return n;
 }
 
 /* Each text has those of its own tokens: with the delta, and all at its end. Thoughts, calls and

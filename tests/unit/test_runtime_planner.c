@@ -131,12 +131,17 @@ static void what_is_asked_for_is_kept_or_refused(void **state)
     assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 4000, &spec, &plan, NULL), HEARTH_OK);
     assert_int_equal(plan.mode, PLAN_HYBRID);
     assert_int_equal(plan.n_gpu_layers, 3);
+    assert_non_null(strstr(plan.reasons[1].text, "as asked for"));
     spec.n_gpu_layers = 99;
     assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 500, &spec, &plan, &err), HEARTH_ENOFIT);
     assert_non_null(strstr(err.message, "layers on the GPU"));
     spec.n_gpu_layers = 0;
     assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 9000, &spec, &plan, NULL), HEARTH_OK);
     assert_int_equal(plan.mode, PLAN_CPU);
+    assert_int_equal(plan.n_batch, 512);
+    spec.embedding = true; /* texts for vectors go in whole */
+    assert_int_equal(choose(ENGINE_LLAMA_SERVER, 10000, 9000, &spec, &plan, NULL), HEARTH_OK);
+    assert_int_equal(plan.n_batch, 2048);
 }
 
 static void gpus_take_all_or_what_they_can(void **state)

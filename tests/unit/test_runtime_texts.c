@@ -58,7 +58,7 @@ static void devices_of_a_backend_are_read(void **state)
 {
     static const char text[] =
         "ggml_cuda_init: found 1 CUDA devices:\n  Device 0: NVIDIA (1 MiB, 1 MiB free)\n"
-        "Available devices:\n"
+        "Available devices:\n  BLAS: OpenBLAS (0 MiB, 0 MiB free)\n"
         "  CUDA0: NVIDIA GeForce RTX 4090 (24209 MiB, 23841 MiB free)\n"
         "  Vulkan0: AMD Radeon (RADV NAVI31) (16368 MiB, 16000 MiB free)\n"
         "  (none)\n  X: y (MiB, MiB free)\n  Z: w (5 MiB, 6 MiB free)\n";
@@ -128,7 +128,7 @@ static void keys_are_in_the_environment_alone(void **state)
                         .backend_build = 9000};
     word_list argv = {0}, environment = {0};
     char line[2048] = "";
-    bool found = false;
+    bool found = false, bounded = false;
     (void)state;
     model_spec_init(&spec);
     model_spec_set(&spec.id, "m");
@@ -143,14 +143,26 @@ static void keys_are_in_the_environment_alone(void **state)
     assert_non_null(strstr(line, "--mmproj /p.gguf "));
     assert_non_null(strstr(line, "--flash-attn on "));
     assert_null(strstr(line, "key"));
-    engine_environment("secret", &environment);
+    assert_null(strstr(line, "--ubatch-size"));
+    word_list_deinit(&argv);
+    spec.embedding = true;
+    plan.n_batch = 700;
+    engine_kind_find(ENGINE_LLAMA_SERVER)->command(&spec, &plan, &argv);
+    bool whole = false;
+    for (size_t i = 0; i + 1 < argv.n; i++)
+        whole = whole || (strcmp(argv.items[i], "--ubatch-size") == 0 &&
+                          strcmp(argv.items[i + 1], "700") == 0);
+    assert_true(whole);
+    engine_environment(engine_kind_find(ENGINE_LLAMA_SERVER), "secret", &environment);
     for (size_t i = 0; i < environment.n; i++) {
-        if (strncmp(environment.items[i], "LLAMA_", 6) == 0) {
-            assert_string_equal(environment.items[i], "LLAMA_API_KEY=secret");
+        if (strcmp(environment.items[i], "LLAMA_API_KEY=secret") == 0)
             found = true;
-        }
+        else if (strcmp(environment.items[i], "LLAMA_ARG_CACHE_RAM=0") == 0)
+            bounded = true; /* what the plan has not counted is not taken */
+        else
+            assert_true(strncmp(environment.items[i], "LLAMA_", 6) != 0);
     }
-    assert_true(found);
+    assert_true(found && bounded);
     word_list_deinit(&argv);
     word_list_deinit(&environment);
     model_spec_deinit(&spec);

@@ -461,6 +461,34 @@ static void test_memory(void **state)
     (void)long_one;
 }
 
+/* In a store of few messages, too, a question's common words bring nothing. */
+static void test_memory_of_few_messages(void **state)
+{
+    (void)state;
+    memory_passages list;
+    int64_t asking = add_chat("asking"), one = add_chat("one");
+    add_message(one, 0, STORE_USER, "What is the best way to do this with my old bicycle?");
+    add_message(one, 0, STORE_USER, "Wie ist das denn mit der Katze, die nicht frisst?");
+    memory_query query = {.text = "What is the way to say this with my own words?",
+                          .not_chat = asking,
+                          .budget_tokens = 1000};
+    assert_ok(memory_recall(s, &query, &list, &err));
+    assert_int_equal(list.n, 1); /* "way" is all that is left */
+    memory_passages_free(&list);
+    query.text = "Who is this, and what can he do for me?";
+    assert_ok(memory_recall(s, &query, &list, &err));
+    assert_int_equal(list.n, 0);
+    memory_passages_free(&list);
+    query.text = "Ist das mit der Steuer nicht so?";
+    assert_ok(memory_recall(s, &query, &list, &err));
+    assert_int_equal(list.n, 0);
+    memory_passages_free(&list);
+    query.text = "And my bicycle?";
+    assert_ok(memory_recall(s, &query, &list, &err));
+    assert_int_equal(list.n, 1);
+    memory_passages_free(&list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
 
 int main(void)
@@ -478,6 +506,7 @@ int main(void)
         TEST(test_vectors_must_fit),
         cmocka_unit_test(test_cutting),
         TEST(test_memory),
+        TEST(test_memory_of_few_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,6 +110,16 @@ static void test_flags(void **state)
     assert_string_equal(flags.tags, "a,b");
     assert_non_null(strstr(noted, "--kv-offload, --rpc (this build runs on the processor)"));
     assert_null(strstr(noted, "-nr"));
+    assert_int_equal(PARSE(&flags, &err, "-md", "d.gguf", "--spec-draft-n-max", "16", "-ctkd",
+                           "q8_0", "--spec-draft-type-v", "f16", "-td", "2", "-ncmoed", "3",
+                           "--spec-ngram-simple-size-n", "12", "--spec-default", "--sampling-seq",
+                           "kt", "--no-prefill-assistant", "--log-verbose"),
+                     HEARTH_OK);
+    assert_string_equal(flags.sampler_letters, "kt");
+    assert_true(flags.no_prefill_assistant);
+    assert_non_null(strstr(noted, "--spec-ngram-size-n (there is one way"));
+    assert_int_equal(PARSE(&flags, &err, "--spec-draft-hf", "a/b"), HEARTH_EINVAL);
+    assert_string_equal(err.where, "--hf-repo-draft");
     option_list_deinit(&flags.biases);
 }
 

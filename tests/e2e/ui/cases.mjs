@@ -1,35 +1,6 @@
-// What the page must do. Every wait is for something that can be seen.
+// What the page must do.
 import assert from 'node:assert/strict';
-
-const field = (page) => page.getByRole('textbox', { name: 'Message', exact: true });
-const send = async (page, text) => {
-  await field(page).fill(text);
-  await field(page).press('Enter');
-};
-const answers = (page) => page.locator('article:not(.mine)');
-const questions = (page) => page.locator('article.mine');
-/** The last answer is whole. */
-const answered = async (page, n) => {
-  await answers(page).nth(n - 1).getByRole('button', { name: 'Answer again', exact: true }).waitFor({ state: 'attached' });
-};
-const until = async (condition) => {
-  const end = Date.now() + 30_000;
-  for (;;) {
-    const value = await condition();
-    if (value) return value;
-    if (Date.now() > end) throw new Error(`this did not come true: ${condition}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-};
-const begin = async ({ page, open, real }) => {
-  await open();
-  if (real) {
-    const start = page.getByRole('button', { name: 'Start with Ember' });
-    await start.or(field(page)).first().waitFor();
-    if (await start.isVisible()) await start.click();
-  }
-  await field(page).waitFor();
-};
+import { answered, answers, begin, field, questions, send, until } from './steps.mjs';
 
 export const cases = [
   {
@@ -205,7 +176,7 @@ export const cases = [
     async act({ page, open }) {
       await open();
       await page.keyboard.press('Control+Shift+F');
-      await page.getByRole('combobox').fill('question 1234');
+      await page.getByRole('combobox', { name: 'Search all chats' }).fill('question 1234');
       await page.getByRole('option', { name: /Question 1234/i }).waitFor();
       assert.ok((await page.locator('mark').allInnerTexts()).some((word) => word.toLowerCase() === 'question'));
       await page.keyboard.press('Enter');

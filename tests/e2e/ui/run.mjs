@@ -1,8 +1,10 @@
 // The page in a real browser: node run.mjs [NAME...]
 // Without HEARTH_URL it meets the stand-in server, whose answers are known. With it (the address that `hearth serve`
-// prints, token and all) the cases run that need nothing but Ember. A picture is kept of a case that fails.
+// prints, token and all) the cases run that need nothing but Ember, and those of real.mjs if its helpers are there. A
+// picture is kept of a case that fails.
 import { join } from 'node:path';
 import { cases } from './cases.mjs';
+import { real as more } from './real.mjs';
 import { executable, launch, SHOTS, startMock } from './browser.mjs';
 
 if (!executable) {
@@ -63,6 +65,7 @@ async function run({ name, scenario, act, context: options = {}, ours = false, q
 }
 
 for (const one of cases) await run(one);
+if (real && process.env.HEARTH_UI_MODEL) for (const one of more) await run({ ...one, ours: true });
 await browser.close();
 server.stop();
 console.log(`${ran} cases, ${failed} failed`);

@@ -85,7 +85,7 @@ export interface Model {
   capabilities: Capability[];
   architecture: string;
   quantization: string;
-  n_params: number;
+  n_params?: number;
   context_length: number;
   source: string | null;
   creator: string | null;
@@ -93,7 +93,8 @@ export interface Model {
   last_used_ms: number;
   usage_count: number;
   removable: boolean;
-  settings: ModelSettings;
+  /** null: it runs elsewhere. */
+  settings: ModelSettings | null;
   state: ModelState;
   engine: Engine | null;
 }
@@ -197,7 +198,7 @@ export interface ToolCall {
   server: string;
   name: string;
   arguments: string;
-  state: 'asking' | 'running' | 'done' | 'failed' | 'denied';
+  state: 'asking' | 'running' | 'done' | 'failed' | 'denied' | 'lost';
   result: string | null;
   ms: number | null;
 }
@@ -291,7 +292,7 @@ export interface McpServer {
   env: Record<string, string>;
   url: string | null;
   headers: Record<string, string>;
-  state: string;
+  state: 'connecting' | 'connected' | 'failed' | 'disconnected';
   error: string | null;
   n_tools: number;
 }

@@ -5,8 +5,11 @@ import type { Chat, Hit, Id, Name } from '../lib/types';
 import { prefs, setPreferences } from './prefs.svelte';
 import { toast } from './toasts.svelte';
 
-export const chats: { list: Chat[]; folders: Name[]; tags: Name[]; more: boolean; loaded: boolean } = $state({
+export const chats: { list: Chat[]; wholeFolders: Record<string, Chat[]>; folders: Name[]; tags: Name[]; more: boolean; loaded: boolean } = $state({
+  /** The newest ones. */
   list: [],
+  /** All of a folder, where somebody wanted to see them: they may be older. */
+  wholeFolders: {},
   folders: [],
   tags: [],
   more: false,
@@ -46,7 +49,22 @@ export async function refreshChats(): Promise<void> {
   chats.folders = folders.folders;
   chats.tags = tags.tags;
   chats.loaded = true;
+  const whole = Object.keys(chats.wholeFolders).filter((name) => chats.folders.some((folder) => folder.name === name));
+  chats.wholeFolders = Object.fromEntries(Object.entries(chats.wholeFolders).filter(([name]) => whole.includes(name)));
+  await Promise.all(whole.map(readFolder));
 }
+
+/** Those of a folder that are known. */
+export function chatsOf(folder: string): Chat[] {
+  const newest = chats.list.filter((chat) => chat.folder === folder);
+  const known = new Set(chats.list.map((chat) => chat.id));
+  return [...newest, ...(chats.wholeFolders[folder] ?? []).filter((chat) => !known.has(chat.id))];
+}
+async function readFolder(folder: string): Promise<void> {
+  const page = await get<Page>(`/hearth/chats?limit=5000&folder=${encodeURIComponent(folder)}`);
+  chats.wholeFolders[folder] = page.chats.filter((chat) => chat.folder === folder);
+}
+export const allOfFolder = (folder: string): Promise<unknown> => attempt(readFolder(folder), null);
 
 export async function moreChats(): Promise<void> {
   const page = await get<Page>(`/hearth/chats?limit=${PAGE}&offset=${chats.list.length}`);
@@ -90,6 +108,7 @@ export async function changeChat(id: Id, change: Partial<Chat>): Promise<Chat | 
 /** Into the trash, from where it can be taken back for a while. */
 export async function deleteChat(chat: Chat): Promise<void> {
   chats.list = chats.list.filter((other) => other.id !== chat.id);
+  for (const [folder, list] of Object.entries(chats.wholeFolders)) chats.wholeFolders[folder] = list.filter((other) => other.id !== chat.id);
   const deleted = await attempt(remove(`/hearth/chats/${chat.id}`), chat.id);
   void refreshChats().catch(() => undefined);
   if (!deleted) return;
@@ -123,5 +142,8 @@ export async function renameFolder(from: string, to: string): Promise<void> {
   await refreshChats().catch(() => undefined);
 }
 
-export const search = async (query: string, signal: AbortSignal): Promise<Hit[]> =>
-  (await get<{ hits: Hit[] }>(`/hearth/search?limit=30&as_typed=true&q=${encodeURIComponent(query)}`, signal)).hits;
+export async function search(query: string, filters: Record<string, string | number>, signal: AbortSignal): Promise<Hit[]> {
+  const asked = new URLSearchParams({ limit: '30', as_typed: 'true', q: query });
+  for (const [name, value] of Object.entries(filters)) if (value !== '') asked.set(name, String(value));
+  return (await get<{ hits: Hit[] }>(`/hearth/search?${asked}`, signal)).hits;
+}

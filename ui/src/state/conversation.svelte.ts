@@ -7,6 +7,7 @@ import { get, post, put, remove, stream, isAbort, messageOf, Failure } from '../
 import { t } from '../lib/text';
 import type { AnswerEvents, Attachment, Chat, Id, Message, Parameters, ToolCall } from '../lib/types';
 import type { ServerEvent } from '../lib/sse';
+import { findModel, modelFor, models } from './models.svelte';
 import { createChat, noteChat, refreshChats, tellOthers } from './chats.svelte';
 import { toast } from './toasts.svelte';
 
@@ -37,6 +38,14 @@ const newLive = (message: Message): Live => ({
   pieces: 0,
 });
 
+/** So many messages are shown first. */
+const END = 100;
+interface Branch {
+  chat: Chat;
+  messages: Message[];
+  more?: boolean;
+}
+
 const pathOf = (chat: Id): string => `/hearth/chats/${chat}`;
 
 export class Conversation {
@@ -48,6 +57,8 @@ export class Conversation {
   failure: string | null = $state(null);
   /** Something was asked of the server that will answer with a stream. */
   busy = $state(false);
+  /** False while only the end of a long chat is here. */
+  whole = $state(true);
   /** Goes up when an answer ends; what is read out then. */
   finished: Message | null = $state.raw(null);
 
@@ -74,18 +85,29 @@ export class Conversation {
     this.loading = this.messages.length === 0;
     this.failure = null;
     try {
-      const { chat, messages } = await get<{ chat: Chat; messages: Message[] }>(pathOf(id));
+      const end = this.messages.length > END ? '' : `?limit=${END}`;
+      const { chat, messages, more } = await get<Branch>(pathOf(id) + end);
       // An answer that began meanwhile knows more than what was read before.
       if (turn !== this.turn) return;
       this.chat = chat;
+      if (more) this.whole = false;
       if (this.live === null) this.messages = messages;
       noteChat(chat);
       if (join && chat.answering && !this.answering) void this.join();
+      if (more) await this.fetchBeginning(id);
+      this.whole = true;
     } catch (error) {
       this.failure = messageOf(error);
     } finally {
       this.loading = false;
     }
+  }
+
+  /** Of a long chat: what is above its end. It may have grown or been answered meanwhile. */
+  private async fetchBeginning(id: Id): Promise<void> {
+    const { messages } = await get<Branch>(pathOf(id));
+    const at = messages.findIndex((message) => message.id === this.messages[0]?.id);
+    if (at > 0) this.messages = [...messages.slice(0, at), ...this.messages];
   }
 
   /** Stores a message and reads its answer. False: nothing was stored, the text is still the user's. */
@@ -102,14 +124,19 @@ export class Conversation {
       toast(messageOf(error), { kind: 'bad' });
       return false;
     }
-    return this.read(`${pathOf(this.chat.id)}/messages`, { content: text, attachments: attachments.map((a) => a.id) });
+    return this.read(`${pathOf(this.chat.id)}/messages`, { content: text, attachments: attachments.map((a) => a.id), model: this.another() });
   }
 
   regenerate(message: Message, model?: string | null): Promise<boolean> {
-    return this.ask('regenerate', { message_id: message.id, model: model ?? null });
+    return this.ask('regenerate', { message_id: message.id, model: model ?? this.another() });
   }
   continueFrom(message: Message): Promise<boolean> {
-    return this.ask('continue', { message_id: message.id });
+    return this.ask('continue', { message_id: message.id, model: this.another() });
+  }
+  /** The model that the page shows in place of the chat's own, where that is not here. */
+  private another(): string | null {
+    const own = this.chat?.model ?? '';
+    return models.loaded && own !== '' && !findModel(own) ? modelFor(null) : null;
   }
   private async ask(what: string, body: object): Promise<boolean> {
     if (!this.chat || this.answering) return false;
@@ -118,7 +145,7 @@ export class Conversation {
 
   async edit(message: Message, content: string): Promise<boolean> {
     if (!this.chat || this.answering) return false;
-    if (message.role === 'user') return this.ask('edit', { message_id: message.id, content });
+    if (message.role === 'user') return this.ask('edit', { message_id: message.id, content, model: this.another() });
     return this.change(post(`${pathOf(this.chat.id)}/edit`, { message_id: message.id, content }));
   }
 

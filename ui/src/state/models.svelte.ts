@@ -3,6 +3,7 @@
 import { get, post, put, remove, stream, isAbort, messageOf, Failure } from '../lib/api';
 import { t, fill } from '../lib/text';
 import type { CatalogModel, Download, Machine, Model, ModelSettings, Plan, Sample } from '../lib/types';
+import { prefs } from './prefs.svelte';
 import { features } from './features.svelte';
 import { toast } from './toasts.svelte';
 
@@ -24,6 +25,10 @@ const MOST_SAMPLES = 450;
 export const findModel = (name: string | null): Model | undefined => models.list.find((model) => model.name === name);
 export const chatModels = (): Model[] =>
   models.list.filter((m) => !m.problem && !m.capabilities.includes('embedding') && !m.capabilities.includes('rerank'));
+const here = (name: string | null): string | null => (name && findModel(name) ? name : null);
+/** The model that answers: the wanted one, or if it is not here (a chat that was imported) the one of new chats. */
+export const modelFor = (wanted: string | null): string | null =>
+  here(wanted) ?? here(prefs.model) ?? here(models.default) ?? chatModels()[0]?.name ?? null;
 export const named = (name: string): string => `model=${encodeURIComponent(name)}`;
 export const titleOf = (name: string | null): string => findModel(name)?.title || name || '';
 
@@ -74,8 +79,9 @@ export async function saveSettings(name: string, settings: Partial<ModelSettings
   const model = await attempt(put<Model>(`/hearth/model?${named(name)}`, { settings }));
   if (model) replace(model);
 }
-export async function deleteModel(name: string): Promise<boolean> {
-  const answer = await attempt(remove<{ freed_bytes: number }>(`/hearth/model?${named(name)}`));
+/** From the disk, or, where it runs elsewhere, from the list. */
+export async function deleteModel({ name, origin }: Model): Promise<boolean> {
+  const answer = await attempt(remove<object>(origin === 'remote' ? `/hearth/remotes?name=${encodeURIComponent(name)}` : `/hearth/model?${named(name)}`));
   if (answer) await attempt(refreshModels());
   return answer !== null;
 }
