@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/status.h"
 #include "chat/format_params.h"
 
@@ -243,11 +244,11 @@ static hearth_status put_enum(const marked *m, const char *name, const json_t *s
             gbnf_text(m->g, m->quote);
             continue;
         }
-        char *text = json_dumps(value, JSON_ENCODE_ANY);
+        char *text = json_to_text(value, JSON_ENCODE_ANY);
         if (!text)
             return error_no_memory(m->err, "a value", 1);
         gbnf_text(m->g, text);
-        free(text);
+        mem_free(text);
     }
     gbnf_put(m->g, "\n");
     return n > 0 ? HEARTH_OK : refuse(m, "an enum that nothing of fits");
