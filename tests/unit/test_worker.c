@@ -106,6 +106,7 @@ static void test_flags(void **state)
                      HEARTH_OK);
     assert_int_equal(flags.ping_s, -1);
     assert_int_equal(flags.biases.n, 1);
+    option_list_deinit(&flags.biases);
     assert_true(flags.sampler.top_n_sigma == 2 && flags.sampler.seed == UINT32_MAX);
     assert_string_equal(flags.tags, "a,b");
     assert_non_null(strstr(noted, "--kv-offload, --rpc (this build runs on the processor)"));
@@ -120,7 +121,6 @@ static void test_flags(void **state)
     assert_non_null(strstr(noted, "--spec-ngram-size-n (there is one way"));
     assert_int_equal(PARSE(&flags, &err, "--spec-draft-hf", "a/b"), HEARTH_EINVAL);
     assert_string_equal(err.where, "--hf-repo-draft");
-    option_list_deinit(&flags.biases);
 }
 
 static void test_environment(void **state)
