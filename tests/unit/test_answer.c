@@ -8,15 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include <hearth/hearth.h>
 #include <jansson.h>
-#include <unistd.h>
 
+#include "support/test_reference.h"
 #include "support/tiny_model.h"
 
 static hearth_model *model;
@@ -368,14 +367,14 @@ static void test_a_model_without_a_template(void **state)
     tiny_model_options o;
     hearth_model *plain = NULL;
     hearth_chat *chat = NULL;
-    char path[] = "/tmp/hearth_answer_XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    test_folder folder;
+    char path[PATH_MAX];
+    assert_true(test_folder_make(&folder));
+    test_folder_path(&folder, "plain.gguf", path);
     tiny_model_options_init(&o, "llama");
     tiny_model_write(path, &o);
     assert_int_equal(hearth_model_open(&plain, path, NULL, &err), HEARTH_OK);
-    unlink(path);
+    test_folder_remove(&folder);
     assert_int_equal(hearth_chat_new(&chat, plain, NULL, 0, &err), HEARTH_EUNSUPPORTED);
     assert_null(chat);
     assert_non_null(strstr(err.message, "no chat template"));
