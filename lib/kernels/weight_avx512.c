@@ -134,9 +134,9 @@ ALWAYS_INLINE void matmul_f(const matmul_job *job, load_f_fn *load, size_t bytes
     if (job->n_columns == 1)
         multiply_f(job, load, bytes, (plan_f){1, 8, 8, SIZE_MAX / 32 * 16});
     else if (job->n_columns == 2)
-        multiply_f(job, load, bytes, (plan_f){2, 8, 8, SIZE_MAX / 32 * 16});
+        multiply_f(job, load, bytes, (plan_f){2, 4, 4, SIZE_MAX / 32 * 16});
     else if (job->n_columns <= 4)
-        multiply_f(job, load, bytes, (plan_f){4, 16, 4, 1024});
+        multiply_f(job, load, bytes, (plan_f){4, 4, 4, SIZE_MAX / 32 * 16});
     else
         multiply_f(job, load, bytes, (plan_f){8, 16, 2, 512});
 }
