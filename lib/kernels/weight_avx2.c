@@ -256,8 +256,9 @@ ALWAYS_INLINE void tiles_b(const matmul_job *job, block_format f, unpack_quants_
         const tile t = tile_at(job, row, n_rows);
         __m256 y = _mm256_setzero_ps();
         for (size_t b = 0; b < n_blocks; b++) {
-            if (n_rows == LANES) /* one row at a time, as far as all rows will go in 8 steps */
-                prefetch_next(&t, b % LANES, b / LANES * LANES * f.bytes, LANES * f.bytes);
+            /* one row at a time, as far as all rows will go in as many steps */
+            const size_t rows = (size_t)n_rows;
+            prefetch_next(&t, b % rows, b / rows * rows * f.bytes, rows * f.bytes);
             for (int j = 0; j < parts; j++)
                 y = add_quants(y, &t, &cols, f, unpack, b * f.bytes, j,
                                b * (size_t)parts + (size_t)j);
@@ -278,8 +279,11 @@ ALWAYS_INLINE void many_columns(const matmul_job *job, const act_part *part, siz
         for (size_t i = 0; i < n; i += RUN) {
             staged_row rows[ROWS];
             size_t blocks = (n - i < RUN ? n - i : RUN) / 32;
-            for (int r = 0; r < ROWS; r++)
+            for (int r = 0; r < ROWS; r++) {
+                prefetch_next(&t, (size_t)r, (first + i) / f.elements * f.bytes,
+                              32 * blocks / f.elements * f.bytes);
                 stage_blocks(t.w[r], (first + i) / 32, blocks, f, unpack, &rows[r]);
+            }
             add_staged_blocks(rows, part, i / 32, blocks, f.type, y);
         }
         for (int r = 0; r < ROWS; r++)
@@ -381,8 +385,7 @@ ALWAYS_INLINE void tiles_k(const matmul_job *job, block_format f, unpack_super_f
             __m256i totals[LANES], minimums[LANES];
             for (int r = 0; r < n_rows; r++) {
                 super_quants w;
-                if (n_rows == LANES)
-                    prefetch_next(&t, (size_t)r, at, f.bytes);
+                prefetch_next(&t, (size_t)r, at, f.bytes);
                 unpack(t.w[r] + at, &w);
                 dot_super(&w, &cols, b, f.type, totals + r * cols.n, minimums + r * cols.n);
             }
@@ -456,6 +459,8 @@ ALWAYS_INLINE void tile_f(const matmul_job *job, block_format f, load_8_fn *load
         s[i].low = s[i].high = _mm256_setzero_ps();
     for (size_t i = 0; i + 16 <= job->k; i += 16) {
         for (int r = 0; r < n_rows; r++) {
+            if (column == 0)
+                prefetch_next(&t, (size_t)r, i * f.bytes, 16 * f.bytes);
             __m256 low = load(t.w[r] + i * f.bytes), high = load(t.w[r] + (i + 8) * f.bytes);
             for (int c = 0; c < n_columns; c++) {
                 const float *x = (const float *)job->x[column + c] + i;
