@@ -226,11 +226,15 @@ static void take_query(attn_block *b, size_t row, uint8_t *q, size_t step)
     }
     float d = query_scale(x, n), inverse = d > 0.0f ? 1.0f / d : 0.0f;
     b->q_scale[row] = d * scale;
-    for (size_t i = 0; i < n; i += 2) {
-        int16_t pair[2] = {0, 0};
-        for (size_t j = 0; j < 2 && i + j < n && d > 0.0f; j++)
-            pair[j] = (int16_t)to_integer(x[i + j], inverse);
-        memcpy(q + i / 2 * step, pair, sizeof pair);
+    for (size_t i = 0; i < n; i += 16) {
+        int16_t sixteen[16] = {0};
+        if (d > 0.0f && i + 16 <= n)
+            vec_store_low_bits(sixteen, vec_add(vec_mul(vec_load(x + i), vec_set1(inverse)),
+                                                vec_set1(12582912.0f)));
+        for (size_t j = 0; d > 0.0f && i + 16 > n && i + j < n; j++)
+            sixteen[j] = (int16_t)to_integer(x[i + j], inverse);
+        for (size_t j = 0; j < 16 && i + j < n; j += 2)
+            memcpy(q + (i + j) / 2 * step, sixteen + j, 2 * sizeof *sixteen);
     }
 }
 

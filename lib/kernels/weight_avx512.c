@@ -202,8 +202,8 @@ DEFINE_MATMUL(k)
 
 /* ---- activations ---- */
 
-/* As quantize_block of weight_generic.h, for n a multiple of 32, with the sums of 16. */
-static inline float quantize(const float *x, size_t n, int8_t *q, int16_t *sums)
+/* As quantize_block of weight_generic.h, for n a multiple of 32, without the sums. */
+static inline float quantize(const float *x, size_t n, int8_t *q)
 {
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     __m512i max = _mm512_setzero_si512();
@@ -213,25 +213,43 @@ static inline float quantize(const float *x, size_t n, int8_t *q, int16_t *sums)
     const float amax = float_from_bits(max_bits), inverse = 127.0f / amax;
     if (max_bits >= 0x7f800000 || inverse > FLT_MAX) {
         memset(q, 0, n);
-        memset(sums, 0, n / 16 * sizeof *sums);
         return 0.0f;
     }
     for (size_t i = 0; i < n; i += 16) {
         const __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_set1_ps(inverse));
-        const __m512i rounded = _mm512_cvtps_epi32(scaled);
-        _mm_storeu_si128((__m128i *)(void *)(q + i), _mm512_cvtepi32_epi8(rounded));
-        sums[i / 16] = (int16_t)_mm512_reduce_add_epi32(rounded);
+        _mm_storeu_si128((__m128i *)(void *)(q + i),
+                         _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(scaled)));
     }
     return amax / 127.0f;
+}
+
+/* The sums of each 16 of k integers, k a multiple of 32. */
+static void sum_sixteens(const int8_t *q, size_t k, int16_t *sums)
+{
+    const __m512i ones = _mm512_set1_epi8(1);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    for (size_t i = 0; i < k; i += 256, sums += 16) {
+        __m512i fours[4];
+        for (size_t j = 0; j < 4; j++) {
+            const size_t at = i + 64 * j, left = at < k ? k - at : 0;
+            const __mmask64 mask = left < 64 ? ((__mmask64)1 << left) - 1 : ~(__mmask64)0;
+            fours[j] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), ones,
+                                           _mm512_maskz_loadu_epi8(mask, q + i + 64 * j));
+        }
+        const __m512i sixteens = _mm512_permutexvar_epi32(order, add_lanes_4(fours));
+        const size_t n = (k - i) / 16;
+        _mm256_mask_storeu_epi16(sums, (__mmask16)(n < 16 ? (1u << n) - 1 : 0xffff),
+                                 _mm512_cvtepi32_epi16(sixteens));
+    }
 }
 
 static void quantize_row(const float *x, size_t k, void *row, size_t block)
 {
     int8_t *q = row;
     float *d = (float *)(void *)(q + k);
-    int16_t *sums = (int16_t *)(void *)(d + k / block);
     for (size_t i = 0; i < k; i += block)
-        d[i / block] = quantize(x + i, block, q + i, sums + i / 16);
+        d[i / block] = quantize(x + i, block, q + i);
+    sum_sixteens(q, k, (int16_t *)(void *)(d + k / block));
 }
 
 static void quantize_Q32(const float *x, size_t k, void *row)
