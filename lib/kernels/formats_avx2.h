@@ -7,6 +7,7 @@
 #define HEARTH_KERNELS_FORMATS_AVX2_H
 
 #include "kernels/unpack_avx2.h"
+#include "kernels/unpack_f_avx2.h"
 
 /* Eight vectors of eight int32: rows become columns. */
 ALWAYS_INLINE void transpose_8(__m256i x[8])

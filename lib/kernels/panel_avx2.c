@@ -14,7 +14,9 @@
 #include "kernels/tables.h"
 #include "kernels/weight_generic.h"
 
-enum { ROWS = 2, HALVES = 2, LANES = 8 };
+enum { ROWS = 2, HALVES = 2, LANES = 8, F_ROWS = 4, F_COLUMNS = 3 };
+
+#include "kernels/panel_f.h"
 
 /* ---- tiles ---- */
 
@@ -336,6 +338,54 @@ ALWAYS_INLINE void multiply_tile_b(const panel_part *part, size_t t, product_kin
     }
 }
 
+/* ---- class F ---- */
+
+/* Half of the 16 partial sums of all outputs at a time: they fill twelve registers. */
+ALWAYS_INLINE void add_f(const f_part *p, int n_columns, float (*sums)[16])
+{
+    const size_t whole = p->n / 16 * 16;
+    for (size_t half = 0; half < 16; half += LANES) {
+        __m256 s[F_SUMS] = {_mm256_setzero_ps()};
+#pragma GCC unroll 12
+        for (int j = 0; j < F_ROWS * n_columns; j++)
+            s[j] = _mm256_loadu_ps(sums[j] + half);
+        for (size_t i = half; i < whole; i += 16) {
+            __m256 x[F_COLUMNS];
+            for (int c = 0; c < n_columns; c++)
+                x[c] = _mm256_loadu_ps(p->x[c] + i);
+            for (int r = 0; r < F_ROWS; r++) {
+                const __m256 w = _mm256_loadu_ps(p->w[r] + i);
+                for (int c = 0; c < n_columns; c++)
+                    s[F_ROWS * c + r] = _mm256_fmadd_ps(w, x[c], s[F_ROWS * c + r]);
+            }
+        }
+#pragma GCC unroll 12
+        for (int j = 0; j < F_ROWS * n_columns; j++)
+            _mm256_storeu_ps(sums[j] + half, s[j]);
+    }
+    for (size_t i = whole; i < p->n; i++) {
+        for (int j = 0; j < F_ROWS * n_columns; j++)
+            sums[j][i - whole] =
+                fmaf(p->w[j % F_ROWS][i], p->x[j / F_ROWS][i], sums[j][i - whole]);
+    }
+}
+
+ALWAYS_INLINE void reduce_f(float (*sums)[16], float *out)
+{
+    for (int r = 0; r < F_ROWS; r++)
+        out[r] = reduce_16(sums[r]);
+}
+
+ALWAYS_INLINE void widen_row(const uint8_t *row, size_t k, float *out, block_format f,
+                             load_8_fn *load, element_fn *element)
+{
+    size_t i = 0;
+    for (; i + LANES <= k; i += LANES)
+        _mm256_storeu_ps(out + i, load(row + i * f.bytes));
+    for (; i < k; i++)
+        out[i] = element(row + i * f.bytes);
+}
+
 /* Whether a tile of the slab has columns in its first half alone. */
 static bool is_half(const panel_part *part, size_t t)
 {
@@ -403,7 +453,17 @@ ALWAYS_INLINE panel_step *multiply_for_b(wtype type)
     return has_minimum(type) ? multiply_b_minimum : multiply_b_unsigned;
 }
 
-#define DEFINE_F(name, elements, bytes)
+#define DEFINE_F(name, elements, bytes)                                                            \
+    static void widen_##name(const uint8_t *row, size_t k, float *out)                             \
+    {                                                                                              \
+        const block_format f = {WTYPE_##name, elements, bytes};                                    \
+        widen_row(row, k, out, f, load_8_##name, element_##name);                                  \
+    }                                                                                              \
+    static void panel_##name(const panel_job *job)                                                 \
+    {                                                                                              \
+        run_panel_f(job, WTYPE_##name,                                                             \
+                    (f_steps){&weight_kernels_avx2, widen_##name, add_f, reduce_f});               \
+    }
 #define DEFINE_B(name, elements, bytes)                                                            \
     static void unpack_panel_##name(const panel_part *part)                                        \
     {                                                                                              \
@@ -429,14 +489,14 @@ ALWAYS_INLINE panel_step *multiply_for_b(wtype type)
 #include "base/wtype.def"
 #undef X
 
-#define FOR_F(entry)
+#define FOR_F(entry) entry,
 #define FOR_B(entry) entry,
 #define FOR_K(entry) entry,
 #define FOR_N(entry)
 
 const panel_kernels panel_kernels_avx2 = {
     .pack = {[ACT_Q32] = pack_Q32, [ACT_Q256] = pack_Q256},
-    .min_columns = {[WTYPE_CLASS_F] = SIZE_MAX, [WTYPE_CLASS_B] = 16, [WTYPE_CLASS_K] = 13},
+    .min_columns = {[WTYPE_CLASS_F] = 12, [WTYPE_CLASS_B] = 16, [WTYPE_CLASS_K] = 13},
     .matmul =
         {
 #define X(name, id, text, elements, bytes, class) FOR_##class([WTYPE_##name] = panel_##name)

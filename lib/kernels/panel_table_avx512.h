@@ -5,9 +5,14 @@
  * has unpack_b, multiply_for_b, unpack_k and multiply_for_k.
  */
 #define DEFINE_F(name, elements, bytes)                                                            \
+    static void widen_##name(const uint8_t *row, size_t k, float *out)                             \
+    {                                                                                              \
+        widen_row(row, k, out, load_##name);                                                       \
+    }                                                                                              \
     static void panel_##name(const panel_job *job)                                                 \
     {                                                                                              \
-        run_panel_f(job, WTYPE_##name, load_##name);                                               \
+        run_panel_f(job, WTYPE_##name,                                                             \
+                    (f_steps){&weight_kernels_avx512, widen_##name, add_f, reduce_f});            \
     }
 #define DEFINE_B(name, elements, bytes)                                                            \
     static const format_b format_##name = APPLY(FORMAT_B, name, elements, bytes, FORMAT_##name);   \

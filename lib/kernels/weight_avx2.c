@@ -421,23 +421,6 @@ typedef struct sums_16 {
     __m256 low, high;
 } sums_16;
 
-typedef __m256 load_8_fn(const uint8_t *p);
-
-ALWAYS_INLINE __m256 load_8_F32(const uint8_t *p)
-{
-    return _mm256_castsi256_ps(load_256(p));
-}
-
-ALWAYS_INLINE __m256 load_8_F16(const uint8_t *p)
-{
-    return _mm256_cvtph_ps(load_128(p));
-}
-
-ALWAYS_INLINE __m256 load_8_BF16(const uint8_t *p)
-{
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_128(p)), 16));
-}
-
 /* The row's last k mod 16 elements, one fma each, and the fixed tree. */
 ALWAYS_INLINE float finish_sums(sums_16 s, const uint8_t *w, const float *x, size_t k,
                                 block_format f, element_fn *element)
