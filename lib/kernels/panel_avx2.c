@@ -365,8 +365,7 @@ ALWAYS_INLINE void add_f(const f_part *p, int n_columns, float (*sums)[16])
     }
     for (size_t i = whole; i < p->n; i++) {
         for (int j = 0; j < F_ROWS * n_columns; j++)
-            sums[j][i - whole] =
-                fmaf(p->w[j % F_ROWS][i], p->x[j / F_ROWS][i], sums[j][i - whole]);
+            sums[j][i - whole] = fmaf(p->w[j % F_ROWS][i], p->x[j / F_ROWS][i], sums[j][i - whole]);
     }
 }
 

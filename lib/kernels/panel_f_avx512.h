@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * panel_f_avx512.h - panels of class F (panel_f.h) for AVX-512, which AMX has nothing to add to: the
- * 16 partial sums of an output are one register, 24 in all.
+ * panel_f_avx512.h - panels of class F (panel_f.h) for AVX-512, which AMX has nothing to add to:
+ * the 16 partial sums of an output are one register, 24 in all.
  */
 #ifndef HEARTH_KERNELS_PANEL_F_AVX512_H
 #define HEARTH_KERNELS_PANEL_F_AVX512_H

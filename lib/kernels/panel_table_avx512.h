@@ -12,7 +12,7 @@
     static void panel_##name(const panel_job *job)                                                 \
     {                                                                                              \
         run_panel_f(job, WTYPE_##name,                                                             \
-                    (f_steps){&weight_kernels_avx512, widen_##name, add_f, reduce_f});            \
+                    (f_steps){&weight_kernels_avx512, widen_##name, add_f, reduce_f});             \
     }
 #define DEFINE_B(name, elements, bytes)                                                            \
     static const format_b format_##name = APPLY(FORMAT_B, name, elements, bytes, FORMAT_##name);   \
