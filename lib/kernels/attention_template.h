@@ -378,6 +378,7 @@ static dots_fn *dots_for(cache_type type)
 
 static void narrow_tile(attn_block *b, const tile_view *t)
 {
+    enum { LINES_PER_ROW = 4 };
     for (size_t i = 0; i < ATTN_TILE; i += 16) {
         if (t->key_scales)
             fetch(t->key_scales + i, t->keys_ahead);
@@ -403,8 +404,12 @@ static void narrow_tile(attn_block *b, const tile_view *t)
                    64,
                    t->values_ahead};
     dots_for(b->type_k)(&keys, b->n_rows, ATTN_TILE / 16);
-    for (size_t r = 0; r < b->n_rows; r++)
+    for (size_t r = 0; r < b->n_rows; r++) {
+        /* Meanwhile nothing else reads memory: the first values of the next tile. */
+        for (size_t i = 0; i < LINES_PER_ROW; i++)
+            fetch(t->values + (r * LINES_PER_ROW + i) * 64, t->values_ahead);
         weigh_row(b, t, r, &f[r], &u[r]);
+    }
     dots_for(b->type_v)(&values, b->n_rows, width / 16);
     for (size_t r = 0; r < b->n_rows; r++)
         accumulate(b->part.acc + r * width, (float *)b->mixed + r * width, int_v, vec_set1(u[r]),
