@@ -7,7 +7,7 @@
  * 16 columns of a tile. Results are added as int16 as long as they fit, four at the most, then
  * widened by vpmaddwd with the scale of their 16 weights (class B: with 1). Quants are unsigned
  * with an offset, which the sums of activations take back, or magnitudes whose sign goes to the
- * activations (unpack_avx2.h).
+ * activations (unpack_avx2.h). Class F: panel_f.h.
  */
 #include "kernels/formats_avx2.h"
 #include "kernels/panel_loops.h"
