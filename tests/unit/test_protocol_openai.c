@@ -345,17 +345,22 @@ static const reply_token probed = {5, "H", 1, -0.5f, tops, 2};
     "{'token':'H','bytes':[72],'logprob':-0.5,'top_logprobs':[{'token':'H','bytes':[72],"          \
     "'logprob':-0.5},{'token':'\xEF\xBF\xBD','bytes':[195],'logprob':-1.5}]}"
 
+/* Two tokens, and then the text of both. */
+static void say_held_back(reply_event events[3])
+{
+    events[0] = (reply_event){.type = REPLY_TOKENS, .tokens = &probed, .n_tokens = 1};
+    events[1] = said(REPLY_CONTENT, "HH");
+    events[1].tokens = &probed;
+    events[1].n_tokens = 1;
+    events[2] = done_said(HEARTH_FINISH_STOP, NULL);
+}
+
 /* Tokens whose text is held back come with the text that they led to. */
 static void test_chat_probs(void **state)
 {
     (void)state;
-    reply_event events[] = {
-        {.type = REPLY_TOKENS, .tokens = &probed, .n_tokens = 1},
-        said(REPLY_CONTENT, "HH"),
-        done_said(HEARTH_FINISH_STOP, NULL),
-    };
-    events[1].tokens = &probed;
-    events[1].n_tokens = 1;
+    reply_event events[3];
+    say_held_back(events);
     CHECK_PLAY(API_OPENAI_CHAT, "{" USER ",'stream':true,'logprobs':true,'top_logprobs':2}", events,
                DELTA("'role':'assistant','content':null") //
                "data: {'choices':[{'index':0,'delta':{'content':'HH'},'logprobs':{'content':[" PROBS
@@ -367,13 +372,8 @@ static void test_chat_probs(void **state)
 static void test_chat_tokens(void **state)
 {
     (void)state;
-    reply_event events[] = {
-        {.type = REPLY_TOKENS, .tokens = &probed, .n_tokens = 1},
-        said(REPLY_CONTENT, "HH"),
-        done_said(HEARTH_FINISH_STOP, NULL),
-    };
-    events[1].tokens = &probed;
-    events[1].n_tokens = 1;
+    reply_event events[3];
+    say_held_back(events);
     CHECK_PLAY(API_OPENAI_CHAT, "{" USER ",'stream':true,'return_tokens':true}", events,
                DELTA("'role':'assistant','content':null") //
                "data: {'choices':[{'index':0,'delta':{'content':'HH'},'tokens':[5,5],"

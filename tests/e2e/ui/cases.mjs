@@ -296,6 +296,7 @@ export const cases = [
       await page.getByRole('button', { name: 'Deny' }).click();
       await answers(page).first().getByText('failed').waitFor();
       await answers(page).last().getByText('500 g of flour').waitFor();
+      await answered(page, 2);
       await send(page, 'Use the tool again.');
       await page.getByRole('button', { name: 'Always allow this tool' }).click();
       await until(async () => (await answers(page).count()) === 4);

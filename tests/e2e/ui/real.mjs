@@ -14,6 +14,14 @@ async function ask(page, text) {
   await send(page, text);
 }
 
+// A chat with an address, whose answer is being thought about.
+const beginThinking = async (t) => {
+  await begin(t);
+  await ask(t.page, 'think');
+  await t.page.getByRole('button', { name: /^Thinking/ }).waitFor();
+  await until(() => t.page.url().includes('#/chat/'));
+};
+
 export const real = [
   {
     name: 'a chat of another program is shown as it was, and goes on',
@@ -109,10 +117,7 @@ export const real = [
     name: 'reload in mid-answer, and the end of it',
     async act(t) {
       const { page } = t;
-      await begin(t);
-      await ask(page, 'think');
-      await page.getByRole('button', { name: /^Thinking/ }).waitFor();
-      await until(() => page.url().includes('#/chat/'));
+      await beginThinking(t);
       await page.reload();
       await page.getByRole('button', { name: /^Thinking/ }).waitFor();
       await page.getByRole('button', { name: 'Stop the answer' }).waitFor();
@@ -126,10 +131,7 @@ export const real = [
     name: 'two tabs see one answer, and the next question of either',
     async act(t) {
       const { page, context, open } = t;
-      await begin(t);
-      await ask(page, 'think');
-      await page.getByRole('button', { name: /^Thinking/ }).waitFor();
-      await until(() => page.url().includes('#/chat/'));
+      await beginThinking(t);
       const other = await context.newPage();
       await open(other);
       await other.goto(page.url());
@@ -147,10 +149,7 @@ export const real = [
     name: 'a browser that left finds the answer whole',
     async act(t) {
       const { page, context, open } = t;
-      await begin(t);
-      await ask(page, 'think');
-      await page.getByRole('button', { name: /^Thinking/ }).waitFor();
-      await until(() => page.url().includes('#/chat/'));
+      await beginThinking(t);
       const address = page.url();
       await page.close();
       await release();
