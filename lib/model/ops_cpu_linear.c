@@ -147,24 +147,22 @@ static void fill_spans(span *spans, int n_spans, size_t n_chunks)
     }
 }
 
-/* One chunk for each call: as many calls are made as there are chunks. */
-static size_t take_chunk(const linears_job *j, int worker, size_t *end)
+/* False: all are taken. Otherwise *end is where the chunk's span ends. */
+static bool take_chunk(const linears_job *j, int worker, size_t *chunk, size_t *end)
 {
-    for (int i = 0;; i++) {
+    for (int i = 0; i < j->n_spans; i++) {
         span *s = &j->spans[(worker + i) % j->n_spans];
-        const size_t chunk = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+        *chunk = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
         *end = s->end;
-        if (chunk < s->end)
-            return chunk;
+        if (*chunk < s->end)
+            return true;
     }
+    return false;
 }
 
-static void multiply_chunk(void *arg, size_t call, int worker)
+static void multiply_chunk(const linears_job *j, size_t chunk, size_t end, int worker)
 {
-    const linears_job *j = arg;
-    size_t m = 0, end;
-    const size_t chunk = take_chunk(j, worker, &end);
-    (void)call;
+    size_t m = 0;
     while (chunk >= j->first_chunk[m + 1])
         m++;
     const linear *w = j->w[m];
@@ -176,6 +174,17 @@ static void multiply_chunk(void *arg, size_t call, int worker)
         multiply_direct(j, m, first, n_rows, chunk + 1 < end ? left - n_rows : 0);
     for (size_t c = 0; c < j->n && w->bias; c++)
         j->o->k->f->add(j->y[m] + c * ops_stride(w->n_rows) + first, w->bias + first, n_rows);
+}
+
+/* One call for each worker; the first to come may find nothing left for the others. The pool's own
+ * count of chunks would travel between the cores for every one of them. */
+static void multiply_chunks(void *arg, size_t call, int worker)
+{
+    const linears_job *j = arg;
+    size_t chunk, end;
+    (void)call;
+    while (take_chunk(j, worker, &chunk, &end))
+        multiply_chunk(j, chunk, end, worker);
 }
 
 /* Panels as high as leaves every thread a few of them. */
@@ -217,5 +226,5 @@ void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t 
     job.spans = spans;
     job.n_spans = thread_pool_size(o->pool) < MAX_SPANS ? thread_pool_size(o->pool) : MAX_SPANS;
     fill_spans(spans, job.n_spans, job.first_chunk[n_linears]);
-    ops_cpu_run(o, multiply_chunk, &job, job.first_chunk[n_linears], work);
+    ops_cpu_run(o, multiply_chunks, &job, (size_t)job.n_spans, work);
 }
