@@ -7,7 +7,7 @@
  * with each column, and turns the 8 vectors of partial sums into one vector of 8 sums; from there
  * on all lanes run their own chain of fma, exactly the one of weight_generic.h. Integer sums are
  * exact, so the order inside a block is free. Rows and columns that are missing at an edge are
- * doubles of the last, and are not stored. More than 4 columns of class B, whose sums would be
+ * doubles of the last. More than 4 columns of class B, whose sums would be
  * taken too often, go through columns_avx2.h instead.
  *
  * The functions of a class are inlined into one function per format, with everything that
@@ -16,6 +16,7 @@
 #include <immintrin.h>
 
 #include "kernels/columns_avx2.h"
+#include "kernels/streams.h"
 
 enum { LANES = 8 };
 
@@ -35,11 +36,10 @@ typedef struct columns {
 } columns;
 
 typedef struct tile {
-    int n_rows, n_real;
+    int n_rows;
     const uint8_t *w[LANES];
-    size_t row;          /* of the first */
-    const uint8_t *next; /* the next tile's first row, or this one's */
-    size_t row_bytes;
+    size_t row[LANES]; /* numbers of the rows */
+    size_t ahead;      /* see streams.h */
 } tile;
 
 ALWAYS_INLINE columns columns_of(const matmul_job *job, act_kind kind, int n)
@@ -55,40 +55,30 @@ ALWAYS_INLINE columns columns_of(const matmul_job *job, act_kind kind, int n)
     return cols;
 }
 
-/* Rows missing at the edge are doubles of the last. */
-ALWAYS_INLINE size_t row_of(const tile *t, int r)
+ALWAYS_INLINE tile tile_at(const matmul_job *job, size_t number, int n_rows)
 {
-    return t->row + (size_t)(r < t->n_real ? r : t->n_real - 1);
-}
-
-ALWAYS_INLINE tile tile_at(const matmul_job *job, size_t row, int n_rows)
-{
-    size_t left = job->n_rows - row;
-    tile t = {.n_rows = n_rows, .row = row, .row_bytes = job->row_bytes};
-    t.n_real = left < (size_t)n_rows ? (int)left : n_rows;
-    for (int r = 0; r < n_rows; r++)
-        t.w[r] = job->w + row_of(&t, r) * job->row_bytes;
-    t.next =
-        t.w[0] + (left + job->n_next >= 2 * (size_t)n_rows ? (size_t)n_rows * job->row_bytes : 0);
+    tile t = {.n_rows = n_rows, .ahead = tile_ahead(job, (size_t)n_rows, number)};
+    for (int r = 0; r < n_rows; r++) {
+        t.row[r] = tile_row(job, (size_t)n_rows, number, (size_t)r);
+        t.w[r] = row_at(job, t.row[r]);
+    }
     return t;
 }
 
-/* n bytes of a row of the next tile. Eight rows are as many streams, too many for the hardware to
- * follow; so while it works on one tile, a kernel fetches the next into the second-level cache. */
+/* What follows n bytes of a row in its stream, into the second-level cache. */
 ALWAYS_INLINE void prefetch_next(const tile *t, size_t r, size_t at, size_t n)
 {
-    const char *row = (const char *)t->next + r * t->row_bytes;
     for (size_t i = 0; i < n; i += 64)
-        _mm_prefetch(row + at + i, _MM_HINT_T1);
+        _mm_prefetch((const char *)t->w[r] + t->ahead + at + i, _MM_HINT_T1);
 }
 
 ALWAYS_INLINE void store_tile(const tile *t, const columns *cols, __m256 y)
 {
     float lanes[LANES];
     _mm256_storeu_ps(lanes, y);
-    for (int r = 0; r < t->n_real; r++) {
+    for (int r = 0; r < t->n_rows; r++) {
         for (int c = 0; c < cols->n_real; c++)
-            cols->y[c][t->row + (size_t)r] = lanes[r * cols->n + c];
+            cols->y[c][t->row[r]] = lanes[r * cols->n + c];
     }
 }
 
@@ -252,8 +242,8 @@ ALWAYS_INLINE void tiles_b(const matmul_job *job, block_format f, unpack_quants_
     const columns cols = columns_of(job, ACT_Q32, LANES / n_rows);
     const size_t n_blocks = job->k / f.elements;
     const int parts = (int)(f.elements / 32);
-    for (size_t row = 0; row < job->n_rows; row += (size_t)n_rows) {
-        const tile t = tile_at(job, row, n_rows);
+    for (size_t i = 0; i < n_tiles(job, (size_t)n_rows); i++) {
+        const tile t = tile_at(job, i, n_rows);
         __m256 y = _mm256_setzero_ps();
         for (size_t b = 0; b < n_blocks; b++) {
             /* one row at a time, as far as all rows will go in as many steps */
@@ -271,11 +261,11 @@ ALWAYS_INLINE void tiles_b(const matmul_job *job, block_format f, unpack_quants_
 ALWAYS_INLINE void many_columns(const matmul_job *job, const act_part *part, size_t first, size_t n,
                                 block_format f, unpack_quants_fn *unpack)
 {
-    for (size_t row = 0; row < job->n_rows; row += ROWS) {
-        const tile t = tile_at(job, row, ROWS);
+    for (size_t number = 0; number < n_tiles(job, ROWS); number++) {
+        const tile t = tile_at(job, number, ROWS);
         __m256 y[ROWS];
         for (int r = 0; r < ROWS; r++)
-            y[r] = load_sums(job, row_of(&t, r), first);
+            y[r] = load_sums(job, t.row[r], first);
         for (size_t i = 0; i < n; i += RUN) {
             staged_row rows[ROWS];
             size_t blocks = (n - i < RUN ? n - i : RUN) / 32;
@@ -287,7 +277,7 @@ ALWAYS_INLINE void many_columns(const matmul_job *job, const act_part *part, siz
             add_staged_blocks(rows, part, i / 32, blocks, f.type, y);
         }
         for (int r = 0; r < ROWS; r++)
-            store_sums(job, row_of(&t, r), y[r]);
+            store_sums(job, t.row[r], y[r]);
     }
 }
 
@@ -377,8 +367,8 @@ ALWAYS_INLINE void tiles_k(const matmul_job *job, block_format f, unpack_super_f
 {
     const columns cols = columns_of(job, ACT_Q256, LANES / n_rows);
     const size_t n_blocks = job->k / 256;
-    for (size_t row = 0; row < job->n_rows; row += (size_t)n_rows) {
-        const tile t = tile_at(job, row, n_rows);
+    for (size_t i = 0; i < n_tiles(job, (size_t)n_rows); i++) {
+        const tile t = tile_at(job, i, n_rows);
         __m256 y = _mm256_setzero_ps();
         for (size_t b = 0; b < n_blocks; b++) {
             size_t at = b * f.bytes;
@@ -434,9 +424,9 @@ ALWAYS_INLINE float finish_sums(sums_16 s, const uint8_t *w, const float *x, siz
 }
 
 ALWAYS_INLINE void tile_f(const matmul_job *job, block_format f, load_8_fn *load,
-                          element_fn *element, size_t row, int n_rows, int column, int n_columns)
+                          element_fn *element, size_t number, int n_rows, int column, int n_columns)
 {
-    const tile t = tile_at(job, row, n_rows);
+    const tile t = tile_at(job, number, n_rows);
     sums_16 s[LANES];
     for (int i = 0; i < n_rows * n_columns; i++)
         s[i].low = s[i].high = _mm256_setzero_ps();
@@ -453,9 +443,9 @@ ALWAYS_INLINE void tile_f(const matmul_job *job, block_format f, load_8_fn *load
             }
         }
     }
-    for (int r = 0; r < t.n_real; r++) {
+    for (int r = 0; r < n_rows; r++) {
         for (int c = 0; c < n_columns; c++)
-            job->y[column + c][row + (size_t)r] =
+            job->y[column + c][t.row[r]] =
                 finish_sums(s[r * n_columns + c], t.w[r], job->x[column + c], job->k, f, element);
     }
 }
@@ -465,11 +455,11 @@ ALWAYS_INLINE void matmul_f(const matmul_job *job, block_format f, load_8_fn *lo
 {
     int column = 0;
     for (; column + 2 <= job->n_columns; column += 2) {
-        for (size_t row = 0; row < job->n_rows; row += 3)
-            tile_f(job, f, load, element, row, 3, column, 2);
+        for (size_t i = 0; i < n_tiles(job, 3); i++)
+            tile_f(job, f, load, element, i, 3, column, 2);
     }
-    for (size_t row = 0; column < job->n_columns && row < job->n_rows; row += 4)
-        tile_f(job, f, load, element, row, 4, column, 1);
+    for (size_t i = 0; column < job->n_columns && i < n_tiles(job, 4); i++)
+        tile_f(job, f, load, element, i, 4, column, 1);
 }
 
 /* ---- activations ---- */

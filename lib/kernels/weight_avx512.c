@@ -21,25 +21,13 @@
  */
 #include "kernels/formats_avx512.h"
 #include "kernels/narrow_avx512.h"
+#include "kernels/streams.h"
 #include "kernels/wide_avx512.h"
 
-static inline void point_at_rows(const matmul_job *job, size_t row, size_t n, const uint8_t **w)
+static inline void point_at_rows(const matmul_job *job, size_t n, size_t tile, const uint8_t **w)
 {
     for (size_t r = 0; r < n; r++)
-        w[r] = job->w + (row + r < job->n_rows ? row + r : job->n_rows - 1) * job->row_bytes;
-}
-
-/* How far behind a tile of n rows the next one is, or 0 where there is none of n rows. */
-static inline size_t next_tile(const matmul_job *job, size_t row, size_t n)
-{
-    return row + 2 * n <= job->n_rows + job->n_next ? n * job->row_bytes : 0;
-}
-
-static inline void store_rows(const matmul_job *job, size_t row, int column, size_t n,
-                              const float *values)
-{
-    const size_t left = job->n_rows - row;
-    memcpy(job->y[column] + row, values, (left < n ? left : n) * sizeof *values);
+        w[r] = row_at(job, tile_row(job, n, tile, r));
 }
 
 /* ---- class F ---- */
@@ -79,19 +67,19 @@ typedef struct plan_f {
 
 enum { MAX_ROWS_F = 16 };
 
-/* Elements k0 and on of some rows. The fetching covers what one step of the tile's part is to the
- * next tile. */
+/* Elements k0 and on of some rows. What follows in their streams is fetched. */
 ALWAYS_INLINE void multiply_part_f(const plan_f *plan, load_f_fn *load, const uint8_t *const *w,
-                                   const float *const *x, size_t k0, size_t end,
-                                   const uint8_t *fetch, size_t fetch_bytes, __m512 *all)
+                                   const float *const *x, size_t k0, size_t end, size_t bytes,
+                                   size_t ahead, __m512 *all)
 {
-    const size_t n = plan->step * plan->columns;
+    const size_t n = plan->step * plan->columns, reach = 16 * plan->step;
     __m512 sums[16];
     for (size_t p = 0; p < n; p++)
         sums[p] = all[p];
     size_t i = k0;
-    for (; i + 16 <= end; i += 16, fetch += fetch_bytes) {
-        prefetch(fetch, fetch_bytes);
+    for (; i + 16 <= end; i += 16) {
+        /* of one row, as far as all of the step will go in as many steps */
+        prefetch(w[i / 16 % plan->step] + ahead + i / reach * reach * bytes, reach * bytes);
         add_elements(load, w, plan->step, x, plan->columns, i, 0xffff, sums);
     }
     if (i < end)
@@ -103,28 +91,27 @@ ALWAYS_INLINE void multiply_part_f(const plan_f *plan, load_f_fn *load, const ui
 
 ALWAYS_INLINE void multiply_f(const matmul_job *job, load_f_fn *load, size_t bytes, plan_f plan)
 {
-    const size_t n_real = (size_t)job->n_columns, fetch_bytes = 16 * plan.step * bytes;
+    const size_t n_real = (size_t)job->n_columns;
     const float *x[MATMUL_MAX_COLUMNS];
     for (size_t c = 0; c < plan.columns; c++)
         x[c] = job->x[c < n_real ? c : n_real - 1];
-    for (size_t row = 0; row < job->n_rows; row += plan.rows) {
+    for (size_t tile = 0; tile < n_tiles(job, plan.rows); tile++) {
+        const size_t ahead = tile_ahead(job, plan.rows, tile);
         const uint8_t *w[MAX_ROWS_F];
         __m512 sums[MAX_ROWS_F * MATMUL_MAX_COLUMNS];
-        point_at_rows(job, row, plan.rows, w);
-        const uint8_t *fetch = w[0] + next_tile(job, row, plan.rows);
+        point_at_rows(job, plan.rows, tile, w);
         for (size_t p = 0; p < plan.rows * plan.columns; p++)
             sums[p] = _mm512_setzero_ps();
         for (size_t k0 = 0; k0 < job->k; k0 += plan.part) {
             const size_t end = job->k - k0 < plan.part ? job->k : k0 + plan.part;
-            for (size_t r = 0; r < plan.rows; r += plan.step) {
-                multiply_part_f(&plan, load, w + r, x, k0, end, fetch, fetch_bytes,
+            for (size_t r = 0; r < plan.rows; r += plan.step)
+                multiply_part_f(&plan, load, w + r, x, k0, end, bytes, ahead,
                                 sums + r * plan.columns);
-                fetch += (end - k0) / 16 * fetch_bytes;
-            }
         }
-        for (size_t c = 0; c < plan.columns && c < n_real; c++) {
-            for (size_t r = 0; r < plan.rows && row + r < job->n_rows; r++)
-                job->y[c][row + r] = reduce_sums(sums[r * plan.columns + c]);
+        for (size_t r = 0; r < plan.rows; r++) {
+            const size_t row = tile_row(job, plan.rows, tile, r);
+            for (size_t c = 0; c < plan.columns && c < n_real; c++)
+                job->y[c][row] = reduce_sums(sums[r * plan.columns + c]);
         }
     }
 }
@@ -141,21 +128,23 @@ ALWAYS_INLINE void matmul_f(const matmul_job *job, load_f_fn *load, size_t bytes
         multiply_f(job, load, bytes, (plan_f){8, 16, 2, 512});
 }
 
-/* Sixteen rows from `row` on, as far as there are so many; else some of them more than once. */
+/* Sixteen rows: four in a quad, `step` apart. */
 typedef struct wide_tile {
     rows_16 rows;
     size_t first[4]; /* number of each quad's first row */
-    size_t n;        /* rows in a quad that differ: 4, or 1 where the job has fewer than 4 */
+    size_t step;     /* 0 where the job has fewer than four rows */
 } wide_tile;
 
-static inline void set_tile(wide_tile *t, const matmul_job *job, size_t row)
+static inline void set_tile(wide_tile *t, const matmul_job *job, size_t tile)
 {
-    t->n = job->n_rows < 4 ? 1 : 4;
-    t->rows.stride = t->n == 1 ? 0 : job->row_bytes;
+    const size_t length = job->n_rows / WIDE_ROWS, rest = length * WIDE_ROWS;
+    const size_t quad = job->n_rows < 4 ? 1 : 4;
+    t->step = tile < length ? length : quad == 4;
+    t->rows.stride = t->step * job->row_bytes;
     for (size_t i = 0; i < 4; i++) {
-        const size_t wanted = row + i * t->n, last = job->n_rows - t->n;
-        t->first[i] = wanted < last ? wanted : last;
-        t->rows.quad[i] = job->w + t->first[i] * job->row_bytes;
+        const size_t wanted = rest + i * quad, last = job->n_rows - quad;
+        t->first[i] = tile < length ? 4 * i * length + tile : wanted < last ? wanted : last;
+        t->rows.quad[i] = row_at(job, t->first[i]);
     }
 }
 
@@ -163,20 +152,21 @@ static inline void store_tile(const wide_tile *t, float *y, __m512 values)
 {
     float lanes[WIDE_ROWS];
     _mm512_storeu_ps(lanes, values);
-    for (size_t i = 0; i < 4; i++)
-        memcpy(y + t->first[i], lanes + 4 * i, t->n * sizeof *y);
+    for (size_t r = 0; r < WIDE_ROWS; r++)
+        y[t->first[r / 4] + r % 4 * t->step] = lanes[r];
 }
 
 #define DEFINE_MATMUL(class)                                                                       \
     ALWAYS_INLINE void matmul_narrow_##class(const matmul_job *job, const format_##class *f)       \
     {                                                                                              \
-        for (size_t row = 0; row < job->n_rows; row += NARROW_ROWS) {                              \
+        for (size_t tile = 0; tile < n_tiles(job, NARROW_ROWS); tile++) {                          \
             const uint8_t *w[NARROW_ROWS];                                                         \
             float y[NARROW_ROWS];                                                                  \
-            const size_t ahead = next_tile(job, row, NARROW_ROWS);                                 \
-            point_at_rows(job, row, NARROW_ROWS, w);                                               \
+            const size_t ahead = tile_ahead(job, NARROW_ROWS, tile);                               \
+            point_at_rows(job, NARROW_ROWS, tile, w);                                              \
             _mm256_storeu_ps(y, multiply_narrow_##class(f, w, ahead, job->x[0], job->k));          \
-            store_rows(job, row, 0, NARROW_ROWS, y);                                               \
+            for (size_t r = 0; r < NARROW_ROWS; r++)                                               \
+                job->y[0][tile_row(job, NARROW_ROWS, tile, r)] = y[r];                             \
         }                                                                                          \
     }                                                                                              \
     ALWAYS_INLINE void matmul_##class(const matmul_job *job, const format_##class *f)              \
@@ -185,15 +175,16 @@ static inline void store_tile(const wide_tile *t, float *y, __m512 values)
             matmul_narrow_##class(job, f);                                                         \
             return;                                                                                \
         }                                                                                          \
-        for (size_t row = 0; row < job->n_rows; row += WIDE_ROWS) {                                \
-            wide_tile tile;                                                                        \
+        for (size_t tile = 0; tile < n_tiles(job, WIDE_ROWS); tile++) {                            \
+            const size_t ahead = tile_ahead(job, WIDE_ROWS, tile);                                 \
+            wide_tile t;                                                                           \
             __m512 y[MATMUL_MAX_COLUMNS];                                                          \
-            set_tile(&tile, job, row);                                                             \
+            set_tile(&t, job, tile);                                                               \
             for (int c = 0; c < job->n_columns; c++)                                               \
                 y[c] = _mm512_setzero_ps();                                                        \
-            multiply_wide_##class(f, &tile.rows, next_tile(job, row, WIDE_ROWS), job, y);          \
+            multiply_wide_##class(f, &t.rows, ahead, job, y);                                      \
             for (int c = 0; c < job->n_columns; c++)                                               \
-                store_tile(&tile, job->y[c], y[c]);                                                \
+                store_tile(&t, job->y[c], y[c]);                                                   \
         }                                                                                          \
     }
 

@@ -15,6 +15,11 @@
 
 enum { WIDE_ROWS = 16, WIDE_COLUMNS = 4 };
 
+static inline const uint8_t *wide_row(const rows_16 *rows, size_t r)
+{
+    return rows->quad[r / 4] + r % 4 * rows->stride;
+}
+
 /* Adds four products of each row to sum. */
 static inline __m512i dot_four(__m512i sum, __m512i quants, const int8_t *a)
 {
@@ -78,7 +83,7 @@ ALWAYS_INLINE __m512 chain_wide_b(__m512 y, const format_b *f, const __m512i *q,
     return y;
 }
 
-/* The next sixteen rows lie `ahead` bytes behind these. */
+/* `ahead` bytes behind these rows lie those that their streams read next. */
 ALWAYS_INLINE void multiply_wide_b(const format_b *f, const rows_16 *rows, size_t ahead,
                                    const matmul_job *job, __m512 *y)
 {
@@ -91,7 +96,9 @@ ALWAYS_INLINE void multiply_wide_b(const format_b *f, const rows_16 *rows, size_
     for (size_t i = 0; i < n; i++) {
         __m512i q[32];
         const __m512i first = rows_dword(rows, i * f->bytes);
-        prefetch_once(rows->quad[0] + ahead + i * WIDE_ROWS * f->bytes, WIDE_ROWS * f->bytes);
+        /* of one row, as far as all sixteen will go in sixteen steps */
+        prefetch(wide_row(rows, i % WIDE_ROWS) + ahead + i / WIDE_ROWS * WIDE_ROWS * f->bytes,
+                 WIDE_ROWS * f->bytes);
         f->turn(rows, i * f->bytes, q);
         for (int c = 0; c < n_columns; c++) {
             for (size_t j = 0; j < f->blocks; j++) {
@@ -151,16 +158,17 @@ ALWAYS_INLINE void load_wide_k(const format_k *f, const rows_16 *rows, size_t ah
                                wide_k *out)
 {
     const uint8_t *w[WIDE_ROWS];
+    for (size_t r = 0; r < WIDE_ROWS; r++) {
+        w[r] = wide_row(rows, r);
+        prefetch(w[r] + ahead + i * f->bytes, f->bytes);
+    }
     if (f->type == WTYPE_Q4_K) {
         turn_Q4_K(rows, i * f->bytes, out);
         return;
     }
-    for (size_t r = 0; r < WIDE_ROWS; r++)
-        w[r] = rows->quad[r / 4] + r % 4 * rows->stride;
     for (int r = 0; r < WIDE_ROWS; r++) {
         const uint8_t *block = w[r] + i * f->bytes;
         k_vectors v;
-        prefetch(block + ahead, f->bytes);
         f->load(block, &v);
         for (int j = 0; j < 4; j++)
             out->q[j][r] = v.q[j];
@@ -194,18 +202,14 @@ ALWAYS_INLINE void corrections_k(const format_k *f, __m256i a_sums, int32_t *sta
         start[0] = _mm512_reduce_add_epi32(single);
 }
 
-/* Scaled products of a super-block with some columns. They share each load of quants. Meanwhile
- * `fetch_bytes` from `fetch` on are fetched, a few for every scale. */
-ALWAYS_INLINE void dot_wide_k(const format_k *f, const wide_k *w, const uint8_t *fetch,
-                              size_t fetch_bytes, int columns, const int8_t *const *a,
-                              int32_t (*start)[16], __m512i *sums)
+/* Scaled products of a super-block with some columns. They share each load of quants. */
+ALWAYS_INLINE void dot_wide_k(const format_k *f, const wide_k *w, int columns,
+                              const int8_t *const *a, int32_t (*start)[16], __m512i *sums)
 {
     const int n = f->group / 4; /* registers of quants with one scale */
     for (int g = 0; g < 64 / n; g++) {
         const __m512i *q = &w->q[0][0] + n * g;
-        const size_t piece = fetch_bytes * (size_t)n / 64;
         __m512i products[WIDE_COLUMNS];
-        prefetch_once(fetch + (size_t)g * piece, piece);
         for (int c = 0; c < columns; c++)
             products[c] = _mm512_set1_epi32(start[c][g]);
         for (int j = 0; j < n; j++) {
@@ -230,8 +234,7 @@ static inline __m512i dot_minimums(const wide_k *w, const int16_t *a_sums)
 }
 
 /* Adds super-block i to the chains of some columns. */
-ALWAYS_INLINE void chain_wide_k(const format_k *f, const wide_k *w, const uint8_t *fetch,
-                                size_t fetch_bytes, size_t i, size_t k, int columns,
+ALWAYS_INLINE void chain_wide_k(const format_k *f, const wide_k *w, size_t i, size_t k, int columns,
                                 const void *const *x, __m512 *y)
 {
     const int8_t *a[WIDE_COLUMNS];
@@ -243,7 +246,7 @@ ALWAYS_INLINE void chain_wide_k(const format_k *f, const wide_k *w, const uint8_
         if (f->offset)
             corrections_k(f, load_256(act_sums(ACT_Q256, x[c], k) + 16 * i), start[c]);
     }
-    dot_wide_k(f, w, fetch, fetch_bytes, columns, a, start, sums);
+    dot_wide_k(f, w, columns, a, start, sums);
     for (int c = 0; c < columns; c++) {
         const __m512 da = _mm512_set1_ps(act_scales(x[c], k)[i]);
         y[c] = _mm512_fmadd_ps(_mm512_mul_ps(w->d, da), _mm512_cvtepi32_ps(sums[c]), y[c]);
@@ -258,18 +261,15 @@ ALWAYS_INLINE void chain_wide_k(const format_k *f, const wide_k *w, const uint8_
 ALWAYS_INLINE void multiply_wide_k(const format_k *f, const rows_16 *rows, size_t ahead,
                                    const matmul_job *job, __m512 *y)
 {
-    const size_t bytes = f->type == WTYPE_Q4_K ? WIDE_ROWS * f->bytes : 0;
     for (size_t i = 0; i < job->k / 256; i++) {
-        const uint8_t *fetch = rows->quad[0] + ahead + i * bytes;
         const int n = job->n_columns;
-        size_t left = bytes; /* fetched with the first columns; others were, row by row */
         int c = 0;
         wide_k v;
         load_wide_k(f, rows, ahead, i, &v);
-        for (; c + WIDE_COLUMNS <= n; c += WIDE_COLUMNS, left = 0)
-            chain_wide_k(f, &v, fetch, left, i, job->k, WIDE_COLUMNS, job->x + c, y + c);
-        for (; c < n; c++, left = 0)
-            chain_wide_k(f, &v, fetch, left, i, job->k, 1, job->x + c, y + c);
+        for (; c + WIDE_COLUMNS <= n; c += WIDE_COLUMNS)
+            chain_wide_k(f, &v, i, job->k, WIDE_COLUMNS, job->x + c, y + c);
+        for (; c < n; c++)
+            chain_wide_k(f, &v, i, job->k, 1, job->x + c, y + c);
     }
 }
 

@@ -433,6 +433,7 @@ static size_t lay_out(ops_cpu *o, const hparams *h, const ops_cpu_options *optio
     e->place = take(base, &used, pairs * sizeof(uint32_t));
     e->first = take(base, &used, (h->n_expert + 1) * sizeof(uint32_t));
     e->first_tile = take(base, &used, (h->n_expert + 1) * sizeof(uint32_t));
+    e->wanted = take(base, &used, h->n_expert * sizeof(uint32_t));
     e->gate = take(base, &used, pairs * ops_stride(h->n_ff_expert) * sizeof(float));
     e->up = take(base, &used, pairs * ops_stride(h->n_ff_expert) * sizeof(float));
     e->down = take(base, &used, pairs * ops_stride(h->n_embd) * sizeof(float));

@@ -99,6 +99,11 @@ static void sort_pairs(experts_job *j)
     e->first[n_expert] = (uint32_t)n_pairs;
     for (size_t p = 0; p < n_pairs; p++)
         e->place[e->order[p]] = (uint32_t)p;
+    e->n_wanted = 0;
+    for (size_t i = 0; i < n_expert; i++) {
+        if (e->first[i + 1] > e->first[i])
+            e->wanted[e->n_wanted++] = (uint32_t)i;
+    }
 }
 
 static uint32_t n_columns_of(const experts_job *j, size_t expert)
@@ -205,12 +210,10 @@ static void expert_chunk(void *arg, size_t chunk, int worker)
 {
     const experts_job *j = arg;
     const expert_scratch *e = &j->o->experts;
-    size_t expert = chunk / j->chunks_per_expert;
+    size_t expert = e->wanted[chunk / j->chunks_per_expert];
     size_t first = chunk % j->chunks_per_expert * j->chunk_rows;
     size_t n_rows = j->bank[0]->first.n_rows;
     n_rows = n_rows - first < j->chunk_rows ? n_rows - first : j->chunk_rows;
-    if (n_columns_of(j, expert) == 0)
-        return;
     for (size_t which = 0; which < j->n_banks; which++) {
         const linear *w = &j->bank[which]->first;
         if (uses_panels(j, which, expert))
@@ -221,6 +224,20 @@ static void expert_chunk(void *arg, size_t chunk, int worker)
             j->o->k->f->add(j->out[which] + p * ops_stride(w->n_rows) + first,
                             w->bias + expert * w->n_rows + first, n_rows);
     }
+}
+
+/* Long streams of rows for few columns, panels for many, and a few chunks for each thread. */
+static size_t choose_chunk_rows(const experts_job *j)
+{
+    enum { CHUNKS_PER_THREAD = 4, MIN_ROWS = 64 };
+    const linear *w = &j->bank[0]->first;
+    const size_t wanted = CHUNKS_PER_THREAD * (size_t)thread_pool_size(j->o->pool);
+    size_t rows = ops_cpu_chunk_rows(w->row_bytes, w->n_rows);
+    if (ops_cpu_uses_panels(j->o, w->type, j->n) && rows > PANEL_ROWS)
+        rows = PANEL_ROWS;
+    while (rows >= 2 * MIN_ROWS && j->o->experts.n_wanted * w->n_rows / rows < wanted)
+        rows /= 2;
+    return rows;
 }
 
 /* out[i] = bank[i] x for all places. The banks have one shape and want one kind of activation. */
@@ -236,12 +253,10 @@ static void multiply_banks(experts_job *j, const float *x, size_t n_rows_in, uin
         j->in = act[kind];
         j->in_bytes = act_row_bytes(kind, w->k);
     }
-    j->chunk_rows = ops_cpu_chunk_rows(w->row_bytes, w->n_rows);
-    if (j->o->k->panel && j->chunk_rows > PANEL_ROWS)
-        j->chunk_rows = PANEL_ROWS;
+    j->chunk_rows = choose_chunk_rows(j);
     pack_tiles(j);
     j->chunks_per_expert = (w->n_rows + j->chunk_rows - 1) / j->chunk_rows;
-    ops_cpu_run(j->o, expert_chunk, j, j->h->n_expert * j->chunks_per_expert,
+    ops_cpu_run(j->o, expert_chunk, j, j->o->experts.n_wanted * j->chunks_per_expert,
                 (uint64_t)j->n * j->h->n_expert_used * w->n_rows * w->k * j->n_banks);
 }
 

@@ -2,13 +2,13 @@
  *
  * ops_cpu_linear.c - matrix times rows, for matrices that share their input.
  *
- * The input is quantized once for each kind of activation that the matrices want. Then the rows of
- * all matrices together are cut into chunks; a chunk multiplies its rows, which stay in the cache,
- * by all columns: many columns as a panel (kernels/panel.h), few MATMUL_MAX_COLUMNS at a time.
+ * The input is quantized once for each kind of activation that the matrices want. Then every worker
+ * gets a span: an equal part of the rows of all matrices together, which it cuts into chunks. A
+ * chunk is multiplied by all columns: many columns as a panel (kernels/panel.h), few
+ * MATMUL_MAX_COLUMNS at a time. Who is done helps with the other spans.
  *
- * Few columns run at the speed of memory. So every worker begins with a span of chunks of its own,
- * whose rows follow each other and can be fetched ahead, and helps with the others' when it is
- * done.
+ * Few columns run at the speed of memory, and memory is read best where a kernel walks streams that
+ * are long and follow each other (kernels/streams.h): so chunks are large, and spans are even.
  */
 #include "model/ops_cpu_state.h"
 
@@ -70,22 +70,26 @@ bool ops_cpu_uses_panels(const ops_cpu *o, wtype type, size_t n)
     return p != NULL && p->matmul[type] != NULL && n >= p->min_columns[wtype_get(type)->class];
 }
 
+enum { CHUNK_BYTES = 512 * 1024, ROWS_UNIT = 16, MAX_SPANS = 64 };
+
 size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows)
 {
-    enum { CHUNK_BYTES = 64 * 1024, MIN_ROWS = 16 };
-    size_t rows = CHUNK_BYTES / (row_bytes ? row_bytes : 1) / MIN_ROWS * MIN_ROWS;
-    if (rows < MIN_ROWS)
-        rows = MIN_ROWS;
-    return rows < n_rows ? rows : n_rows;
+    const size_t bytes = n_rows * row_bytes, n_chunks = (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES;
+    const size_t rows = n_chunks ? (n_rows + n_chunks - 1) / n_chunks : 0;
+    return (rows + ROWS_UNIT - 1) / ROWS_UNIT * ROWS_UNIT;
 }
 
-/* Chunks first, first + 1 .. end - 1, of which those before next are taken. */
+/* A worker's rows of one matrix. */
+typedef struct piece {
+    size_t first, end, chunk_rows;
+    size_t n_chunks;
+} piece;
+
+/* Chunks of all pieces in turn, of which those before next are taken. */
 typedef struct span {
     _Alignas(MEM_ALIGN) atomic_size_t next;
-    size_t end;
+    piece pieces[OPS_MAX_LINEARS];
 } span;
-
-enum { MAX_SPANS = 64 };
 
 typedef struct linears_job {
     const ops_cpu *o;
@@ -94,8 +98,7 @@ typedef struct linears_job {
     const float *x;
     size_t n;
     size_t n_linears;
-    size_t chunk_rows[OPS_MAX_LINEARS];
-    size_t first_chunk[OPS_MAX_LINEARS + 1];
+    size_t panel_rows[OPS_MAX_LINEARS]; /* 0: not by panels */
     int n_spans;
     span *spans;
 } linears_job;
@@ -139,52 +142,76 @@ static void multiply_direct(const linears_job *j, size_t m, size_t first, size_t
     }
 }
 
-static void fill_spans(span *spans, int n_spans, size_t n_chunks)
+/* The first row of matrix m behind the first `bytes` of all matrices. */
+static size_t row_behind(const linears_job *j, size_t m, size_t bytes)
 {
-    for (int i = 0; i < n_spans; i++) {
-        atomic_init(&spans[i].next, n_chunks * (size_t)i / (size_t)n_spans);
-        spans[i].end = n_chunks * (size_t)(i + 1) / (size_t)n_spans;
-    }
-}
-
-/* False: all are taken. Otherwise *end is where the chunk's span ends. */
-static bool take_chunk(const linears_job *j, int worker, size_t *chunk, size_t *end)
-{
-    for (int i = 0; i < j->n_spans; i++) {
-        span *s = &j->spans[(worker + i) % j->n_spans];
-        *chunk = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
-        *end = s->end;
-        if (*chunk < s->end)
-            return true;
-    }
-    return false;
-}
-
-static void multiply_chunk(const linears_job *j, size_t chunk, size_t end, int worker)
-{
-    size_t m = 0;
-    while (chunk >= j->first_chunk[m + 1])
-        m++;
     const linear *w = j->w[m];
-    const size_t rows = j->chunk_rows[m], first = (chunk - j->first_chunk[m]) * rows;
-    const size_t left = w->n_rows - first, n_rows = left < rows ? left : rows;
-    if (ops_cpu_uses_panels(j->o, w->type, j->n))
+    const size_t unit = j->panel_rows[m] ? j->panel_rows[m] : ROWS_UNIT;
+    for (size_t i = 0; i < m; i++) {
+        const size_t before = j->w[i]->n_rows * j->w[i]->row_bytes;
+        bytes = bytes > before ? bytes - before : 0;
+    }
+    const size_t row = (bytes / w->row_bytes + unit / 2) / unit * unit;
+    return row < w->n_rows ? row : w->n_rows;
+}
+
+static void fill_spans(linears_job *j)
+{
+    size_t total = 0;
+    for (size_t m = 0; m < j->n_linears; m++)
+        total += j->w[m]->n_rows * j->w[m]->row_bytes;
+    for (size_t i = 0; i < (size_t)j->n_spans; i++) {
+        const size_t n = (size_t)j->n_spans;
+        span *s = &j->spans[i];
+        atomic_init(&s->next, 0);
+        for (size_t m = 0; m < j->n_linears; m++) {
+            piece *p = &s->pieces[m];
+            p->first = row_behind(j, m, total / n * i);
+            p->end = i + 1 < n ? row_behind(j, m, total / n * (i + 1)) : j->w[m]->n_rows;
+            const size_t rows = p->end - p->first;
+            p->chunk_rows =
+                j->panel_rows[m] ? j->panel_rows[m] : ops_cpu_chunk_rows(j->w[m]->row_bytes, rows);
+            p->n_chunks = rows ? (rows + p->chunk_rows - 1) / p->chunk_rows : 0;
+        }
+    }
+}
+
+static void multiply_chunk(const linears_job *j, size_t m, const piece *p, size_t chunk, int worker)
+{
+    const linear *w = j->w[m];
+    const size_t first = p->first + chunk * p->chunk_rows, left = p->end - first;
+    const size_t n_rows = left < p->chunk_rows ? left : p->chunk_rows;
+    if (j->panel_rows[m])
         multiply_panel(j, m, first, n_rows, worker);
     else
-        multiply_direct(j, m, first, n_rows, chunk + 1 < end ? left - n_rows : 0);
+        multiply_direct(j, m, first, n_rows, left - n_rows);
     for (size_t c = 0; c < j->n && w->bias; c++)
         j->o->k->f->add(j->y[m] + c * ops_stride(w->n_rows) + first, w->bias + first, n_rows);
 }
 
-/* One call for each worker; the first to come may find nothing left for the others. The pool's own
- * count of chunks would travel between the cores for every one of them. */
-static void multiply_chunks(void *arg, size_t call, int worker)
+/* False: all chunks of the span are taken. */
+static bool multiply_next(const linears_job *j, span *s, int worker)
+{
+    size_t chunk = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+    for (size_t m = 0; m < j->n_linears; m++) {
+        if (chunk < s->pieces[m].n_chunks) {
+            multiply_chunk(j, m, &s->pieces[m], chunk, worker);
+            return true;
+        }
+        chunk -= s->pieces[m].n_chunks;
+    }
+    return false;
+}
+
+/* One call for each worker, its own span first; who comes first may leave nothing to the others. */
+static void multiply_spans(void *arg, size_t call, int worker)
 {
     const linears_job *j = arg;
-    size_t chunk, end;
     (void)call;
-    while (take_chunk(j, worker, &chunk, &end))
-        multiply_chunk(j, chunk, end, worker);
+    for (int i = 0; i < j->n_spans; i++) {
+        while (multiply_next(j, &j->spans[(worker + i) % j->n_spans], worker))
+            ;
+    }
 }
 
 /* Panels as high as leaves every thread a few of them. */
@@ -211,9 +238,7 @@ void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t 
     for (size_t m = 0; m < n_linears; m++) {
         const bool panel = ops_cpu_uses_panels(o, w[m]->type, n);
         tiles[act_kind_for(w[m]->type)] |= panel;
-        job.chunk_rows[m] = panel ? high : ops_cpu_chunk_rows(w[m]->row_bytes, w[m]->n_rows);
-        job.first_chunk[m + 1] =
-            job.first_chunk[m] + (w[m]->n_rows + job.chunk_rows[m] - 1) / job.chunk_rows[m];
+        job.panel_rows[m] = panel ? high : 0;
         work += (uint64_t)w[m]->n_rows * w[m]->k * n;
     }
     for (size_t m = 0; m < n_linears; m++) {
@@ -225,6 +250,6 @@ void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t 
     span spans[MAX_SPANS];
     job.spans = spans;
     job.n_spans = thread_pool_size(o->pool) < MAX_SPANS ? thread_pool_size(o->pool) : MAX_SPANS;
-    fill_spans(spans, job.n_spans, job.first_chunk[n_linears]);
-    ops_cpu_run(o, multiply_chunks, &job, (size_t)job.n_spans, work);
+    fill_spans(&job);
+    ops_cpu_run(o, multiply_spans, &job, (size_t)job.n_spans, work);
 }

@@ -17,6 +17,8 @@ typedef struct expert_scratch {
     uint32_t *place;         /* [pair] where in order it is */
     uint32_t *first;         /* [n_expert + 1] where an expert's pairs begin in order */
     uint32_t *first_tile;    /* [n_expert + 1] where its tiles begin */
+    uint32_t *wanted;        /* [n_expert] those that have a place */
+    size_t n_wanted;
     float *gate;             /* [place][n_ff_expert] */
     float *up;               /* [place][n_ff_expert] */
     float *down;             /* [place][n_embd] */
