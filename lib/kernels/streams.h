@@ -38,7 +38,7 @@ static inline const uint8_t *row_at(const matmul_job *job, size_t row)
  * 0: nothing. */
 static inline size_t tile_ahead(const matmul_job *job, size_t n, size_t tile)
 {
-    enum { NEAR = 2048 };
+    enum { NEAR = 1024 };
     const size_t length = job->n_rows / n;
     if (tile + 1 < length)
         return job->row_bytes < NEAR ? job->row_bytes : NEAR;
