@@ -284,16 +284,6 @@ ALWAYS_INLINE void mix_values(attn_block *b, size_t group, vec f, vec u, bool ro
     accumulate_block(b, n - 1, acc, f, u, rose, bytes);
 }
 
-/* This group's share of the next tile, of `bytes`. Integers that are widened were fetched then. */
-static void fetch_share(const attn_block *b, cache_type type, const uint8_t *tile, size_t ahead,
-                        size_t bytes, size_t group)
-{
-    const size_t n = b->n_lanes / 16;
-    for (size_t i = bytes * group / n / 64 * 64; type == CACHE_F16 && i < bytes * (group + 1) / n;
-         i += 64)
-        fetch(tile + i, ahead);
-}
-
 /* All rows of the block. While the vectors make weights of some rows' scores, the unit multiplies
  * the next rows with the keys. */
 ALWAYS_INLINE void walk_groups(attn_block *b, const tile_view *t, bool bytes_k, bool bytes_v)
@@ -303,6 +293,8 @@ ALWAYS_INLINE void walk_groups(attn_block *b, const tile_view *t, bool bytes_k, 
     vec top[4] = {none, none, none, none};
     float *s = b->scores, *next_s = s + 16 * ATTN_TILE;
     size_t group = next_seen(b, t, 0), next;
+    fetching ahead = {b->next_keys, b->next_values, 0, 0};
+    plan_fetching(t, &ahead, 8, end);
     for (size_t i = 0; i < 4; i++) {
         multiply_keys(b, group, i, bytes_k);
         if (i > 0)
@@ -314,9 +306,7 @@ ALWAYS_INLINE void walk_groups(attn_block *b, const tile_view *t, bool bytes_k, 
         weighing w;
         vec f, u;
         next = next_seen(b, t, group + 1);
-        fetch_share(b, b->type_k, t->keys, t->keys_ahead, key_steps(b) * ATTN_TILE * 4, group);
-        fetch_share(b, b->type_v, t->values, t->values_ahead,
-                    round_up(b->head_dim_v, 16) * ATTN_TILE * 2, group);
+        fetch_more(&ahead, 1);
         w.m = finish_scores(b, t, group, s, top, &w.scale);
         for (size_t i = 0; i < 4; i++)
             top[i] = none;

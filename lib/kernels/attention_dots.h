@@ -20,7 +20,7 @@ typedef struct dots {
     size_t n_steps;
     uint8_t *c;
     size_t c_row, c_vec;
-    size_t ahead; /* from b to what is fetched meanwhile; 0: nothing */
+    struct fetching *fetching; /* meanwhile; NULL: nothing */
 } dots;
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -28,10 +28,27 @@ typedef struct dots {
 /* Vectors at a time beside so many rows, so that the accumulators fill the registers. */
 #define DOTS_VECS(rows) ((rows) <= DOTS_FEW_ROWS ? DOTS_MANY_VECS : DOTS_MANY_VECS / 2)
 
-/* To the second cache: the first has enough to hold. */
-ALWAYS_INLINE void fetch(const void *p, size_t ahead)
+/* What is still to be fetched of the keys and the values of the next tile, side by side: two
+ * streams come faster than one, and without a pause faster than in turns. */
+typedef struct fetching {
+    const uint8_t *keys, *values;
+    size_t n_keys, n_values; /* bytes at a time */
+} fetching;
+
+/* The lines that begin in n bytes, to the second cache: the first has enough to hold. */
+ALWAYS_INLINE void fetch_lines(const uint8_t *p, size_t n)
 {
-    __builtin_prefetch((const void *)((uintptr_t)p + ahead), 0, 2);
+    const uintptr_t end = (uintptr_t)p + n;
+    for (uintptr_t at = ((uintptr_t)p + 63) & ~(uintptr_t)63; at < end; at += 64)
+        __builtin_prefetch((const void *)at, 0, 2);
+}
+
+ALWAYS_INLINE void fetch_more(fetching *f, size_t times)
+{
+    fetch_lines(f->keys, times * f->n_keys);
+    fetch_lines(f->values, times * f->n_values);
+    f->keys += times * f->n_keys;
+    f->values += times * f->n_values;
 }
 
 #define DEFINE_DOTS(name, type, zero, broadcast, load, add_product, store)                         \
@@ -39,6 +56,7 @@ ALWAYS_INLINE void fetch(const void *p, size_t ahead)
                                     const int vecs, const bool ahead)                              \
     {                                                                                              \
         const uint8_t *a = d->a + row * d->a_row, *b = d->b + first * d->b_vec;                    \
+        fetching next = ahead && row == 0 ? *d->fetching : (fetching){NULL, NULL, 0, 0};           \
         type sums[DOTS_ROWS][DOTS_MANY_VECS];                                                      \
         _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)                                     \
         {                                                                                          \
@@ -46,8 +64,8 @@ ALWAYS_INLINE void fetch(const void *p, size_t ahead)
         }                                                                                          \
         for (size_t i = 0; i < d->n_steps; i++, a += d->a_step, b += d->b_step) {                  \
             type y[DOTS_MANY_VECS];                                                                \
-            _Pragma("GCC unroll 4") for (int v = 0; ahead && v < vecs; v++)                        \
-                fetch(b + (size_t)v * d->b_vec, d->ahead);                                         \
+            if (ahead)                                                                             \
+                fetch_more(&next, (size_t)vecs);                                                   \
             _Pragma("GCC unroll 4") for (int v = 0; v < vecs; v++) y[v] =                          \
                 load((const void *)(b + (size_t)v * d->b_vec));                                    \
             _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)                                 \
@@ -57,6 +75,8 @@ ALWAYS_INLINE void fetch(const void *p, size_t ahead)
                     add_product(sums[r][v], x, y[v]);                                              \
             }                                                                                      \
         }                                                                                          \
+        if (ahead && row == 0)                                                                     \
+            *d->fetching = next;                                                                   \
         _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)                                     \
         {                                                                                          \
             uint8_t *c = d->c + (row + (size_t)r) * d->c_row + first * d->c_vec;                   \

@@ -172,15 +172,12 @@ static void store_value(cache_type type, const float *v, size_t head_dim, size_t
 }
 
 /* Where a wide block's integers are: in the cache, or widened in scratch. */
-static const uint8_t *integers_of(cache_type type, const void *tile, size_t width, void *scratch,
-                                  size_t ahead)
+static const uint8_t *integers_of(cache_type type, const void *tile, size_t width, void *scratch)
 {
     if (type != CACHE_Q8_0)
         return tile;
-    for (size_t i = 0; i < ATTN_TILE * width; i += 32) {
-        fetch((const uint8_t *)tile + i, ahead);
+    for (size_t i = 0; i < ATTN_TILE * width; i += 32)
         ivec_store((int16_t *)scratch + i, ivec_widen((const int8_t *)tile + i));
-    }
     return scratch;
 }
 
@@ -252,8 +249,8 @@ typedef struct tile_view {
     const float *key_scales;   /* NULL: the keys are floats */
     const float *value_scales; /* NULL: the values are floats */
     uint32_t first;
-    bool partial;                    /* some row does not see all of it */
-    size_t keys_ahead, values_ahead; /* distance to the next tile, or 0 */
+    bool partial;                  /* some row does not see all of it */
+    size_t key_bytes, value_bytes; /* of the tile after it, or 0 */
 } tile_view;
 
 /* Positions of the tile that a row sees: [low, high) of 0 .. 64. */
@@ -376,40 +373,38 @@ static dots_fn *dots_for(cache_type type)
     return of[type];
 }
 
+/* Of what is to be fetched in `times`, a part of `eighths`. */
+static void plan_fetching(const tile_view *t, fetching *f, size_t eighths, size_t times)
+{
+    f->n_keys = (t->key_bytes * eighths / 8 + times - 1) / times;
+    f->n_values = (t->value_bytes * eighths / 8 + times - 1) / times;
+}
+
 static void narrow_tile(attn_block *b, const tile_view *t)
 {
-    enum { LINES_PER_ROW = 4 };
-    for (size_t i = 0; i < ATTN_TILE; i += 16) {
-        if (t->key_scales)
-            fetch(t->key_scales + i, t->keys_ahead);
-        if (t->value_scales)
-            fetch(t->value_scales + i, t->values_ahead);
-    }
     size_t steps = key_steps(b), width = round_up(b->head_dim_v, 16);
     float f[ATTN_NARROW], u[ATTN_NARROW];
     bool int_v = t->value_scales != NULL;
     size_t key_bytes = b->type_k == CACHE_Q8_0 ? 32 : 64;
     size_t value_bytes = b->type_v == CACHE_Q8_0 ? 32 : 64;
-    dots keys = {b->q,      steps * 4,     4,  t->keys,      steps * key_bytes, key_bytes, steps,
-                 b->scores, ATTN_TILE * 4, 64, t->keys_ahead};
-    dots values = {b->weights,
-                   ATTN_TILE * (int_v ? sizeof(int16_t) : sizeof(float)),
-                   4,
-                   t->values,
-                   value_bytes,
-                   width * value_bytes / 16,
-                   int_v ? ATTN_TILE / 2 : ATTN_TILE,
-                   b->mixed,
-                   width * 4,
-                   64,
-                   t->values_ahead};
+    size_t value_steps = int_v ? ATTN_TILE / 2 : ATTN_TILE;
+    fetching next = {b->next_keys, b->next_values, 0, 0};
+    dots keys = {b->q,      steps * 4,     4,  t->keys, steps * key_bytes, key_bytes, steps,
+                 b->scores, ATTN_TILE * 4, 64, &next};
+    dots values = {b->weights,  ATTN_TILE * (int_v ? sizeof(int16_t) : sizeof(float)),
+                   4,           t->values,
+                   value_bytes, width * value_bytes / 16,
+                   value_steps, b->mixed,
+                   width * 4,   64,
+                   &next};
+    plan_fetching(t, &next, 3, steps * ATTN_TILE / 16);
     dots_for(b->type_k)(&keys, b->n_rows, ATTN_TILE / 16);
+    plan_fetching(t, &next, 2, b->n_rows);
     for (size_t r = 0; r < b->n_rows; r++) {
-        /* Meanwhile nothing else reads memory: the first values of the next tile. */
-        for (size_t i = 0; i < LINES_PER_ROW; i++)
-            fetch(t->values + (r * LINES_PER_ROW + i) * 64, t->values_ahead);
+        fetch_more(&next, 1);
         weigh_row(b, t, r, &f[r], &u[r]);
     }
+    plan_fetching(t, &next, 3, value_steps * width / 16);
     dots_for(b->type_v)(&values, b->n_rows, width / 16);
     for (size_t r = 0; r < b->n_rows; r++)
         accumulate(b->part.acc + r * width, (float *)b->mixed + r * width, int_v, vec_set1(u[r]),
@@ -589,7 +584,7 @@ static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t 
                      (uint8_t *)(scores + i * 256),
                      64,
                      ATTN_TILE * 64,
-                     0};
+                     NULL};
         (t->key_scales ? dots_int : dots_float)(&keys, 16, n_groups);
     }
     for (size_t i = 0; i < n_groups; i++) {
@@ -616,7 +611,7 @@ static void wide_groups(attn_block *b, const tile_view *t, size_t group, size_t 
                    b->mixed,
                    64,
                    width * 64,
-                   0};
+                   NULL};
     (int_v ? dots_int : dots_float)(&values, width, n_groups);
     for (size_t i = 0; i < n_groups; i++)
         accumulate(b->part.acc + (group + i) * width * 16, (float *)b->mixed + i * width * 16,
@@ -644,10 +639,13 @@ static void ready_queries(attn_block *b)
 static void wide_tile(attn_block *b, const tile_view *t)
 {
     size_t n = b->n_lanes / 16;
+    fetching next = {b->next_keys, b->next_values, 0, 0};
+    plan_fetching(t, &next, 8, n);
     for (size_t group = 0; group < n;) {
         size_t seen = sees(b, t, group);
         if (seen)
             seen += group + 1 < n && sees(b, t, group + 1);
+        fetch_more(&next, seen ? seen : 1);
         if (seen)
             wide_groups(b, t, group, seen);
         group += seen ? seen : 1;
@@ -655,31 +653,24 @@ static void wide_tile(attn_block *b, const tile_view *t)
 }
 #endif
 
-/* Modulo the size of the address space; 0 if there is no next. */
-static size_t distance(const void *from, const void *next)
-{
-    return next ? (uintptr_t)next - (uintptr_t)from : 0;
-}
-
 static void tile(attn_block *b, const void *keys, const void *values, uint32_t first)
 {
     size_t key_width = round_up(b->head_dim_k, 2), value_width = round_up(b->head_dim_v, 16);
-    size_t keys_ahead = distance(keys, b->next_keys);
-    size_t values_ahead = distance(values, b->next_values);
+    bool last = b->next_keys == NULL;
     tile_view t = {.keys = keys,
                    .values = values,
                    .key_scales = scales_of(b->type_k, keys, key_width),
                    .value_scales = scales_of(b->type_v, values, value_width),
                    .first = first,
                    .partial = first < b->low_max || first + ATTN_TILE > b->high_min,
-                   .keys_ahead = keys_ahead,
-                   .values_ahead = values_ahead};
+                   .key_bytes = last ? 0 : attn_keys_bytes(b->type_k, b->head_dim_k),
+                   .value_bytes = last ? 0 : attn_values_bytes(b->type_v, b->head_dim_v)};
     if (!attn_is_wide(b->n_rows)) {
         narrow_tile(b, &t);
         return;
     }
-    t.keys = integers_of(b->type_k, keys, key_width, b->keys, keys_ahead);
-    t.values = integers_of(b->type_v, values, value_width, b->values, values_ahead);
+    t.keys = integers_of(b->type_k, keys, key_width, b->keys);
+    t.values = integers_of(b->type_v, values, value_width, b->values);
     wide_tile(b, &t);
 }
 
