@@ -23,6 +23,11 @@ static bool is_lookup(const char *name, bool tied)
            strcmp(name, "position_embd.weight") == 0 || strcmp(name, "token_types.weight") == 0;
 }
 
+static double *operations(bench_matrices *m, bool integers)
+{
+    return integers ? &m->int_ops : &m->float_ops;
+}
+
 static void add(bench_matrices *m, const hearth_tensor_info *t)
 {
     double elements = 1.0;
@@ -34,7 +39,7 @@ static void add(bench_matrices *m, const hearth_tensor_info *t)
         return;
     bool integers = wtype_from_name(t->type, &type) && (wtype_get(type)->class == WTYPE_CLASS_B ||
                                                         wtype_get(type)->class == WTYPE_CLASS_K);
-    *(integers ? &m->int_ops : &m->float_ops) += 2.0 * elements;
+    *operations(m, integers) += 2.0 * elements;
 }
 
 hearth_status bench_model_count(bench_model *out, const hearth_model *model,
@@ -42,16 +47,18 @@ hearth_status bench_model_count(bench_model *out, const hearth_model *model,
 {
     const hearth_model_info *info = hearth_model_get_info(model);
     static const double element_bytes[] = {4.0, 2.0, 34.0 / 32.0};
+    const double products = 2.0 * info->n_layer * info->n_head * info->head_dim;
     hearth_tensor_info t;
     bool tied = true;
     *out = (bench_model){
         .expert_share = info->n_expert ? (double)info->n_expert_used / (double)info->n_expert : 0,
-        .cache_bytes = (double)info->n_layer * info->n_head_kv * info->head_dim *
-                       (element_bytes[cache->cache_type_k] + element_bytes[cache->cache_type_v]),
-        .attention_ops =
-            4.0 * (double)info->n_layer * (double)info->n_head * (double)info->head_dim,
+        .attention.bytes =
+            (double)info->n_layer * info->n_head_kv * info->head_dim *
+            (element_bytes[cache->cache_type_k] + element_bytes[cache->cache_type_v]),
         .window = (double)info->sliding_window,
     };
+    *operations(&out->attention, cache->cache_type_k != HEARTH_CACHE_F32) += products;
+    *operations(&out->attention, cache->cache_type_v != HEARTH_CACHE_F32) += products;
     for (size_t i = 0; i < hearth_model_n_tensors(model); i++) {
         TRY(hearth_model_tensor_at(model, i, &t, err));
         tied = tied && strcmp(t.name, "output.weight") != 0;
@@ -85,12 +92,14 @@ bench_work bench_work_per_token(const bench_model *m, size_t depth, size_t n, si
         /* Experts are chosen independently, so far as anybody can tell. */
         double touched = 1.0 - pow(1.0 - m->expert_share, now);
         sum.bytes += m->layers.bytes + touched * m->experts.bytes;
-        sum.bytes += (n_logits > 0 ? m->output.bytes : 0) + m->cache_bytes * least(first, most);
+        sum.bytes += (n_logits > 0 ? m->output.bytes : 0) + m->attention.bytes * least(first, most);
         sum.int_ops += now * (m->layers.int_ops + m->expert_share * m->experts.int_ops);
         sum.int_ops += n_logits * m->output.int_ops;
         sum.float_ops += now * (m->layers.float_ops + m->expert_share * m->experts.float_ops);
         sum.float_ops += n_logits * m->output.float_ops;
-        sum.float_ops += now * m->attention_ops * least(first + (now + 1) / 2, most);
+        const double seen = now * least(first + (now + 1) / 2, most);
+        sum.int_ops += seen * m->attention.int_ops;
+        sum.float_ops += seen * m->attention.float_ops;
         done += (size_t)now;
     }
     return (bench_work){sum.bytes / (double)n, sum.int_ops / (double)n, sum.float_ops / (double)n};

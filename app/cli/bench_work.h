@@ -19,13 +19,12 @@ typedef struct bench_matrices {
 } bench_matrices;
 
 typedef struct bench_model {
-    bench_matrices layers;  /* all that every token goes through */
-    bench_matrices experts; /* of which a token goes through n_expert_used of n_expert */
-    bench_matrices output;  /* only tokens whose logits are asked for */
-    double expert_share;    /* n_expert_used / n_expert */
-    double cache_bytes;     /* keys and values of one position */
-    double attention_ops;   /* per position attended to */
-    double window;          /* positions; 0: all */
+    bench_matrices layers;    /* all that every token goes through */
+    bench_matrices experts;   /* of which a token goes through n_expert_used of n_expert */
+    bench_matrices output;    /* only tokens whose logits are asked for */
+    double expert_share;      /* n_expert_used / n_expert */
+    bench_matrices attention; /* per position attended to; 16-bit products count as one, too */
+    double window;            /* positions; 0: all */
 } bench_model;
 
 /* cache: how the session to be measured keeps keys and values. */
