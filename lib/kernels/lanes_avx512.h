@@ -138,22 +138,12 @@ static inline void transpose_16(__m512i *v)
     }
 }
 
-/* Fetches n bytes into the second-level cache. The rows of a tile are as many streams, more than
- * the hardware follows, so while a kernel works on one tile it fetches the next. Always inline: gcc
- * drops calls of a function that does nothing but this. */
+/* Fetches n bytes into the second-level cache. Always inline: gcc drops calls of a function that
+ * does nothing but this. */
 ALWAYS_INLINE void prefetch(const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i += 64)
         _mm_prefetch((const char *)p + i, _MM_HINT_T1);
-}
-
-/* The same for the lines that begin in n bytes: pieces that follow each other ask for each line
- * once. Twice costs as much as two lines while the first is on its way. */
-ALWAYS_INLINE void prefetch_once(const uint8_t *p, size_t n)
-{
-    const uintptr_t end = (uintptr_t)p + n;
-    for (uintptr_t i = ((uintptr_t)p + 63) & ~(uintptr_t)63; i < end; i += 64)
-        _mm_prefetch((const char *)i, _MM_HINT_T1);
 }
 
 /* ---- sixteen rows ---- */

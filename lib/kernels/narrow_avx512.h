@@ -5,7 +5,7 @@
  * Each row is a stream of its own. A step leaves a vector of int32 partial sums for every row;
  * the eight are added across lanes together, into one register with a lane per row (a horizontal
  * sum costs three instructions), so that the float chains of all rows advance in one fma.
- * The next tile lies `ahead` bytes behind this one.
+ * `ahead` bytes behind each row lies what its stream reads next.
  */
 #ifndef HEARTH_KERNELS_NARROW_AVX512_H
 #define HEARTH_KERNELS_NARROW_AVX512_H
@@ -45,7 +45,7 @@ ALWAYS_INLINE __m256 chain_b(__m256 y, const format_b *f, __m512i first, unsigne
     return y;
 }
 
-/* One row of the next tile, as far as all eight rows will go in eight steps of two blocks. */
+/* Of one row, as far as all eight will go in eight steps of two blocks. */
 ALWAYS_INLINE void prefetch_b(const format_b *f, const uint8_t *const *w, size_t ahead, size_t b)
 {
     const size_t first = b / 16 * 16;

@@ -6,9 +6,9 @@
  * 8, lane row * n_columns + column. Block by block a tile unpacks each row once, multiplies it
  * with each column, and turns the 8 vectors of partial sums into one vector of 8 sums; from there
  * on all lanes run their own chain of fma, exactly the one of weight_generic.h. Integer sums are
- * exact, so the order inside a block is free. Rows and columns that are missing at an edge are
- * doubles of the last. More than 4 columns of class B, whose sums would be
- * taken too often, go through columns_avx2.h instead.
+ * exact, so the order inside a block is free. Which rows a tile has is told by streams.h; rows and
+ * columns that are missing at an edge are doubles of the last. More than 4 columns of class B,
+ * whose sums would be taken too often, go through columns_avx2.h instead.
  *
  * The functions of a class are inlined into one function per format, with everything that
  * depends on the format folded.

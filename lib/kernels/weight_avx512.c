@@ -3,8 +3,8 @@
  * weight_avx512.c - the weight kernels for processors with AVX-512 F, BW, DQ, VL and VNNI.
  *
  * Classes B and K: one column is multiplied with eight rows at a time (narrow_avx512.h), several
- * columns with sixteen (wide_avx512.h). Class F: two to eight rows with all columns. Missing rows
- * at the end are repeats of others. While one tile is multiplied, the next is fetched.
+ * columns with sixteen (wide_avx512.h). Class F: two to eight rows with all columns. The rows of a
+ * tile are those of streams.h; missing ones at the end are repeats of others.
  *
  * Products are of unsigned by signed bytes: quants have an offset added (unpack_*_avx512.h) that
  * is taken back exactly by the sums of activations that come with each row of them.
