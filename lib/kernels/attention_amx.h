@@ -293,7 +293,7 @@ ALWAYS_INLINE void walk_groups(attn_block *b, const tile_view *t, bool bytes_k, 
     vec top[4] = {none, none, none, none};
     float *s = b->scores, *next_s = s + 16 * ATTN_TILE;
     size_t group = next_seen(b, t, 0), next;
-    fetching ahead = {b->next_keys, b->next_values, 0, 0};
+    fetching ahead = next_tile(b);
     plan_fetching(t, &ahead, 8, end);
     for (size_t i = 0; i < 4; i++) {
         multiply_keys(b, group, i, bytes_k);

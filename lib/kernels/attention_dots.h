@@ -20,7 +20,7 @@ typedef struct dots {
     size_t n_steps;
     uint8_t *c;
     size_t c_row, c_vec;
-    struct fetching *fetching; /* meanwhile; NULL: nothing */
+    struct fetching *fetching; /* with the first rows; NULL: nothing */
 } dots;
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -31,15 +31,14 @@ typedef struct dots {
 /* What is still to be fetched of the keys and the values of the next tile, side by side: two
  * streams come faster than one, and without a pause faster than in turns. */
 typedef struct fetching {
-    const uint8_t *keys, *values;
-    size_t n_keys, n_values; /* bytes at a time */
+    uintptr_t keys, values;
+    size_t n_keys, n_values; /* bytes at a time; 0: nothing */
 } fetching;
 
 /* The lines that begin in n bytes, to the second cache: the first has enough to hold. */
-ALWAYS_INLINE void fetch_lines(const uint8_t *p, size_t n)
+ALWAYS_INLINE void fetch_lines(uintptr_t begin, size_t n)
 {
-    const uintptr_t end = (uintptr_t)p + n;
-    for (uintptr_t at = ((uintptr_t)p + 63) & ~(uintptr_t)63; at < end; at += 64)
+    for (uintptr_t at = (begin + 63) & ~(uintptr_t)63; at < begin + n; at += 64)
         __builtin_prefetch((const void *)at, 0, 2);
 }
 
@@ -56,7 +55,7 @@ ALWAYS_INLINE void fetch_more(fetching *f, size_t times)
                                     const int vecs, const bool ahead)                              \
     {                                                                                              \
         const uint8_t *a = d->a + row * d->a_row, *b = d->b + first * d->b_vec;                    \
-        fetching next = ahead && row == 0 ? *d->fetching : (fetching){NULL, NULL, 0, 0};           \
+        fetching next = ahead && row == 0 ? *d->fetching : (fetching){0, 0, 0, 0};                 \
         type sums[DOTS_ROWS][DOTS_MANY_VECS];                                                      \
         _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)                                     \
         {                                                                                          \
@@ -96,9 +95,12 @@ ALWAYS_INLINE void fetch_more(fetching *f, size_t times)
     }                                                                                              \
     ALWAYS_INLINE void name##_all(const dots *d, size_t n_rows, size_t n_vecs, const bool ahead)   \
     {                                                                                              \
-        size_t row = 0;                                                                            \
-        for (; row + DOTS_ROWS <= n_rows; row += DOTS_ROWS)                                        \
-            name##_rows(d, row, n_vecs, DOTS_ROWS, ahead);                                         \
+        size_t row;                                                                                \
+        if (n_rows >= DOTS_ROWS)                                                                   \
+            name##_rows(d, 0, n_vecs, DOTS_ROWS, ahead);                                           \
+        for (row = n_rows >= DOTS_ROWS ? DOTS_ROWS : 0; row + DOTS_ROWS <= n_rows;                 \
+             row += DOTS_ROWS)                                                                     \
+            name##_rows(d, row, n_vecs, DOTS_ROWS, false);                                         \
         for (; row + DOTS_ROWS / 2 <= n_rows; row += DOTS_ROWS / 2)                                \
             name##_rows(d, row, n_vecs, DOTS_ROWS / 2, ahead);                                     \
         for (; row < n_rows; row++)                                                                \

@@ -249,8 +249,8 @@ typedef struct tile_view {
     const float *key_scales;   /* NULL: the keys are floats */
     const float *value_scales; /* NULL: the values are floats */
     uint32_t first;
-    bool partial;                  /* some row does not see all of it */
-    size_t key_bytes, value_bytes; /* of the tile after it, or 0 */
+    bool partial;                            /* some row does not see all of it */
+    size_t next_key_bytes, next_value_bytes; /* of the tile after it, or 0 */
 } tile_view;
 
 /* Positions of the tile that a row sees: [low, high) of 0 .. 64. */
@@ -373,11 +373,16 @@ static dots_fn *dots_for(cache_type type)
     return of[type];
 }
 
-/* Of what is to be fetched in `times`, a part of `eighths`. */
+static fetching next_tile(const attn_block *b)
+{
+    return (fetching){(uintptr_t)b->next_keys, (uintptr_t)b->next_values, 0, 0};
+}
+
+/* Spreads so many eighths of the next tile over `times` calls of fetch_more. */
 static void plan_fetching(const tile_view *t, fetching *f, size_t eighths, size_t times)
 {
-    f->n_keys = (t->key_bytes * eighths / 8 + times - 1) / times;
-    f->n_values = (t->value_bytes * eighths / 8 + times - 1) / times;
+    f->n_keys = (t->next_key_bytes * eighths / 8 + times - 1) / times;
+    f->n_values = (t->next_value_bytes * eighths / 8 + times - 1) / times;
 }
 
 static void narrow_tile(attn_block *b, const tile_view *t)
@@ -388,7 +393,7 @@ static void narrow_tile(attn_block *b, const tile_view *t)
     size_t key_bytes = b->type_k == CACHE_Q8_0 ? 32 : 64;
     size_t value_bytes = b->type_v == CACHE_Q8_0 ? 32 : 64;
     size_t value_steps = int_v ? ATTN_TILE / 2 : ATTN_TILE;
-    fetching next = {b->next_keys, b->next_values, 0, 0};
+    fetching next = next_tile(b);
     dots keys = {b->q,      steps * 4,     4,  t->keys, steps * key_bytes, key_bytes, steps,
                  b->scores, ATTN_TILE * 4, 64, &next};
     dots values = {b->weights,  ATTN_TILE * (int_v ? sizeof(int16_t) : sizeof(float)),
@@ -639,7 +644,7 @@ static void ready_queries(attn_block *b)
 static void wide_tile(attn_block *b, const tile_view *t)
 {
     size_t n = b->n_lanes / 16;
-    fetching next = {b->next_keys, b->next_values, 0, 0};
+    fetching next = next_tile(b);
     plan_fetching(t, &next, 8, n);
     for (size_t group = 0; group < n;) {
         size_t seen = sees(b, t, group);
@@ -663,8 +668,8 @@ static void tile(attn_block *b, const void *keys, const void *values, uint32_t f
                    .value_scales = scales_of(b->type_v, values, value_width),
                    .first = first,
                    .partial = first < b->low_max || first + ATTN_TILE > b->high_min,
-                   .key_bytes = last ? 0 : attn_keys_bytes(b->type_k, b->head_dim_k),
-                   .value_bytes = last ? 0 : attn_values_bytes(b->type_v, b->head_dim_v)};
+                   .next_key_bytes = last ? 0 : attn_keys_bytes(b->type_k, b->head_dim_k),
+                   .next_value_bytes = last ? 0 : attn_values_bytes(b->type_v, b->head_dim_v)};
     if (!attn_is_wide(b->n_rows)) {
         narrow_tile(b, &t);
         return;

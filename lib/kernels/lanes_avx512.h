@@ -148,8 +148,7 @@ ALWAYS_INLINE void prefetch(const uint8_t *p, size_t n)
 
 /* ---- sixteen rows ---- */
 
-/* Four times four neighbours: row 4i + j is at quad[i] + j * stride. With few pointers all of them
- * stay in registers. */
+/* Row 4i + j is at quad[i] + j * stride. With few pointers all of them stay in registers. */
 typedef struct rows_16 {
     const uint8_t *quad[4];
     size_t stride;

@@ -40,7 +40,8 @@ static uint64_t f32_scalar(uint64_t n_rounds)
     return n_rounds * SUMS * 2;
 }
 
-/* Four streams and how far they are fetched ahead: the fastest that was measured (streams.h). */
+/* Four streams and how far they are fetched ahead: the fastest that was measured
+ * (docs/decisions/streams.md). */
 uint64_t peak_read(const uint64_t *data, size_t n_bytes)
 {
     enum { LINE = 64, STREAMS = 4, AHEAD = 2048 }; /* bytes */

@@ -23,7 +23,7 @@ typedef struct peak_kernels {
 /* As kernels_get. */
 const peak_kernels *peak_get(const char *isa);
 
-/* Loads every byte once, in order; n_bytes is a multiple of 256. The result keeps the compiler from
+/* Loads every byte once; n_bytes is a multiple of 256. The result keeps the compiler from
  * leaving the loads out. Vectors of more than 16 bytes read memory no faster. */
 uint64_t peak_read(const uint64_t *data, size_t n_bytes);
 

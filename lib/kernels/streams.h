@@ -35,7 +35,7 @@ static inline const uint8_t *row_at(const matmul_job *job, size_t row)
 
 /* How far ahead of what it multiplies a kernel shall fetch, in bytes: within its streams as far as
  * the hardware follows, behind the last row about to where they begin in the rows after this job's.
- * 0: nothing. */
+ * 0: there is nothing to come. */
 static inline size_t tile_ahead(const matmul_job *job, size_t n, size_t tile)
 {
     enum { NEAR = 1024 };

@@ -262,7 +262,9 @@ ALWAYS_INLINE void many_columns(const matmul_job *job, const act_part *part, siz
                                 block_format f, unpack_quants_fn *unpack)
 {
     for (size_t number = 0; number < n_tiles(job, ROWS); number++) {
-        const tile t = tile_at(job, number, ROWS);
+        tile t = tile_at(job, number, ROWS);
+        if (job->k > PART) /* this part of the streams' next rows is what follows */
+            t.ahead = number + 1 < job->n_rows / ROWS ? job->row_bytes : 0;
         __m256 y[ROWS];
         for (int r = 0; r < ROWS; r++)
             y[r] = load_sums(job, t.row[r], first);
@@ -453,13 +455,16 @@ ALWAYS_INLINE void tile_f(const matmul_job *job, block_format f, load_8_fn *load
 ALWAYS_INLINE void matmul_f(const matmul_job *job, block_format f, load_8_fn *load,
                             element_fn *element)
 {
-    int column = 0;
-    for (; column + 2 <= job->n_columns; column += 2) {
-        for (size_t i = 0; i < n_tiles(job, 3); i++)
+    const int rows = job->n_columns == 1 ? 4 : 3;
+    for (size_t i = 0; i < n_tiles(job, (size_t)rows); i++) {
+        int column = 0;
+        for (; column + 2 <= job->n_columns; column += 2)
             tile_f(job, f, load, element, i, 3, column, 2);
+        if (rows == 4)
+            tile_f(job, f, load, element, i, 4, 0, 1);
+        else if (column < job->n_columns)
+            tile_f(job, f, load, element, i, 3, column, 1);
     }
-    for (size_t i = 0; column < job->n_columns && i < n_tiles(job, 4); i++)
-        tile_f(job, f, load, element, i, 4, column, 1);
 }
 
 /* ---- activations ---- */

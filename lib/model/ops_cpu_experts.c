@@ -229,14 +229,14 @@ static void expert_chunk(void *arg, size_t chunk, int worker)
 /* Long streams of rows for few columns, panels for many, and a few chunks for each thread. */
 static size_t choose_chunk_rows(const experts_job *j)
 {
-    enum { CHUNKS_PER_THREAD = 4, MIN_ROWS = 64 };
+    enum { CHUNKS_PER_THREAD = 4, MIN_ROWS = 64, UNIT = 16 };
     const linear *w = &j->bank[0]->first;
     const size_t wanted = CHUNKS_PER_THREAD * (size_t)thread_pool_size(j->o->pool);
     size_t rows = ops_cpu_chunk_rows(w->row_bytes, w->n_rows);
     if (ops_cpu_uses_panels(j->o, w->type, j->n) && rows > PANEL_ROWS)
         rows = PANEL_ROWS;
     while (rows >= 2 * MIN_ROWS && j->o->experts.n_wanted * w->n_rows / rows < wanted)
-        rows /= 2;
+        rows = (rows / 2 + UNIT - 1) / UNIT * UNIT;
     return rows;
 }
 

@@ -88,6 +88,7 @@ typedef struct piece {
 /* Chunks of all pieces in turn, of which those before next are taken. */
 typedef struct span {
     _Alignas(MEM_ALIGN) atomic_size_t next;
+    size_t n_chunks;
     piece pieces[OPS_MAX_LINEARS];
 } span;
 
@@ -160,10 +161,10 @@ static void fill_spans(linears_job *j)
     size_t total = 0;
     for (size_t m = 0; m < j->n_linears; m++)
         total += j->w[m]->n_rows * j->w[m]->row_bytes;
-    for (size_t i = 0; i < (size_t)j->n_spans; i++) {
-        const size_t n = (size_t)j->n_spans;
+    for (size_t i = 0, n = (size_t)j->n_spans; i < n; i++) {
         span *s = &j->spans[i];
         atomic_init(&s->next, 0);
+        s->n_chunks = 0;
         for (size_t m = 0; m < j->n_linears; m++) {
             piece *p = &s->pieces[m];
             p->first = row_behind(j, m, total / n * i);
@@ -172,6 +173,7 @@ static void fill_spans(linears_job *j)
             p->chunk_rows =
                 j->panel_rows[m] ? j->panel_rows[m] : ops_cpu_chunk_rows(j->w[m]->row_bytes, rows);
             p->n_chunks = rows ? (rows + p->chunk_rows - 1) / p->chunk_rows : 0;
+            s->n_chunks += p->n_chunks;
         }
     }
 }
@@ -192,15 +194,16 @@ static void multiply_chunk(const linears_job *j, size_t m, const piece *p, size_
 /* False: all chunks of the span are taken. */
 static bool multiply_next(const linears_job *j, span *s, int worker)
 {
+    size_t m = 0;
+    if (atomic_load_explicit(&s->next, memory_order_relaxed) >= s->n_chunks)
+        return false;
     size_t chunk = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
-    for (size_t m = 0; m < j->n_linears; m++) {
-        if (chunk < s->pieces[m].n_chunks) {
-            multiply_chunk(j, m, &s->pieces[m], chunk, worker);
-            return true;
-        }
+    if (chunk >= s->n_chunks)
+        return false;
+    for (; chunk >= s->pieces[m].n_chunks; m++)
         chunk -= s->pieces[m].n_chunks;
-    }
-    return false;
+    multiply_chunk(j, m, &s->pieces[m], chunk, worker);
+    return true;
 }
 
 /* One call for each worker, its own span first; who comes first may leave nothing to the others. */
@@ -251,5 +254,5 @@ void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t 
     job.spans = spans;
     job.n_spans = thread_pool_size(o->pool) < MAX_SPANS ? thread_pool_size(o->pool) : MAX_SPANS;
     fill_spans(&job);
-    ops_cpu_run(o, multiply_spans, &job, (size_t)job.n_spans, work);
+    ops_cpu_run(o, multiply_spans, &job, (size_t)thread_pool_size(o->pool), work);
 }

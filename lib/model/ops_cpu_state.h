@@ -58,7 +58,8 @@ void ops_cpu_quantize(ops_cpu *o, act_kind kind, const float *x, size_t n, size_
 /* Whether n columns of a format are multiplied by panels. */
 bool ops_cpu_uses_panels(const ops_cpu *o, wtype type, size_t n);
 
-/* Rows of a matrix that make a chunk worth handing out. */
+/* Rows of a matrix that make a chunk worth handing out: a multiple of 16, maybe more than there are,
+ * or 0 where there are none. */
 size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows);
 
 void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t n_linears,

@@ -30,7 +30,7 @@
 #include "os/cpu.h"
 #include "support/kernel_check.h"
 
-enum { MAX_ROWS = 19, GUARD = 16 };
+enum { MAX_ROWS = 49, GUARD = 16 };
 
 /* ---- memory between two pages that cannot be touched ---- */
 
@@ -302,10 +302,11 @@ static void compare_matmul(const kernels *scalar, const kernels *isa, const matm
                            matmul_job job)
 {
     enum { N = MATMUL_MAX_COLUMNS * (MAX_ROWS + 2 * GUARD) };
-    static const size_t row_counts[] = {1, 2, 3, 5, 7, 8, 9, 16, MAX_ROWS};
+    static const size_t row_counts[] = {1, 2, 3, 5, 7, 8, 9, 16, 19, 31, 32, 47, 48, MAX_ROWS};
     float want[N], got[N];
     for (size_t i = 0; i < sizeof row_counts / sizeof *row_counts; i++) {
         job.n_rows = row_counts[i];
+        job.n_next = i % 3 * 21; /* which lie beyond the fence, and may be fetched, but not read */
         memset(want, 0xa5, sizeof want);
         for (int c = 0; c < MATMUL_MAX_COLUMNS; c++)
             run_columns(scalar, test->type, job, c, 1, want);
