@@ -10,14 +10,14 @@
 
 /* Scratch of the experts: a pair is one token with one of its chosen experts. */
 typedef struct expert_scratch {
-    float *scores;           /* [n_batch][n_expert], router output */
-    float *weights;          /* [pair] */
-    uint32_t *chosen;        /* [pair] expert */
-    uint32_t *order;         /* [pair] pairs sorted by expert, then by token */
-    uint32_t *place;         /* [pair] where in order it is */
-    uint32_t *first;         /* [n_expert + 1] where an expert's pairs begin in order */
-    uint32_t *first_tile;    /* [n_expert + 1] where its tiles begin */
-    uint32_t *wanted;        /* [n_expert] those that have a place */
+    float *scores;        /* [n_batch][n_expert], router output */
+    float *weights;       /* [pair] */
+    uint32_t *chosen;     /* [pair] expert */
+    uint32_t *order;      /* [pair] pairs sorted by expert, then by token */
+    uint32_t *place;      /* [pair] where in order it is */
+    uint32_t *first;      /* [n_expert + 1] where an expert's pairs begin in order */
+    uint32_t *first_tile; /* [n_expert + 1] where its tiles begin */
+    uint32_t *wanted;     /* [n_expert] those that have a place */
     size_t n_wanted;
     float *gate;             /* [place][n_ff_expert] */
     float *up;               /* [place][n_ff_expert] */
@@ -58,8 +58,8 @@ void ops_cpu_quantize(ops_cpu *o, act_kind kind, const float *x, size_t n, size_
 /* Whether n columns of a format are multiplied by panels. */
 bool ops_cpu_uses_panels(const ops_cpu *o, wtype type, size_t n);
 
-/* Rows of a matrix that make a chunk worth handing out: a multiple of 16, maybe more than there are,
- * or 0 where there are none. */
+/* Rows of a matrix that make a chunk worth handing out: a multiple of 16, maybe more than there
+ * are, or 0 where there are none. */
 size_t ops_cpu_chunk_rows(size_t row_bytes, size_t n_rows);
 
 void ops_cpu_linears(ops *base, const linear *const *w, float *const *y, size_t n_linears,
