@@ -201,44 +201,59 @@ static void swiglu_oai(float *x, const float *up, size_t n)
     });
 }
 
+static inline vec times(vec a, const float *up, size_t i, size_t rest)
+{
+    return up ? vec_mul(a, load_rest(up + i, rest)) : a;
+}
+
 static void activate(ffn_act act, float *x, const float *up, size_t n)
 {
     vec zero = vec_set1(0.0f);
     switch (act) {
     case FFN_SILU:
-        FOR_EACH_VEC(x, n, a, a = vec_mul(a, vec_sigmoid(a)));
-        break;
+        FOR_EACH_VEC(x, n, a, a = times(vec_mul(a, vec_sigmoid(a)), up, i, rest));
+        return;
     case FFN_GELU:
-        FOR_EACH_VEC(x, n, a, a = vec_gelu(a));
-        break;
+        FOR_EACH_VEC(x, n, a, a = times(vec_gelu(a), up, i, rest));
+        return;
     case FFN_GELU_ERF:
-        FOR_EACH_VEC(x, n, a, a = vec_gelu_erf(a));
-        break;
+        FOR_EACH_VEC(x, n, a, a = times(vec_gelu_erf(a), up, i, rest));
+        return;
     case FFN_GELU_QUICK:
-        FOR_EACH_VEC(x, n, a, a = vec_mul(a, vec_sigmoid(vec_mul(vec_set1(1.702f), a))));
-        break;
+        FOR_EACH_VEC(x, n, a, {
+            vec share = vec_sigmoid(vec_mul(vec_set1(1.702f), a));
+            a = times(vec_mul(a, share), up, i, rest);
+        });
+        return;
     case FFN_RELU:
-        FOR_EACH_VEC(x, n, a, a = vec_max(a, zero));
-        break;
+        FOR_EACH_VEC(x, n, a, a = times(vec_max(a, zero), up, i, rest));
+        return;
     case FFN_RELU_SQR:
-        FOR_EACH_VEC(x, n, a, a = vec_max(a, zero); a = vec_mul(a, a));
-        break;
+        FOR_EACH_VEC(x, n, a, {
+            a = vec_max(a, zero);
+            a = times(vec_mul(a, a), up, i, rest);
+        });
+        return;
     case FFN_SWIGLU_OAI:
         swiglu_oai(x, up, n);
         return;
     }
-    if (up)
-        mul(x, up, n);
 }
 
-static void rope(float *x, const float *cos, const float *sin, size_t n_rot, bool neox)
+/* Two loops, so that the compiler sees where a pair's elements are and makes vectors of them. */
+static void rope(float *restrict x, const float *restrict cos, const float *restrict sin,
+                 size_t n_rot, bool neox)
 {
-    size_t half = n_rot / 2, distance = neox ? half : 1, step = neox ? 1 : 2;
-    for (size_t i = 0; i < half; i++) {
-        float *first = x + i * step, *second = first + distance;
-        float a = *first, b = *second;
-        *first = fmaf(a, cos[i], -(b * sin[i]));
-        *second = fmaf(a, sin[i], b * cos[i]);
+    const size_t half = n_rot / 2;
+    for (size_t i = 0; i < half && neox; i++) {
+        const float a = x[i], b = x[i + half];
+        x[i] = fmaf(a, cos[i], -(b * sin[i]));
+        x[i + half] = fmaf(a, sin[i], b * cos[i]);
+    }
+    for (size_t i = 0; i < half && !neox; i++) {
+        const float a = x[2 * i], b = x[2 * i + 1];
+        x[2 * i] = fmaf(a, cos[i], -(b * sin[i]));
+        x[2 * i + 1] = fmaf(a, sin[i], b * cos[i]);
     }
 }
 
