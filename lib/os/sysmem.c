@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +16,9 @@
 
 #include "base/mem.h"
 #include "os/cgroup.h"
+#include "os/cpu.h"
 #include "os/file.h"
+#include "os/thread_pool.h"
 
 /* Linux 5.14; the headers of older systems do not name it. */
 #ifndef MADV_POPULATE_WRITE
@@ -76,17 +80,49 @@ void sysmem_reset_peak_resident(void)
     close(fd);
 }
 
+/* A block that becomes resident, part by part. */
+typedef struct residence {
+    uint8_t *data;
+    size_t n_bytes;
+    atomic_bool failed;
+} residence;
+
+enum { RESIDENCE_PART = 32 << 20 };
+
 /* A kernel that does not know MADV_POPULATE_WRITE gets one write per page. */
-static int make_resident(uint8_t *data, size_t n_bytes)
+static void make_part_resident(void *arg, size_t part, int worker)
 {
+    residence *r = arg;
+    uint8_t *data = r->data + part * RESIDENCE_PART;
+    const size_t left = r->n_bytes - part * RESIDENCE_PART;
+    const size_t n_bytes = left < RESIDENCE_PART ? left : RESIDENCE_PART;
+    (void)worker;
     if (madvise(data, n_bytes, MADV_POPULATE_WRITE) == 0)
-        return 0;
-    if (errno != EINVAL)
-        return errno;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        return;
+    if (errno != EINVAL) {
+        atomic_store(&r->failed, true);
+        return;
+    }
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     for (size_t i = 0; i < n_bytes; i += page)
         *(volatile uint8_t *)(data + i) = 0;
-    return 0;
+}
+
+/* By all processors if there are several parts: clearing pages takes the time of a processor, and
+ * on a virtual machine the host may have to find them first. Without threads it is slower only. */
+static bool make_resident(uint8_t *data, size_t n_bytes)
+{
+    residence r = {.data = data, .n_bytes = n_bytes};
+    const size_t n_parts = (n_bytes + RESIDENCE_PART - 1) / RESIDENCE_PART;
+    thread_pool *pool = NULL;
+    if (n_parts > 1 && thread_pool_open(&pool, cpu_usable(), NULL) == HEARTH_OK) {
+        thread_pool_run(pool, make_part_resident, &r, n_parts);
+        thread_pool_close(pool);
+    } else {
+        for (size_t part = 0; part < n_parts; part++)
+            make_part_resident(&r, part, 0);
+    }
+    return !r.failed;
 }
 
 hearth_status sysmem_map(void **out, size_t n_bytes, const char *what, hearth_error *err)
@@ -97,7 +133,7 @@ hearth_status sysmem_map(void **out, size_t n_bytes, const char *what, hearth_er
     /* Before the pages exist, so that they are huge from the start; a kernel without them says no,
      * which costs only speed. */
     madvise(data, n_bytes, MADV_HUGEPAGE);
-    if (make_resident(data, n_bytes) != 0) {
+    if (!make_resident(data, n_bytes)) {
         munmap(data, n_bytes);
         return error_no_memory(err, what, n_bytes);
     }
