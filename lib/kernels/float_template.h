@@ -245,12 +245,15 @@ static void rope(float *restrict x, const float *restrict cos, const float *rest
                  size_t n_rot, bool neox)
 {
     const size_t half = n_rot / 2;
-    for (size_t i = 0; i < half && neox; i++) {
-        const float a = x[i], b = x[i + half];
-        x[i] = fmaf(a, cos[i], -(b * sin[i]));
-        x[i + half] = fmaf(a, sin[i], b * cos[i]);
+    if (neox) {
+        for (size_t i = 0; i < half; i++) {
+            const float a = x[i], b = x[i + half];
+            x[i] = fmaf(a, cos[i], -(b * sin[i]));
+            x[i + half] = fmaf(a, sin[i], b * cos[i]);
+        }
+        return;
     }
-    for (size_t i = 0; i < half && !neox; i++) {
+    for (size_t i = 0; i < half; i++) {
         const float a = x[2 * i], b = x[2 * i + 1];
         x[2 * i] = fmaf(a, cos[i], -(b * sin[i]));
         x[2 * i + 1] = fmaf(a, sin[i], b * cos[i]);
